@@ -1,0 +1,56 @@
+# Two commands matter: `make demo` and `make test`. Everything else is for those who work on the hub.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: demo test test-scaled test-browser test-chaos lint format bench pins clean
+
+demo: $(VENV)/.installed
+	$(BIN)/hub demo
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m "not scaled and not browser and not chaos"
+
+test-scaled: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m scaled
+
+test-browser: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m browser
+
+test-chaos: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m chaos --timeout 1800
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_floors.py
+
+format: $(VENV)/.installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m bench
+
+# Writes constraints.txt from a fresh environment: the only way its pins change.
+pins:
+	rm -rf .pins && $(PYTHON) -m venv .pins
+	.pins/bin/python -m pip --quiet install ".[test]"
+	.pins/bin/python -m pip freeze --exclude process-hub | sed -e '/@/d' > constraints.txt
+	rm -rf .pins
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) install --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) install --constraint constraints.txt --editable ".[test]"
+	touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

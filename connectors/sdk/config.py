@@ -1,0 +1,64 @@
+"""How a connection is configured: what every connector understands, as one frozen model to extend.
+
+The hub resolves `env:NAME` and `secret:NAME` before it builds the model, so a connector only sees
+values.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) or value is None else [value]
+
+
+Secrets = Annotated[list[SecretStr], BeforeValidator(_as_list)]
+"""One secret, or several while rotating."""
+
+
+class WebhookConfig(BaseModel):
+    """How deliveries prove themselves: signing secrets, a token in the address, or `unsigned:
+    true`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    secret: Secrets = Field(
+        default_factory=list, description="Signing secret, or a list while rotating."
+    )
+    token: SecretStr | None = Field(
+        None, description="Second secret in the address, for senders that cannot sign."
+    )
+    unsigned: bool = Field(
+        False, description="Accept deliveries without any proof. Shown on every screen."
+    )
+
+
+class PullConfig(BaseModel):
+    """When and what to pull."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    every: str = Field(
+        "5m", description="How often, as a duration: 30s, 5m, 2h.", pattern=r"^[1-9][0-9]*[smhd]$"
+    )
+    objects: list[str] = Field(
+        default_factory=list, description="Which objects; empty = all that can be pulled."
+    )
+
+
+class ConnectionConfig(BaseModel):
+    """What every connection may say in hub.yaml. Connectors extend it with their own keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_url: str | None = Field(
+        None, description="Where the vendor's API lives (tests, proxies, on-premise)."
+    )
+    webhook: WebhookConfig = Field(
+        default_factory=WebhookConfig, description="How deliveries prove themselves."
+    )
+    pull: PullConfig = Field(default_factory=PullConfig, description="When and what to pull.")

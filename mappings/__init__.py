@@ -1,0 +1,1 @@
+"""The canonical process model and the mapping language. Pure: no I/O, no clock, no network."""
