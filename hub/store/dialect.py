@@ -1,0 +1,143 @@
+"""Everything that differs between SQLite and PostgreSQL: the driver, the pragmas, the clock, the
+locks and upserts.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Engine
+
+SAFE_SQLITE = (3, 51, 3)
+"""Versions 3.7.0 to 3.51.2 can corrupt a database in WAL mode when two checkpoints race."""
+
+Lock = Literal["update", "none"]
+
+
+def _sqlite_driver() -> Any:
+    """The newest SQLite there is: the wheel where it installs, else the one this Python was
+    built with.
+    """
+    try:
+        return import_module("pysqlite3.dbapi2")
+    except ImportError:
+        return sqlite3
+
+
+def sqlite_version() -> tuple[int, ...]:
+    """The version of the SQLite library that the store would use."""
+    version: tuple[int, ...] = tuple(_sqlite_driver().sqlite_version_info)
+    return version
+
+
+def create_engine(url: str) -> Engine:
+    """An engine for a database URL. `postgres://` and `postgresql://` mean psycopg 3."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() in ("postgresql", "postgres"):
+        return sa.create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_size=12, pool_pre_ping=True
+        )
+    if parsed.get_backend_name() != "sqlite":
+        raise ValueError("The database must be SQLite or PostgreSQL.")
+    engine = sa.create_engine(
+        parsed, module=_sqlite_driver(), connect_args={"timeout": 30, "check_same_thread": False}
+    )
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = (
+        None  # transactions begin where we say, not where the driver guesses
+    )
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.execute("PRAGMA cache_size=-32000")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def is_sqlite(connection: Connection | Engine) -> bool:
+    return connection.dialect.name == "sqlite"
+
+
+def database_now(connection: Connection) -> datetime:
+    """The database's clock: the only one that leases are measured by."""
+    if is_sqlite(connection):
+        return datetime.now(UTC)  # the same machine, the same clock
+    moment: datetime = connection.scalar(sa.select(sa.func.clock_timestamp()))  # type: ignore[assignment]
+    return moment.astimezone(UTC)
+
+
+def critical_section(connection: Connection, name: str) -> None:
+    """Let one transaction at a time past this line. A SQLite writer is alone already."""
+    if not is_sqlite(connection):
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(zlib.crc32(name.encode()))))
+
+
+def for_update(statement: sa.Select[Any], connection: Connection) -> sa.Select[Any]:
+    """Lock the rows read until the end of the transaction. A SQLite writer holds the whole file."""
+    return statement if is_sqlite(connection) else statement.with_for_update()
+
+
+def insert_or_ignore(
+    connection: Connection, table: sa.Table, rows: Sequence[dict[str, Any]]
+) -> None:
+    """Insert what does not collide with a unique key, silently leaving out the rest."""
+    if rows:
+        make = sqlite.insert if is_sqlite(connection) else postgresql.insert
+        connection.execute(make(table).on_conflict_do_nothing(), list(rows))
+
+
+def upsert(
+    connection: Connection,
+    table: sa.Table,
+    row: dict[str, Any],
+    keys: Sequence[str],
+    change: Sequence[str],
+) -> None:
+    """Insert the row, or change the named columns of the one that has the same keys."""
+    make = sqlite.insert if is_sqlite(connection) else postgresql.insert
+    statement = make(table).values(**row)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=list(keys), set_={name: statement.excluded[name] for name in change}
+        )
+    )
+
+
+def durability_problems(connection: Connection) -> list[str]:
+    """What about this database could lose an acknowledged delivery, in words for `hub doctor`.
+    Empty: nothing.
+    """
+    problems = []
+    if is_sqlite(connection):
+        version = sqlite_version()
+        if version < SAFE_SQLITE:
+            problems.append(
+                f"SQLite {'.'.join(map(str, version))} can corrupt its write-ahead log; 3.51.3 or"
+                " newer is needed. Install the package pysqlite3 where it has a wheel, or use PostgreSQL."
+            )
+        if connection.exec_driver_sql("PRAGMA synchronous").scalar() != 2:
+            problems.append("PRAGMA synchronous is not FULL.")
+    else:
+        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+            value = connection.exec_driver_sql(f"SHOW {name}").scalar()
+            if value == "off":
+                problems.append(f"PostgreSQL runs with {name} = off; turn it on.")
+    return problems

@@ -1,0 +1,231 @@
+"""What came in: deliveries as they arrived, and the remote records they (or a pull) spoke of,
+one row per record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from connectors.sdk import Record
+from hub.ids import new_id
+from hub.store import dialect, queue
+from hub.store.tables import deliveries, records
+
+DELIVERIES = queue.Queue(deliveries, ready="accepted", aside="quarantined")
+RECORDS = queue.Queue(records, ready="pending", aside="quarantined")
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A verified request, about to become durable."""
+
+    connection: str
+    delivery_id: str | None
+    received_at: datetime
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    body_hash: str
+    verdict: str
+    capture: bool = False
+
+
+def store(tx: Connection, batch: Sequence[NewDelivery]) -> list[tuple[str, bool]]:
+    """Store a batch: per delivery its id and whether it was here already.
+
+    The same delivery id with another body is stored beside the first with the verdict `altered`,
+    never dropped.
+    """
+    now = datetime.now(UTC)
+    keys = {f"{one.connection}\n{one.delivery_id}" for one in batch if one.delivery_id}
+    known = {
+        row.dedupe: (row.id, row.body_hash)
+        for row in tx.execute(
+            sa.select(deliveries.c.dedupe, deliveries.c.id, deliveries.c.body_hash).where(
+                deliveries.c.dedupe.in_(keys)
+            )
+        )
+    }
+    rows, answers = [], []
+    for one in batch:
+        dedupe = f"{one.connection}\n{one.delivery_id}"[:400] if one.delivery_id else None
+        verdict = one.verdict
+        first = known.get(dedupe) if dedupe else None
+        if first and first[1] == one.body_hash:
+            answers.append((first[0], True))
+            continue
+        if first:
+            verdict, dedupe = "altered", f"{dedupe}\n{one.body_hash}"
+            again = known.get(dedupe) or _find(tx, dedupe)
+            if again:
+                answers.append((again[0], True))
+                continue
+        new = new_id("dlv")
+        rows.append(
+            {
+                "id": new,
+                "connection": one.connection,
+                "delivery_id": one.delivery_id,
+                "dedupe": dedupe,
+                "received_at": one.received_at,
+                "method": one.method,
+                "url": one.url,
+                "headers": dict(one.headers),
+                "body": one.body,
+                "body_hash": one.body_hash,
+                "size": len(one.body),
+                "verdict": verdict,
+                **queue.work_row(
+                    now, one.connection, "captured" if one.capture else DELIVERIES.ready
+                ),
+            }
+        )
+        if dedupe:
+            known[dedupe] = (new, one.body_hash)
+        answers.append((new, False))
+    if not rows:
+        return answers
+    dialect.insert_or_ignore(tx, deliveries, rows)
+    if any(row["dedupe"] for row in rows):
+        # another process may have stored the same delivery between our look and our insert
+        ours = [row["dedupe"] for row in rows if row["dedupe"]]
+        stored = {
+            row.dedupe: row.id
+            for row in tx.execute(
+                sa.select(deliveries.c.dedupe, deliveries.c.id).where(deliveries.c.dedupe.in_(ours))
+            )
+        }
+        lost = {row["id"]: stored[row["dedupe"]] for row in rows if row["dedupe"]}
+        answers = [
+            (lost[id], True) if not seen and lost.get(id, id) != id else (id, seen)
+            for id, seen in answers
+        ]
+    return answers
+
+
+def _find(tx: Connection, dedupe: str) -> tuple[str, str] | None:
+    row = tx.execute(
+        sa.select(deliveries.c.id, deliveries.c.body_hash).where(deliveries.c.dedupe == dedupe)
+    ).first()
+    return (row[0], row[1]) if row else None
+
+
+def replay(tx: Connection, delivery: str) -> str | None:
+    """Queue a copy of a stored delivery for processing; the original stays as it was. None:
+    there is none.
+    """
+    row = tx.execute(sa.select(deliveries).where(deliveries.c.id == delivery)).mappings().first()
+    if row is None:
+        return None
+    now, new = datetime.now(UTC), new_id("dlv")
+    kept = ("connection", "delivery_id", "received_at", "method", "url", "headers", "body",
+            "body_hash", "size", "verdict")  # fmt: skip
+    tx.execute(
+        sa.insert(deliveries).values(
+            {name: row[name] for name in kept}
+            | {"id": new, "dedupe": None, "replay_of": row["replay_of"] or delivery}
+            | queue.work_row(now, row["connection"], DELIVERIES.ready)
+        )
+    )
+    return new
+
+
+def delivery(tx: Connection, id: str) -> RowMapping | None:
+    """One stored delivery."""
+    return tx.execute(sa.select(deliveries).where(deliveries.c.id == id)).mappings().first()
+
+
+def list_deliveries(
+    tx: Connection,
+    *,
+    connection: str | None = None,
+    status: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> Sequence[RowMapping]:
+    """Deliveries, newest first, without their bodies."""
+    columns = [column for column in deliveries.c if column.name != "body"]
+    statement = sa.select(*columns).order_by(deliveries.c.position.desc()).limit(limit)
+    if connection:
+        statement = statement.where(deliveries.c.connection == connection)
+    if status:
+        statement = statement.where(deliveries.c.status == status)
+    if before:
+        statement = statement.where(deliveries.c.position < before)
+    return tx.execute(statement).mappings().all()
+
+
+# ------------------------------------------------------------------------------------------ records
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A remote record to bring in. `kind`: `state` (here it is), `fetch` (read it) or `pull`
+    (pull its object).
+    """
+
+    connection: str
+    object: str
+    external_id: str
+    kind: str
+    payload: Mapping[str, Any]
+    source: str
+    delivery: str | None = None
+
+
+def state_of(record: Record) -> dict[str, Any]:
+    """A record as plain JSON."""
+    payload = asdict(record)
+    payload["updated_at"] = record.updated_at.isoformat() if record.updated_at else None
+    return payload
+
+
+def record_of(payload: Mapping[str, Any]) -> Record:
+    """The record that `state_of` wrote."""
+    values = dict(payload)
+    if values.get("updated_at"):
+        values["updated_at"] = datetime.fromisoformat(values["updated_at"])
+    return Record(**values)
+
+
+def enqueue(tx: Connection, batch: Sequence[NewRecord], received_at: datetime) -> None:
+    """Queue records for normalizing; each remote record is its own lane."""
+    if batch:
+        tx.execute(
+            sa.insert(records),
+            [
+                {
+                    "connection": one.connection,
+                    "object": one.object,
+                    "external_id": one.external_id[:400],
+                    "kind": one.kind,
+                    "payload": dict(one.payload),
+                    "source": one.source,
+                    "delivery": one.delivery,
+                    "received_at": received_at,
+                    **queue.work_row(
+                        received_at,
+                        f"{one.connection}/{one.object}/{one.external_id}",
+                        RECORDS.ready,
+                    ),
+                }
+                for one in batch
+            ],
+        )
+
+
+def forget_done(tx: Connection, older_than: datetime, limit: int = 5000) -> int:
+    """Drop records long since brought in; deliveries stay for replay. How many went."""
+    old = (
+        sa.select(records.c.position)
+        .where(records.c.status == "done", records.c.received_at < older_than)
+        .limit(limit)
+    )
+    return tx.execute(sa.delete(records).where(records.c.position.in_(old))).rowcount

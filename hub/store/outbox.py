@@ -1,0 +1,143 @@
+"""What goes out: intended writes, one row each, in the transaction that made them necessary.
+
+An update names the fields to bring over and takes their values when it is sent, so that rows
+coalesce to current state. The
+idempotency key is made once, with the row, and stays the same for every attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from hub.ids import new_id
+from hub.store import queue
+from hub.store.tables import pushes
+
+PUSHES = queue.Queue(pushes, ready="pending", aside="failed", max_attempts=12)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPush:
+    """An intended write to one connection."""
+
+    connection: str
+    object: str
+    op: str
+    entity_type: str
+    entity_id: str | None
+    fields: Mapping[str, Any] | Sequence[str]
+    external_id: str | None = None
+    cause: str | None = None
+    correlation: str | None = None
+    key: str = field(default_factory=lambda: new_id("hub").replace("_", "-"))
+
+
+def enqueue(tx: Connection, batch: Sequence[NewPush], now: datetime) -> None:
+    """Queue writes. Those of one entity to one connection keep their order; messages each go
+    their own way.
+    """
+    if batch:
+        tx.execute(
+            sa.insert(pushes),
+            [
+                {
+                    "id": new_id("psh"),
+                    "connection": one.connection,
+                    "object": one.object,
+                    "op": one.op,
+                    "entity_type": one.entity_type,
+                    "entity_id": one.entity_id,
+                    "external_id": one.external_id,
+                    "fields": one.fields if isinstance(one.fields, Mapping) else sorted(one.fields),
+                    "key": one.key,
+                    "cause": one.cause,
+                    "correlation": one.correlation,
+                    "created_at": now,
+                    **queue.work_row(
+                        now,
+                        f"{one.connection}/{one.key if one.entity_type == 'message' else one.entity_id}",
+                        PUSHES.ready,
+                    ),
+                }
+                for one in batch
+            ],
+        )
+
+
+def supersede(tx: Connection, positions: Sequence[int], by: str) -> None:
+    """Mark waiting updates as carried along by a newer one."""
+    if positions:
+        tx.execute(
+            sa.update(pushes)
+            .where(pushes.c.position.in_(positions), pushes.c.status == "pending")
+            .values(status="superseded", lease_until=None, result={"by": by})
+        )
+
+
+def waiting_for(tx: Connection, entity: str) -> Sequence[RowMapping]:
+    """Writes of an entity that have not gone out yet."""
+    return (
+        tx.execute(
+            sa.select(pushes).where(
+                pushes.c.entity_id == entity, pushes.c.status.in_(("pending", "unknown"))
+            )
+        )
+        .mappings()
+        .all()
+    )
+
+
+def push(tx: Connection, id: str) -> RowMapping | None:
+    """One push."""
+    return tx.execute(sa.select(pushes).where(pushes.c.id == id)).mappings().first()
+
+
+def list_pushes(
+    tx: Connection,
+    *,
+    connection: str | None = None,
+    status: str | None = None,
+    entity: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> Sequence[RowMapping]:
+    """Pushes, newest first."""
+    statement = sa.select(pushes).order_by(pushes.c.position.desc()).limit(limit)
+    for column, value in (
+        (pushes.c.connection, connection),
+        (pushes.c.status, status),
+        (pushes.c.entity_id, entity),
+    ):
+        if value:
+            statement = statement.where(column == value)
+    if before:
+        statement = statement.where(pushes.c.position < before)
+    return tx.execute(statement).mappings().all()
+
+
+def retry(tx: Connection, id: str, now: datetime) -> bool:
+    """Send a failed or unknown push again, with its old key. False: it is neither."""
+    return bool(
+        tx.execute(
+            sa.update(pushes)
+            .where(pushes.c.id == id, pushes.c.status.in_(("failed", "unknown")))
+            .values(status="pending", next_attempt_at=now, claims=0, attempts=0, error=None)
+        ).rowcount
+    )
+
+
+def settle(tx: Connection, id: str) -> bool:
+    """A person says that an unknown push did arrive. False: it is not unknown."""
+    return bool(
+        tx.execute(
+            sa.update(pushes)
+            .where(pushes.c.id == id, pushes.c.status == "unknown")
+            .values(status="sent", result={"settled": "by a person"})
+        ).rowcount
+    )

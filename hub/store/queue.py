@@ -1,0 +1,208 @@
+"""The work queue that deliveries, records and pushes share: lanes, leases, fencing and poison.
+
+A row is *ready* in one status. `claim` hands a batch to one worker under a lease on the database's
+clock and a fence that only
+this claim knows; whoever finishes must still hold both. Within a lane rows go in order, and a head
+that is leased or
+waiting blocks its lane only.
+
+A worker that dies leaves its lease to expire. `claims` counts, before the attempt, how often a row
+was
+taken without coming back: such rows are taken in a smaller batch and then alone, and after
+`CRASHES` times
+alone a row is poison: it is set aside and the rest goes on. `attempts` counts what was tried and
+ended.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from hub.store import dialect
+
+CRASHES = 3
+LEASE = timedelta(seconds=60)
+
+
+class LostLease(RuntimeError):
+    """The rows were taken over by another worker: roll back, they are somebody else's now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A table with the work columns, its words for ready and set aside, and its patience."""
+
+    table: sa.Table
+    ready: str
+    aside: str
+    max_attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Rows that one worker may work on until `until`. `poison`: rows just set aside instead."""
+
+    queue: Queue
+    fence: int
+    until: datetime
+    rows: Sequence[RowMapping]
+    poison: Sequence[RowMapping] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.rows) or bool(self.poison)
+
+
+def claim(tx: Connection, queue: Queue, limit: int, *conditions: sa.ColumnElement[bool]) -> Claim:
+    """Take up to `limit` rows that may be worked on now, oldest first."""
+    table = queue.table
+    columns = table.c
+    dialect.critical_section(tx, f"claim:{table.name}")
+    now = dialect.database_now(tx)
+    free = sa.and_(
+        columns.status == queue.ready,
+        columns.next_attempt_at <= now,
+        sa.or_(columns.lease_until.is_(None), columns.lease_until < now),
+        *conditions,
+    )
+    earlier = table.alias("earlier")
+
+    def behind_a_blocked_head(most_claims: int) -> sa.ColumnElement[bool]:
+        return sa.exists(
+            sa.select(sa.literal(1)).where(
+                earlier.c.lane == columns.lane,
+                earlier.c.status == queue.ready,
+                earlier.c.position < columns.position,
+                sa.or_(
+                    earlier.c.lease_until >= now,
+                    earlier.c.next_attempt_at > now,
+                    earlier.c.claims > most_claims,
+                ),
+            )
+        )
+
+    head = tx.execute(
+        sa.select(columns.claims)
+        .where(free, ~behind_a_blocked_head(1_000_000))
+        .order_by(columns.position)
+        .limit(1)
+    ).scalar()
+    fence, until = secrets.randbits(62), now + LEASE
+    if head is None:
+        return Claim(queue, fence, until, ())
+    size = limit if head == 0 else max(1, limit // 10) if head == 1 else 1
+    rows = (
+        tx.execute(
+            sa.select(table)
+            .where(free, columns.claims <= head, ~behind_a_blocked_head(head))
+            .order_by(columns.position)
+            .limit(size)
+        )
+        .mappings()
+        .all()
+    )
+    worn_out = 2 + CRASHES  # one batch, one smaller batch, then alone
+    poison = [row for row in rows if row["claims"] >= worn_out]
+    rows = [row for row in rows if row["claims"] < worn_out]
+    if poison:
+        tx.execute(
+            sa.update(table)
+            .where(columns.position.in_([row["position"] for row in poison]))
+            .values(
+                status=queue.aside, lease_until=None, error="every worker that took this row died"
+            )
+        )
+    if rows:
+        tx.execute(
+            sa.update(table)
+            .where(columns.position.in_([row["position"] for row in rows]))
+            .values(
+                claims=columns.claims + 1,
+                fence=fence,
+                lease_until=until,
+            )
+        )
+    return Claim(queue, fence, until, rows, poison)
+
+
+def _held(claim: Claim, positions: Sequence[int], now: datetime) -> sa.ColumnElement[bool]:
+    columns = claim.queue.table.c
+    return sa.and_(
+        columns.position.in_(positions), columns.fence == claim.fence, columns.lease_until >= now
+    )
+
+
+def finish(
+    tx: Connection, claim: Claim, positions: Sequence[int], status: str, **values: Any
+) -> None:
+    """Give rows their final status. Raises LostLease, so that nothing of this transaction
+    happens, if any was lost.
+    """
+    if not positions:
+        return
+    done = tx.execute(
+        sa.update(claim.queue.table)
+        .where(_held(claim, positions, dialect.database_now(tx)))
+        .values(
+            status=status, lease_until=None, attempts=claim.queue.table.c.attempts + 1, **values
+        )
+    ).rowcount
+    if done != len(positions):
+        raise LostLease(f"{len(positions) - done} of {len(positions)} rows were taken over.")
+
+
+def postpone(
+    tx: Connection, claim: Claim, position: int, error: str, delay: float, *, counted: bool = True
+) -> bool:
+    """Try one row again after `delay` seconds. True if it was set aside instead, having used up its
+    attempts.
+
+    `counted=False` for a delay that is nobody's fault (a rate limit, a paused connection).
+    """
+    now = dialect.database_now(tx)
+    columns = claim.queue.table.c
+    attempts = tx.execute(sa.select(columns.attempts).where(_held(claim, [position], now))).scalar()
+    if attempts is None:
+        raise LostLease("The row was taken over.")
+    attempts += 1 if counted else 0
+    aside = counted and attempts >= claim.queue.max_attempts
+    tx.execute(
+        sa.update(claim.queue.table)
+        .where(columns.position == position)
+        .values(
+            status=claim.queue.aside if aside else claim.queue.ready,
+            attempts=attempts,
+            claims=0,
+            error=error,
+            lease_until=None,
+            next_attempt_at=now + timedelta(seconds=delay),
+        )
+    )
+    return aside
+
+
+def release(tx: Connection, claim: Claim, positions: Sequence[int], delay: float = 0.0) -> None:
+    """Give rows back untouched, as if they had never been claimed."""
+    if positions:
+        now = dialect.database_now(tx)
+        tx.execute(
+            sa.update(claim.queue.table)
+            .where(_held(claim, positions, now))
+            .values(claims=0, lease_until=None, next_attempt_at=now + timedelta(seconds=delay))
+        )
+
+
+def ready_count(tx: Connection, queue: Queue) -> int:
+    """How many rows still wait, claimed ones included."""
+    return tx.scalar(sa.select(sa.func.count()).where(queue.table.c.status == queue.ready)) or 0
+
+
+def work_row(now: datetime, lane: str, status: str) -> dict[str, Any]:
+    """The work columns of a new row."""
+    return {"lane": lane[:600], "status": status, "next_attempt_at": now}
