@@ -19,6 +19,9 @@ from mappings.expressions import (
 )
 from mappings.source import Finding, Map, Place, Seq, Source, SourceError, did_you_mean
 
+VARIABLES = ("event", "task", "item", "case", "delivery", "now")
+"""What expressions in rules and processes may name."""
+
 _KINDS = {str: "text", bool: "true or false", int: "a number", float: "a number"}
 _CONDITION_KEY = re.compile(r"\b(if|filter):\s+(['\"\[{!])")
 
@@ -103,9 +106,7 @@ class Reader:
 
     def wrong(self, where: Map, key: str, wanted: str, hint: str = "") -> None:
         """Note that `key` has a value of another kind than `wanted`."""
-        self.error(
-            where.at(key), f"'{key}' must be {wanted}, not {kind_of(where[key])}.", hint
-        )
+        self.error(where.at(key), f"'{key}' must be {wanted}, not {kind_of(where[key])}.", hint)
 
     def text(self, where: Map, key: str) -> str | None:
         value = where.get(key)
@@ -130,7 +131,9 @@ class Reader:
                 found.append((item, items.at(index) if items is not None else where.at(key)))
             elif items is not None:
                 self.error(
-                    items.at(index), f"'{key}' lists texts, but this is {kind_of(item)}.", "Quote it."
+                    items.at(index),
+                    f"'{key}' lists texts, but this is {kind_of(item)}.",
+                    "Quote it.",
                 )
         return found
 
@@ -157,9 +160,7 @@ class Reader:
             if isinstance(item, Map):
                 found.append(item)
             elif items is not None:
-                self.error(
-                    items.at(index), f"'{key}' lists mappings, but this is {kind_of(item)}."
-                )
+                self.error(items.at(index), f"'{key}' lists mappings, but this is {kind_of(item)}.")
         return found
 
     def integer(self, where: Map, key: str, least: int = 1) -> int | None:
@@ -201,14 +202,14 @@ class Reader:
         if value is None:
             return None
         try:
-            return compile_condition(value)
+            return compile_condition(value, VARIABLES)
         except CompileError as error:
-            place, hint = where.at(key), ""
+            place, hint = where.at(key), error.hint
             if self._comment_after(place, value):
                 hint = "YAML reads everything after ' #' as a comment: quote the condition."
             elif value.startswith("${"):
-                hint = "'if' is bare CEL: write it without ${ and }."
-            self.error(self.within(place, value, error.column), _sentence(error), hint)
+                hint = f"'{key}' is bare CEL: write it without ${{ and }}."
+            self.error(self.within(place, value, error), error.message, hint)
             return None
 
     def template(self, where: Map, key: str) -> Template | None:
@@ -218,13 +219,14 @@ class Reader:
 
     def template_of(self, value: str, place: Place) -> Template | None:
         try:
-            return compile_text(value)
+            return compile_text(value, VARIABLES)
         except CompileError as error:
-            self.error(self.within(place, value, error.column), _sentence(error))
+            self.error(self.within(place, value, error), error.message, error.hint)
             return None
 
-    def within(self, place: Place, value: str, column: int) -> Place:
-        """The place of a column (from 1) of a text that stands at `place`, if it is one line."""
+    def within(self, place: Place, value: str, error: CompileError) -> Place:
+        """Where the error is, if the text that stands at `place` is written on one line."""
+        column = error.column if error.line == 1 else 1
         lines = self.source.lines
         line = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
         rest = line[place.column - 1 :]
@@ -243,23 +245,18 @@ class Reader:
 def descend(value: Any, path: Collection[Any], place: Place) -> Place:
     """The place of the value at `path` (keys and indexes) as far as it exists."""
     for part in path:
-        if isinstance(value, Map) and part in value:
-            place, value = value.at(part), value[part]
-        elif isinstance(value, Seq) and isinstance(part, int) and 0 <= part < len(value):
-            place, value = value.at(part), value[part]
-        else:
+        known = isinstance(value, Map) and part in value
+        if not known and not (
+            isinstance(value, Seq) and isinstance(part, int) and 0 <= part < len(value)
+        ):
             break
+        place, value = value.at(part), value[part]
     return place
 
 
 def unknown(word: str, what: str, known: Collection[str] | Mapping[str, Any]) -> tuple[str, str]:
     """Message and hint for a name that nothing has."""
     return f"there is no {what} '{word}'.", did_you_mean(word, sorted(known))
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error).strip()
-    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def _about_quotes(found: Finding) -> Finding:

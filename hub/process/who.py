@@ -65,8 +65,10 @@ def read_who(
 
 def parse_who(reader: Reader, text: str, place: Place, known: Known) -> Who | None:
     """`text` as a who; what is wrong with it becomes a finding at `place`."""
-    if text == "accountable" or text == "responsible":
-        return Who(text, text)
+    if text == "accountable":
+        return Who("accountable", text)
+    if text == "responsible":
+        return Who("responsible", text)
     if text.startswith("external:"):
         address = text.removeprefix("external:").strip()
         template = reader.template_of(address, place) if address else None
