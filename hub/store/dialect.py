@@ -130,8 +130,8 @@ def durability_problems(connection: Connection) -> list[str]:
         version = sqlite_version()
         if version < SAFE_SQLITE:
             problems.append(
-                f"SQLite {'.'.join(map(str, version))} can corrupt its write-ahead log; 3.51.3 or"
-                " newer is needed. Install the package pysqlite3 where it has a wheel, or use PostgreSQL."
+                f"SQLite {'.'.join(map(str, version))} can corrupt its write-ahead log."
+                " Install the package pysqlite3 (3.51.3 or newer), or use PostgreSQL."
             )
         if connection.exec_driver_sql("PRAGMA synchronous").scalar() != 2:
             problems.append("PRAGMA synchronous is not FULL.")

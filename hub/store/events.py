@@ -19,7 +19,8 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from hub.ids import new_id
 from hub.store import dialect
-from hub.store.tables import events, to_json
+from hub.store.tables import events
+from hub.store.types import to_json
 from mappings.canonical import EVENT_TYPES
 
 GENESIS = "0" * 64

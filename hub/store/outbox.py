@@ -59,15 +59,15 @@ def enqueue(tx: Connection, batch: Sequence[NewPush], now: datetime) -> None:
                     "cause": one.cause,
                     "correlation": one.correlation,
                     "created_at": now,
-                    **queue.work_row(
-                        now,
-                        f"{one.connection}/{one.key if one.entity_type == 'message' else one.entity_id}",
-                        PUSHES.ready,
-                    ),
+                    **queue.work_row(now, _lane(one), PUSHES.ready),
                 }
                 for one in batch
             ],
         )
+
+
+def _lane(push: NewPush) -> str:
+    return f"{push.connection}/{push.key if push.entity_type == 'message' else push.entity_id}"
 
 
 def supersede(tx: Connection, positions: Sequence[int], by: str) -> None:

@@ -71,42 +71,40 @@ def claim(tx: Connection, queue: Queue, limit: int, *conditions: sa.ColumnElemen
         sa.or_(columns.lease_until.is_(None), columns.lease_until < now),
         *conditions,
     )
-    earlier = table.alias("earlier")
+    open_ = columns.status == queue.ready
 
-    def behind_a_blocked_head(most_claims: int) -> sa.ColumnElement[bool]:
-        return sa.exists(
-            sa.select(sa.literal(1)).where(
-                earlier.c.lane == columns.lane,
-                earlier.c.status == queue.ready,
-                earlier.c.position < columns.position,
-                sa.or_(
-                    earlier.c.lease_until >= now,
-                    earlier.c.next_attempt_at > now,
-                    earlier.c.claims > most_claims,
-                ),
+    def unblocked(most_claims: int) -> sa.Select[Any]:
+        """Free rows in front of whatever blocks their lane: a leased, worn or waiting row."""
+        taken = sa.and_(
+            columns.claims > sa.literal_column("0"),  # literal, or SQLite overlooks its index
+            sa.or_(columns.lease_until >= now, columns.claims > most_claims),
+        )
+        heads = sa.union_all(
+            sa.select(columns.lane, columns.position).where(open_, taken),
+            sa.select(columns.lane, columns.position).where(open_, columns.next_attempt_at > now),
+        ).subquery()
+        blocked = (
+            sa.select(heads.c.lane, sa.func.min(heads.c.position).label("position"))
+            .group_by(heads.c.lane)
+            .subquery()
+        )
+        return (
+            sa.select(table)
+            .outerjoin(blocked, blocked.c.lane == columns.lane)
+            .where(
+                free,
+                sa.or_(blocked.c.position.is_(None), columns.position < blocked.c.position),
             )
+            .order_by(columns.position)
         )
 
-    head = tx.execute(
-        sa.select(columns.claims)
-        .where(free, ~behind_a_blocked_head(1_000_000))
-        .order_by(columns.position)
-        .limit(1)
-    ).scalar()
+    head = tx.execute(unblocked(1_000_000).limit(1)).mappings().first()
     fence, until = secrets.randbits(62), now + LEASE
     if head is None:
         return Claim(queue, fence, until, ())
-    size = limit if head == 0 else max(1, limit // 10) if head == 1 else 1
-    rows = (
-        tx.execute(
-            sa.select(table)
-            .where(free, columns.claims <= head, ~behind_a_blocked_head(head))
-            .order_by(columns.position)
-            .limit(size)
-        )
-        .mappings()
-        .all()
-    )
+    worn = head["claims"]
+    size = limit if worn == 0 else max(1, limit // 10) if worn == 1 else 1
+    rows = tx.execute(unblocked(worn).where(columns.claims <= worn).limit(size)).mappings().all()
     worn_out = 2 + CRASHES  # one batch, one smaller batch, then alone
     poison = [row for row in rows if row["claims"] >= worn_out]
     rows = [row for row in rows if row["claims"] < worn_out]
@@ -115,7 +113,10 @@ def claim(tx: Connection, queue: Queue, limit: int, *conditions: sa.ColumnElemen
             sa.update(table)
             .where(columns.position.in_([row["position"] for row in poison]))
             .values(
-                status=queue.aside, lease_until=None, error="every worker that took this row died"
+                status=queue.aside,
+                claims=0,
+                lease_until=None,
+                error="every worker that took this row died",
             )
         )
     if rows:

@@ -4,13 +4,11 @@ optimistic locking.
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
+
+from hub.store.types import Document, Moment, Position
 
 naming = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -20,74 +18,6 @@ naming = {
     "pk": "pk_%(table_name)s",
 }
 metadata = sa.MetaData(naming_convention=naming)
-
-_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
-
-
-class Moment(sa.types.TypeDecorator[datetime]):
-    """An aware UTC datetime: `timestamptz` on PostgreSQL, fixed-width ISO text (which sorts) on
-    SQLite.
-    """
-
-    impl = sa.String(27)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
-        if dialect.name == "postgresql":
-            return dialect.type_descriptor(sa.DateTime(timezone=True))
-        return dialect.type_descriptor(sa.String(27))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a stored moment needs a zone")
-        value = value.astimezone(UTC)
-        return value if dialect.name == "postgresql" else value.strftime(_FORMAT)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if isinstance(value, datetime):
-            return value.astimezone(UTC)
-        return datetime.strptime(value, _FORMAT).replace(tzinfo=UTC)
-
-
-def to_json(value: Any) -> str:
-    """Compact JSON. Falls back from orjson for what only the standard library writes (lone
-    surrogates, big integers).
-    """
-    try:
-        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
-    except (TypeError, orjson.JSONEncodeError):
-        return json.dumps(value, separators=(",", ":"))
-
-
-def from_json(text: str | bytes) -> Any:
-    """The value of JSON text written by `to_json`."""
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return json.loads(text)
-
-
-class Document(sa.types.TypeDecorator[Any]):
-    """A JSON value as text: vendors send NULs and huge integers that `jsonb` refuses, and
-    nothing searches inside.
-    """
-
-    impl = sa.Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        return None if value is None else to_json(value)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return None if value is None else from_json(value)
-
-
-# an identity column that SQLite keeps as its rowid and PostgreSQL as a bigint
-Position = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def _position() -> sa.Column[int]:
@@ -136,7 +66,6 @@ deliveries = sa.Table(
     sa.Column("replay_of", sa.String(40)),
     *_work_columns(),
 )
-sa.Index("ix_deliveries_queue", deliveries.c.status, deliveries.c.next_attempt_at)
 sa.Index("ix_deliveries_connection", deliveries.c.connection, deliveries.c.position)
 
 records = sa.Table(
@@ -153,8 +82,6 @@ records = sa.Table(
     sa.Column("received_at", Moment, nullable=False),
     *_work_columns(),
 )
-sa.Index("ix_records_queue", records.c.status, records.c.next_attempt_at)
-sa.Index("ix_records_lane", records.c.lane, records.c.status, records.c.position)
 sa.Index("ix_records_delivery", records.c.delivery)
 
 # ------------------------------------------------------------------------------------------ work
@@ -277,8 +204,6 @@ pushes = sa.Table(
     sa.Column("sent_at", Moment),
     *_work_columns(),
 )
-sa.Index("ix_pushes_queue", pushes.c.status, pushes.c.next_attempt_at)
-sa.Index("ix_pushes_lane", pushes.c.lane, pushes.c.status, pushes.c.position)
 sa.Index("ix_pushes_entity", pushes.c.entity_id)
 
 # ------------------------------------------------------------------------------------------ process
@@ -405,7 +330,8 @@ decisions = sa.Table(
     # people decide: whatever the code does, the database takes no outcome but from a person
     sa.CheckConstraint(
         "outcome IS NULL OR outcome IN ('expired', 'withdrawn')"
-        " OR (decided_by IS NOT NULL AND decided_by_kind IS NOT NULL AND decided_by_kind = 'person')",
+        " OR (decided_by IS NOT NULL AND decided_by_kind IS NOT NULL"
+        " AND decided_by_kind = 'person')",
         name="only_a_person_decides",
     ),
     sa.ForeignKeyConstraint(["decided_by", "decided_by_kind"], ["parties.id", "parties.kind"]),
@@ -478,6 +404,19 @@ timers = sa.Table(
     sa.UniqueConstraint("kind", "subject", "occurrence"),
 )
 sa.Index("ix_timers_due", timers.c.status, timers.c.due_at)
+
+for _queue in (deliveries, records, pushes):
+    # in order; what waits for its time; what a worker has taken
+    sa.Index(f"ix_{_queue.name}_ready", _queue.c.status, _queue.c.position)
+    sa.Index(f"ix_{_queue.name}_waiting", _queue.c.status, _queue.c.next_attempt_at)
+    _taken = _queue.c.claims > sa.literal_column("0")
+    sa.Index(
+        f"ix_{_queue.name}_taken",
+        _queue.c.status,
+        _queue.c.lane,
+        sqlite_where=_taken,
+        postgresql_where=_taken,
+    )
 
 # ------------------------------------------------------------------------------------------ audit
 

@@ -1,0 +1,242 @@
+"""Cases with their steps, handoffs and decisions, and the definitions that running cases keep."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from hub.store import dialect
+from hub.store.tables import case_items, cases, decisions, definitions, handoffs, steps
+from hub.store.types import to_json
+
+RUNNING = ("active", "suspended")
+Row = dict[str, Any]
+
+
+def load(tx: Connection, ids: Collection[str], *, lock: bool = False) -> dict[str, Row]:
+    """Cases by id; `lock` holds them, in id order, until the transaction ends."""
+    if not ids:
+        return {}
+    statement = sa.select(cases).where(cases.c.id.in_(ids)).order_by(cases.c.id)
+    if lock:
+        statement = dialect.for_update(statement, tx)
+    return {row["id"]: dict(row) for row in tx.execute(statement).mappings()}
+
+
+def running(tx: Connection, process: str, key: str) -> str | None:
+    """The id of the running case of a process with this key."""
+    return tx.scalar(
+        sa.select(cases.c.id).where(
+            cases.c.process == process, cases.c.key == key, cases.c.status.in_(RUNNING)
+        )
+    )
+
+
+def insert(tx: Connection, row: Row) -> None:
+    tx.execute(sa.insert(cases).values(**row))
+
+
+def save(tx: Connection, row: Row) -> None:
+    """Write a case that was loaded with a lock."""
+    values = {name: value for name, value in row.items() if name != "id"}
+    tx.execute(sa.update(cases).where(cases.c.id == row["id"]).values(**values))
+
+
+def list_cases(
+    tx: Connection,
+    *,
+    status: str | None = None,
+    process: str | None = None,
+    health: str | None = None,
+    q: str | None = None,
+    before: tuple[datetime, str] | None = None,
+    limit: int = 50,
+) -> list[Row]:
+    """Cases, last started first."""
+    statement = sa.select(cases).order_by(cases.c.started_at.desc(), cases.c.id.desc())
+    for column, value in (
+        (cases.c.status, status),
+        (cases.c.process, process),
+        (cases.c.health, health),
+    ):
+        if value:
+            statement = statement.where(column == value)
+    if q:
+        statement = statement.where(cases.c.title.icontains(q, autoescape=True))
+    if before:
+        statement = statement.where(
+            sa.tuple_(cases.c.started_at, cases.c.id)
+            < sa.tuple_(sa.literal(before[0], cases.c.started_at.type), sa.literal(before[1]))
+        )
+    return [dict(row) for row in tx.execute(statement.limit(limit)).mappings()]
+
+
+def add_item(tx: Connection, case: str, item: str) -> None:
+    """Point a case to an item; harmless when it does already."""
+    dialect.insert_or_ignore(tx, case_items, [{"case_id": case, "item_id": item}])
+
+
+def items_of(tx: Connection, ids: Collection[str]) -> dict[str, list[str]]:
+    """Item ids per case."""
+    found: dict[str, list[str]] = {}
+    for row in tx.execute(sa.select(case_items).where(case_items.c.case_id.in_(ids))):
+        found.setdefault(row.case_id, []).append(row.item_id)
+    return found
+
+
+# ------------------------------------------------------------------------------------- definitions
+
+
+def keep_definition(tx: Connection, process: str, file: str, text: str, now: datetime) -> str:
+    """Store a definition's text once; its version is the hash of it, and running cases keep
+    theirs.
+    """
+    version = hashlib.sha256(f"{process}\n{text}".encode()).hexdigest()[:16]
+    dialect.insert_or_ignore(
+        tx,
+        definitions,
+        [{"version": version, "process": process, "file": file, "text": text, "created_at": now}],
+    )
+    return version
+
+
+def definition(tx: Connection, version: str) -> tuple[str, str] | None:
+    """File name and text of a definition."""
+    row = tx.execute(
+        sa.select(definitions.c.file, definitions.c.text).where(definitions.c.version == version)
+    ).first()
+    return (row[0], row[1]) if row else None
+
+
+# ------------------------------------------------------------------------------------------- steps
+
+
+def steps_of(tx: Connection, ids: Collection[str]) -> dict[str, list[Row]]:
+    """Steps per case, in the order they were made."""
+    found: dict[str, list[Row]] = {id: [] for id in ids}
+    for row in tx.execute(
+        sa.select(steps).where(steps.c.case_id.in_(ids)).order_by(steps.c.id)
+    ).mappings():
+        found[row["case_id"]].append(dict(row))
+    return found
+
+
+def step(tx: Connection, id: str) -> Row | None:
+    """One step."""
+    row = tx.execute(sa.select(steps).where(steps.c.id == id)).mappings().first()
+    return dict(row) if row else None
+
+
+def insert_steps(tx: Connection, rows: Sequence[Row]) -> None:
+    if rows:
+        tx.execute(sa.insert(steps), rows)
+
+
+def save_step(tx: Connection, row: Row) -> None:
+    """Write a step of a case that is locked."""
+    values = {name: value for name, value in row.items() if name not in ("id", "case_id")}
+    tx.execute(sa.update(steps).where(steps.c.id == row["id"]).values(**values))
+
+
+def overdue_steps(tx: Connection, now: datetime, limit: int = 200) -> list[Row]:
+    """Active steps of running cases whose time is up, the latest first."""
+    statement = (
+        sa.select(steps)
+        .join(cases, cases.c.id == steps.c.case_id)
+        .where(
+            steps.c.status == "active",
+            steps.c.due_by < now,
+            cases.c.status == "active",
+        )
+        .order_by(steps.c.due_by)
+        .limit(limit)
+    )
+    return [dict(row) for row in tx.execute(statement).mappings()]
+
+
+# ---------------------------------------------------------------------------------------- handoffs
+
+
+def insert_handoff(tx: Connection, row: Row) -> None:
+    tx.execute(sa.insert(handoffs).values(**row))
+
+
+def handoff(tx: Connection, id: str) -> Row | None:
+    row = tx.execute(sa.select(handoffs).where(handoffs.c.id == id)).mappings().first()
+    return dict(row) if row else None
+
+
+def handoffs_of(tx: Connection, case: str) -> Sequence[RowMapping]:
+    """A case's handoffs, oldest first."""
+    return (
+        tx.execute(
+            sa.select(handoffs).where(handoffs.c.case_id == case).order_by(handoffs.c.offered_at)
+        )
+        .mappings()
+        .all()
+    )
+
+
+def answer_handoff(tx: Connection, id: str, status: str, now: datetime, note: str | None) -> bool:
+    """Accept, decline or expire an offered handoff. False: it is not open to that."""
+    open_to = ("offered", "expired") if status == "accepted" else ("offered",)
+    values: dict[str, Any] = {"status": status, "answered_at": now}
+    if note:
+        values["note"] = note
+    return bool(
+        tx.execute(
+            sa.update(handoffs)
+            .where(handoffs.c.id == id, handoffs.c.status.in_(open_to))
+            .values(**values)
+        ).rowcount
+    )
+
+
+# --------------------------------------------------------------------------------------- decisions
+
+
+def evidence_hash(evidence: Mapping[str, Any]) -> str:
+    """What a decider is shown, as one value: a decision names it, and is refused if it changed."""
+    return hashlib.sha256(to_json(evidence).encode()).hexdigest()
+
+
+def insert_decision(tx: Connection, row: Row) -> None:
+    tx.execute(sa.insert(decisions).values(**row))
+
+
+def decision(tx: Connection, id: str, *, lock: bool = False) -> Row | None:
+    statement = sa.select(decisions).where(decisions.c.id == id)
+    if lock:
+        statement = dialect.for_update(statement, tx)
+    row = tx.execute(statement).mappings().first()
+    return dict(row) if row else None
+
+
+def save_decision(tx: Connection, row: Row) -> None:
+    """Write a decision that was loaded with a lock."""
+    values = {name: value for name, value in row.items() if name != "id"}
+    tx.execute(sa.update(decisions).where(decisions.c.id == row["id"]).values(**values))
+
+
+def list_decisions(
+    tx: Connection,
+    *,
+    case: str | None = None,
+    open_only: bool = False,
+    decider: str | None = None,
+    limit: int = 100,
+) -> list[Row]:
+    """Decisions, newest first."""
+    statement = sa.select(decisions).order_by(decisions.c.created_at.desc()).limit(limit)
+    if case:
+        statement = statement.where(decisions.c.case_id == case)
+    if decider:
+        statement = statement.where(decisions.c.decider == decider)
+    if open_only:
+        statement = statement.where(decisions.c.outcome.is_(None))
+    return [dict(row) for row in tx.execute(statement).mappings()]

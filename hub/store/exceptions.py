@@ -1,0 +1,143 @@
+"""What a person must look at. The same trouble twice is one open exception with a higher count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from hub.ids import new_id
+from hub.store.tables import exceptions
+
+OPEN = ("open", "acknowledged")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An exception about to be raised. `place` tells two troubles of one subject apart (a field,
+    a step).
+    """
+
+    type: str
+    title: str
+    detail: str = ""
+    severity: str = "normal"
+    subject: str | None = None
+    owner: str | None = None
+    place: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{self.type}/{self.subject or ''}/{self.place}"[:300]
+
+
+def raise_(tx: Connection, troubles: Sequence[Trouble], now: datetime) -> list[tuple[str, bool]]:
+    """Open these exceptions, or count them again; per trouble its id and whether it is new."""
+    if not troubles:
+        return []
+    wanted = {trouble.fingerprint for trouble in troubles}
+    known = {
+        row.fingerprint: row.id
+        for row in tx.execute(
+            sa.select(exceptions.c.fingerprint, exceptions.c.id).where(
+                exceptions.c.fingerprint.in_(wanted), exceptions.c.status.in_(OPEN)
+            )
+        )
+    }
+    answers = []
+    for trouble in troubles:
+        there = known.get(trouble.fingerprint)
+        if there:
+            tx.execute(
+                sa.update(exceptions)
+                .where(exceptions.c.id == there)
+                .values(
+                    count=exceptions.c.count + 1,
+                    seen_at=now,
+                    detail=trouble.detail,
+                    data=dict(trouble.data),
+                )
+            )
+            answers.append((there, False))
+            continue
+        made = new_id("exc")
+        tx.execute(
+            sa.insert(exceptions).values(
+                id=made,
+                type=trouble.type,
+                severity=trouble.severity,
+                title=trouble.title,
+                detail=trouble.detail,
+                owner=trouble.owner,
+                status="open",
+                subject=trouble.subject,
+                fingerprint=trouble.fingerprint,
+                data=dict(trouble.data),
+                opened_at=now,
+                seen_at=now,
+            )
+        )
+        known[trouble.fingerprint] = made
+        answers.append((made, True))
+    return answers
+
+
+def close(
+    tx: Connection, id: str, status: str, now: datetime, by: str | None, resolution: str
+) -> bool:
+    """Resolve or waive an open exception. False: it is not open."""
+    return bool(
+        tx.execute(
+            sa.update(exceptions)
+            .where(exceptions.c.id == id, exceptions.c.status.in_(OPEN))
+            .values(status=status, resolved_at=now, resolved_by=by, resolution=resolution)
+        ).rowcount
+    )
+
+
+def open_of(
+    tx: Connection, subject: str | Sequence[str], type: str | None = None
+) -> Sequence[RowMapping]:
+    """Open exceptions of one or several subjects."""
+    subjects = [subject] if isinstance(subject, str) else list(subject)
+    statement = sa.select(exceptions).where(
+        exceptions.c.subject.in_(subjects), exceptions.c.status.in_(OPEN)
+    )
+    if type:
+        statement = statement.where(exceptions.c.type == type)
+    return tx.execute(statement.order_by(exceptions.c.opened_at)).mappings().all()
+
+
+def exception(tx: Connection, id: str) -> RowMapping | None:
+    """One exception."""
+    return tx.execute(sa.select(exceptions).where(exceptions.c.id == id)).mappings().first()
+
+
+def list_exceptions(
+    tx: Connection,
+    *,
+    status: str | None = "open",
+    type: str | None = None,
+    subject: str | None = None,
+    owner: str | None = None,
+    limit: int = 100,
+) -> Sequence[RowMapping]:
+    """Exceptions, the newest first; `status="open"` includes acknowledged ones, None means all."""
+    statement = sa.select(exceptions).order_by(exceptions.c.opened_at.desc()).limit(limit)
+    if status == "open":
+        statement = statement.where(exceptions.c.status.in_(OPEN))
+    elif status:
+        statement = statement.where(exceptions.c.status == status)
+    for column, value in (
+        (exceptions.c.type, type),
+        (exceptions.c.subject, subject),
+        (exceptions.c.owner, owner),
+    ):
+        if value:
+            statement = statement.where(column == value)
+    return tx.execute(statement).mappings().all()

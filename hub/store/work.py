@@ -1,0 +1,309 @@
+"""Entities and their links: tasks, items, comments and parties, read and written in sets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from hub.ids import new_id
+from hub.store import dialect
+from hub.store.tables import case_items, comments, items, links, parties, tasks
+
+ENTITIES: Mapping[str, sa.Table] = {
+    "task": tasks,
+    "item": items,
+    "comment": comments,
+    "party": parties,
+}
+PREFIXES = {"task": "tsk", "item": "itm", "comment": "cmt", "party": "pty"}
+FINISHED = ("done", "cancelled")
+
+Row = dict[str, Any]
+
+
+def load(tx: Connection, kind: str, ids: Collection[str], *, lock: bool = False) -> dict[str, Row]:
+    """Entities by id; `lock` holds them, in id order, until the transaction ends."""
+    if not ids:
+        return {}
+    table = ENTITIES[kind]
+    statement = sa.select(table).where(table.c.id.in_(ids)).order_by(table.c.id)
+    if lock:
+        statement = dialect.for_update(statement, tx)
+    return {row["id"]: dict(row) for row in tx.execute(statement).mappings()}
+
+
+def insert(tx: Connection, kind: str, rows: Sequence[Row]) -> None:
+    """Add new entities; a column that no row names takes its default."""
+    if rows:
+        table = ENTITIES[kind]
+        names = {column.name for column in table.c}
+        tx.execute(sa.insert(table), [{k: v for k, v in row.items() if k in names} for row in rows])
+
+
+def save(tx: Connection, kind: str, rows: Sequence[Row]) -> None:
+    """Write entities that were loaded with a lock; their `version` is the caller's to raise."""
+    if not rows:
+        return
+    table = ENTITIES[kind]
+    names = [column.name for column in table.c if column.name not in ("id", "created_at")]
+    tx.execute(
+        sa.update(table)
+        .where(table.c.id == sa.bindparam("_id"))
+        .values({name: sa.bindparam(f"_{name}") for name in names}),
+        [{"_id": row["id"], **{f"_{name}": row[name] for name in names}} for row in rows],
+    )
+
+
+# ------------------------------------------------------------------------------------------ links
+
+
+def links_by_external(
+    tx: Connection, connection: str, object: str, external_ids: Collection[str]
+) -> dict[str, Row]:
+    """Links of remote records, by external id."""
+    if not external_ids:
+        return {}
+    statement = sa.select(links).where(
+        links.c.connection == connection,
+        links.c.object == object,
+        links.c.external_id.in_(external_ids),
+    )
+    return {row["external_id"]: dict(row) for row in tx.execute(statement).mappings()}
+
+
+def links_of(tx: Connection, entities: Collection[str]) -> dict[str, list[Row]]:
+    """Links of entities, by entity id; an entity without links is absent."""
+    found: dict[str, list[Row]] = {}
+    if entities:
+        statement = sa.select(links).where(links.c.entity_id.in_(entities)).order_by(links.c.id)
+        for row in tx.execute(statement).mappings():
+            found.setdefault(row["entity_id"], []).append(dict(row))
+    return found
+
+
+def link_of(tx: Connection, entity: str, connection: str) -> Row | None:
+    """The link of an entity in one connection."""
+    row = (
+        tx.execute(
+            sa.select(links).where(links.c.entity_id == entity, links.c.connection == connection)
+        )
+        .mappings()
+        .first()
+    )
+    return dict(row) if row else None
+
+
+def new_link(
+    entity_type: str, entity_id: str, connection: str, object: str, external_id: str, now: datetime
+) -> Row:
+    """A link that nothing has been agreed on yet."""
+    return {
+        "id": new_id("lnk"),
+        "entity_type": entity_type,
+        "entity_id": entity_id,
+        "connection": connection,
+        "object": object,
+        "external_id": external_id,
+        "address": {},
+        "url": None,
+        "remote_version": None,
+        "remote_deleted": False,
+        "remote_base": {},
+        "hub_base": {},
+        "data": {},
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def insert_links(tx: Connection, rows: Sequence[Row]) -> None:
+    if rows:
+        tx.execute(sa.insert(links), rows)
+
+
+def save_links(tx: Connection, rows: Sequence[Row]) -> None:
+    """Write links that were loaded before."""
+    if not rows:
+        return
+    names = (
+        "address", "url", "remote_version", "remote_deleted", "remote_base", "hub_base", "data",
+        "external_id", "updated_at",
+    )  # fmt: skip
+    tx.execute(
+        sa.update(links)
+        .where(links.c.id == sa.bindparam("_id"))
+        .values({name: sa.bindparam(f"_{name}") for name in names}),
+        [{"_id": row["id"], **{f"_{name}": row[name] for name in names}} for row in rows],
+    )
+
+
+# ------------------------------------------------------------------------------------------ parties
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """A person of the workspace as the store keeps it."""
+
+    key: str
+    name: str
+    email: str | None
+
+
+def keep_people(tx: Connection, people: Sequence[PersonRow], now: datetime) -> None:
+    """Bring the parties of the workspace's people up to date; someone who left stays, inactive."""
+    known = {
+        row["person"]: row
+        for row in tx.execute(sa.select(parties).where(parties.c.person.is_not(None))).mappings()
+    }
+    wanted = {person.key: person for person in people}
+    for key, person in wanted.items():
+        values = {"name": person.name, "email": person.email, "active": True}
+        if key not in known:
+            tx.execute(
+                sa.insert(parties).values(
+                    id=new_id("pty"), kind="person", side="internal", person=key, created_at=now,
+                    **values,
+                )
+            )  # fmt: skip
+        elif any(known[key][name] != value for name, value in values.items()):
+            tx.execute(sa.update(parties).where(parties.c.person == key).values(**values))
+    gone = [key for key, row in known.items() if row["active"] and key not in wanted]
+    if gone:
+        tx.execute(sa.update(parties).where(parties.c.person.in_(gone)).values(active=False))
+
+
+def people(tx: Connection) -> dict[str, Row]:
+    """Parties of the workspace's people, by their key."""
+    statement = sa.select(parties).where(parties.c.person.is_not(None))
+    return {row["person"]: dict(row) for row in tx.execute(statement).mappings()}
+
+
+def ensure_external(tx: Connection, email: str, now: datetime, name: str | None = None) -> Row:
+    """The external party with this address, made on first sight."""
+    row = (
+        tx.execute(
+            sa.select(parties)
+            .where(sa.func.lower(parties.c.email) == email.lower())
+            .order_by(parties.c.person.is_(None), parties.c.id)
+        )
+        .mappings()
+        .first()
+    )
+    if row:
+        return dict(row)
+    made = {
+        "id": new_id("pty"),
+        "kind": "person",
+        "side": "external",
+        "name": name or email,
+        "email": email,
+        "person": None,
+        "active": True,
+        "created_at": now,
+    }
+    tx.execute(sa.insert(parties).values(**made))
+    return made
+
+
+def list_parties(tx: Connection, q: str | None = None, limit: int = 200) -> Sequence[RowMapping]:
+    """Parties by name."""
+    statement = sa.select(parties).order_by(parties.c.name, parties.c.id).limit(limit)
+    if q:
+        statement = statement.where(_contains(q, parties.c.name, parties.c.email))
+    return tx.execute(statement).mappings().all()
+
+
+# ------------------------------------------------------------------------------------------ lists
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFilter:
+    """What a list of tasks or items is narrowed by; None means any. `now` decides what is
+    overdue.
+    """
+
+    connection: str | None = None
+    object: str | None = None
+    external_id: str | None = None
+    status: str | None = None
+    assignee: str | None = None
+    accountable: str | None = None
+    case: str | None = None
+    waiting_on: str | None = None
+    kind: str | None = None
+    overdue: bool | None = None
+    q: str | None = None
+
+
+def search(
+    tx: Connection,
+    kind: str,
+    narrow: WorkFilter,
+    now: datetime,
+    *,
+    after: tuple[datetime, str] | None = None,
+    limit: int = 50,
+) -> list[Row]:
+    """Tasks or items, last changed first; `after` is the (updated_at, id) of the last one seen."""
+    table = ENTITIES[kind]
+    columns = table.c
+    statement = sa.select(table).order_by(columns.updated_at.desc(), columns.id.desc())
+    for name in ("status", "assignee", "accountable", "waiting_on", "kind"):
+        value = getattr(narrow, name)
+        if value is not None and name in columns:
+            statement = statement.where(columns[name] == value)
+    if narrow.case is not None:
+        if kind == "task":
+            statement = statement.where(columns.case_id == narrow.case)
+        else:
+            statement = statement.where(
+                columns.id.in_(
+                    sa.select(case_items.c.item_id).where(case_items.c.case_id == narrow.case)
+                )
+            )
+    if narrow.overdue is not None and kind == "task":
+        late = sa.and_(columns.due_by < now, columns.status.not_in(FINISHED))
+        statement = statement.where(
+            late if narrow.overdue else sa.not_(sa.func.coalesce(late, False))
+        )
+    if narrow.q:
+        text = columns.description if kind == "task" else columns.stage
+        statement = statement.where(_contains(narrow.q, columns.title, text))
+    remote = {
+        name: value
+        for name in ("connection", "object", "external_id")
+        if (value := getattr(narrow, name)) is not None
+    }
+    if remote:
+        linked = sa.select(links.c.entity_id).where(
+            links.c.entity_type == kind, *(links.c[name] == value for name, value in remote.items())
+        )
+        statement = statement.where(columns.id.in_(linked))
+    if after:
+        statement = statement.where(
+            sa.tuple_(columns.updated_at, columns.id)
+            < sa.tuple_(sa.literal(after[0], columns.updated_at.type), sa.literal(after[1]))
+        )
+    return [dict(row) for row in tx.execute(statement.limit(limit)).mappings()]
+
+
+def _contains(text: str, *columns: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    return sa.or_(*(column.icontains(text, autoescape=True) for column in columns))
+
+
+def comments_of(tx: Connection, task: str) -> Sequence[RowMapping]:
+    """A task's comments, oldest first."""
+    return (
+        tx.execute(
+            sa.select(comments)
+            .where(comments.c.task == task)
+            .order_by(comments.c.created_at, comments.c.id)
+        )
+        .mappings()
+        .all()
+    )
