@@ -1,0 +1,96 @@
+"""Numbers and amounts without float noise: what a tool wrote as a number or text, as a decimal."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+_PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_GROUPING = str.maketrans("", "", "'’ \u00a0\u202f_")  # noqa: RUF001 - Swiss and French thousands
+_CURRENCY = re.compile(r"^([A-Z]{3})\s*(?=[-+\d.])|(?<=[\d.])\s*([A-Z]{3})$")
+_SYMBOLS = {"€": "EUR", "£": "GBP", "$": None}
+_CENT = Decimal("0.01")
+_MAX_DIGITS = 30
+
+
+class AmountError(ValueError):
+    """A value is not a number that can be relied on."""
+
+
+def read_decimal(value: Any, mark: str | None = None) -> Decimal:
+    """A finite decimal from a JSON number or text.
+
+    `mark` says which of `.` and `,` separates the decimals; the other then groups thousands.
+    Without it a comma is refused, since 1,234 may mean two things. Raises AmountError.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
+        raise AmountError("it is not a number")
+    if isinstance(value, str):
+        text = value.strip().translate(_GROUPING)
+        if mark == ",":
+            text = text.replace(".", "").replace(",", ".")
+        elif mark == ".":
+            text = text.replace(",", "")
+        elif "," in text:
+            raise AmountError(
+                f"'{_short(value)}' may mean two numbers; say which sign separates decimals "
+                "with mark: ',' or mark: '.'"
+            )
+        if len(text) > 60 or not _PLAIN.fullmatch(text):
+            raise AmountError(f"'{_short(value)}' is not a number")
+    elif isinstance(value, int) and value.bit_length() > 100:
+        raise AmountError(f"it is a number of more than {_MAX_DIGITS} digits")
+    else:
+        text = str(value)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise AmountError(f"'{_short(value)}' is not a number") from None
+    if not number.is_finite():
+        raise AmountError("it is not a finite number")
+    if number and not -_MAX_DIGITS <= number.adjusted() <= _MAX_DIGITS:
+        raise AmountError(f"it is a number of more than {_MAX_DIGITS} digits")
+    return number
+
+
+def decimal_text(number: Decimal) -> str:
+    """A decimal as text without an exponent; integral floats lose their `.0`."""
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text and not text.strip("-0.") else text
+
+
+def amount_text(number: Decimal) -> str:
+    """An amount as text with at least two decimals: 15000.0 → 15000.00, 0.125 → 0.125."""
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and exponent > -2:
+        number = number.quantize(_CENT)
+    return format(number if number else abs(number), "f")
+
+
+def read_amount(value: Any, mark: str | None = None) -> tuple[Decimal, str | None]:
+    """A number or text such as `CHF 12'000.50`, and the currency that stood beside it."""
+    currency = None
+    if isinstance(value, str):
+        value = value.strip()
+        if found := _CURRENCY.search(value):
+            currency = found[1] or found[2]
+            value = _CURRENCY.sub("", value, count=1)
+        for symbol, code in _SYMBOLS.items():
+            if value.startswith(symbol) or value.endswith(symbol):
+                value, currency = value.strip(symbol + " \u00a0"), code
+    return read_decimal(value, mark), currency
+
+
+def vendor_number(text: str) -> int | float | str:
+    """A decimal text as the JSON number that says exactly the same, else as it is."""
+    number = Decimal(text)
+    if number == number.to_integral_value() and abs(number) < 2**53:
+        return int(number)
+    rough = float(number)
+    return rough if Decimal(repr(rough)) == number else text
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}…"

@@ -1,0 +1,550 @@
+"""The shape of a mapping file: one vendor object to one canonical entity, each part with its place.
+
+`load_mapping` answers for the form of a file (known keys, right kinds of value); whether the parts
+mean something is `mappings.check`'s question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from mappings.source import (
+    Finding,
+    Map,
+    Place,
+    Seq,
+    Source,
+    SourceError,
+    did_you_mean,
+)
+
+Direction = Literal["in", "out", "both"]
+Conflict = Literal["review", "newest", "ours", "theirs"]
+
+DIRECTIONS = ("in", "out", "both")
+CONFLICTS = ("review", "newest", "ours", "theirs")
+DELETES_IN = ("tombstone", "cancel", "ignore")
+DELETES_OUT = ("never", "delete")
+
+TOP_KEYS = (
+    "mapping",
+    "connection",
+    "connector",
+    "extends",
+    "object",
+    "entity",
+    "filter",
+    "direction",
+    "conflict",
+    "fields",
+    "deletes",
+    "identity",
+    "tests",
+)
+FIELD_KEYS = (
+    "from",
+    "value",
+    "text",
+    "if",
+    "values",
+    "back",
+    "otherwise",
+    "system_of_record",
+    "direction",
+    "conflict",
+    "as",
+    "to",
+    "default",
+)
+TEST_KEYS = ("given", "expect", "roundtrip", "back")
+IDENTITY_KEYS = ("key", "version", "url")
+
+
+class Unset:
+    """Nothing was written, which is not the same as null."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNSET = Unset()
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A piece of text with its place: a path, an expression."""
+
+    text: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class ValuePair:
+    """One line of a value map; `vendor` has the type that its YAML key had."""
+
+    vendor: Any
+    canonical: Any
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class TransformUse:
+    """One step of `as`: a transform's name and its parameters. `argument` is the short form."""
+
+    name: str
+    params: Mapping[str, Any]
+    argument: Any
+    place: Place
+    param_places: Mapping[str, Place] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """How one canonical field is filled, and how it goes back."""
+
+    name: str
+    place: Place
+    sources: tuple[Located, ...] = ()
+    value: Any = UNSET
+    text: Located | None = None
+    condition: Located | None = None
+    values: tuple[ValuePair, ...] | None = None
+    back: tuple[ValuePair, ...] = ()
+    otherwise: Any = "exception"
+    otherwise_place: Place | None = None
+    system_of_record: str | None = None
+    direction: Direction | None = None
+    conflict: Conflict | None = None
+    transforms: tuple[TransformUse, ...] = ()
+    to: Located | None = None
+    default: Any = UNSET
+    removed: bool = False
+    """`field: null` in a file that extends another: the inherited field is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleSpec:
+    """One example of `tests`: a record (inline, or the path of a sample) and what comes of it."""
+
+    given: Any
+    place: Place
+    expect: Mapping[str, Any] = field(default_factory=dict)
+    roundtrip: bool = False
+    back: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySpec:
+    """Who a record is, for connectors that cannot know (`rest`, `spreadsheet`, `webhook`)."""
+
+    place: Place
+    key: Located | None = None
+    version: Located | None = None
+    url: Located | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MappingSpec:
+    """A mapping file as written (or, after `resolve`, with what it extends)."""
+
+    name: str
+    place: Place
+    connection: str | None = None
+    connector: str | None = None
+    extends: Located | None = None
+    object: str | None = None
+    entity: str | None = None
+    filter: Located | None = None
+    direction: Direction = "both"
+    conflict: Conflict = "review"
+    fields: Mapping[str, FieldSpec] = field(default_factory=dict)
+    deletes_in: str = "tombstone"
+    deletes_out: str = "never"
+    identity: IdentitySpec | None = None
+    examples: tuple[ExampleSpec, ...] = ()
+    written: frozenset[str] = frozenset()
+    """The keys this file writes itself, so that `extends` knows what to inherit."""
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False)
+    lines: Mapping[str, Sequence[str]] = field(default_factory=dict, compare=False, repr=False)
+    """The text of each file the parts come from, for excerpts."""
+
+    def place_of(self, key: str) -> Place:
+        """Where the value of a top-level key stands."""
+        return self.places.get(key, self.place)
+
+    def direction_of(self, spec: FieldSpec) -> Direction:
+        """A field's direction: its own, else the file's."""
+        return spec.direction or self.direction
+
+    def conflict_of(self, spec: FieldSpec) -> Conflict:
+        """What happens when both sides changed a field that has no system of record."""
+        return spec.conflict or self.conflict
+
+    def finding(
+        self,
+        place: Place,
+        message: str,
+        hint: str = "",
+        severity: Literal["error", "warning"] = "error",
+    ) -> Finding:
+        """A finding with the line it points at."""
+        lines = self.lines.get(place.file, ())
+        excerpt = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
+        return Finding(place, message, hint, severity, excerpt)
+
+
+def load_mapping(file: str, text: str) -> tuple[MappingSpec | None, list[Finding]]:
+    """Read a mapping file. The spec is None where nothing could be made of it; otherwise what could
+    be read is there, and each part that could not has a finding.
+    """
+    source = Source(file, text)
+    try:
+        document = source.load()
+    except SourceError as error:
+        return None, error.findings
+    if not isinstance(document, Map) or not document:
+        source.find(
+            Place(file),
+            "a mapping file is a list of keys and values.",
+            "Begin with mapping:, object:, entity: and fields:.",
+        )
+        return None, source.findings
+    spec = _Reader(source).mapping(document)
+    return spec, source.findings
+
+
+class _Reader:
+    """Turns YAML data into a spec and notes whatever has the wrong form."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def mapping(self, top: Map) -> MappingSpec | None:
+        self.known_keys(top, TOP_KEYS, "a mapping file")
+        name = self.word(top, "mapping", required=True)
+        fields: dict[str, FieldSpec] = {}
+        for key, value in (self.section(top, "fields") or {}).items():
+            spec = self.field(key, value, top["fields"])
+            if spec:
+                fields[key] = spec
+        if "fields" not in top and "extends" not in top:
+            self.source.find(
+                top.place, "there is no 'fields'.", "Name the canonical fields this file fills."
+            )
+        deletes = self.section(top, "deletes")
+        if deletes is not None:
+            self.known_keys(deletes, ("in", "out"), "'deletes'")
+        if name is None:
+            return None
+        return MappingSpec(
+            name=name,
+            place=top.at("mapping"),
+            connection=self.word(top, "connection"),
+            connector=self.word(top, "connector"),
+            extends=self.located(top, "extends"),
+            object=self.word(top, "object"),
+            entity=self.word(top, "entity"),
+            filter=self.located(top, "filter", condition=True),
+            direction=self.choice(top, "direction", DIRECTIONS) or "both",  # type: ignore[arg-type]
+            conflict=self.choice(top, "conflict", CONFLICTS) or "review",  # type: ignore[arg-type]
+            fields=fields,
+            deletes_in=self.choice(deletes, "in", DELETES_IN) or "tombstone",
+            deletes_out=self.choice(deletes, "out", DELETES_OUT) or "never",
+            identity=self.identity(top),
+            examples=self.examples(top),
+            written=frozenset(top),
+            places=dict(top.value_places),
+            lines={self.source.file: self.source.lines},
+        )
+
+    # --- fields
+
+    def field(self, name: str, value: Any, parent: Map) -> FieldSpec | None:
+        place = parent.key_at(name)
+        if value is None:
+            return FieldSpec(name, place, removed=True)
+        if isinstance(value, str):
+            return FieldSpec(name, place, sources=(Located(value, parent.at(name)),))
+        if not isinstance(value, Map):
+            self.source.find(
+                parent.at(name),
+                f"'{name}' is neither a path nor a set of keys.",
+                "Write a path such as $.title, or {from: $.title}; a constant is {value: …}.",
+            )
+            return None
+        self.known_keys(value, FIELD_KEYS, f"the field '{name}'")
+        origins = [key for key in ("from", "value", "text") if key in value]
+        if len(origins) != 1:
+            both = " and ".join(f"'{key}'" for key in origins)
+            self.source.find(
+                value.key_at(origins[1]) if origins else place,
+                f"'{name}' has {both}." if origins else f"'{name}' has no source.",
+                "Give exactly one of from, value and text.",
+            )
+            return None
+        values = self.section(value, "values")
+        return FieldSpec(
+            name=name,
+            place=place,
+            sources=self.sources(value),
+            value=value.get("value", UNSET),
+            text=self.located(value, "text"),
+            condition=self.located(value, "if", condition=True),
+            values=None if values is None else self.pairs(values, vendor_first=True),
+            back=self.pairs(self.section(value, "back") or Map(place), vendor_first=False),
+            otherwise=value.get("otherwise", "exception"),
+            otherwise_place=value.value_places.get("otherwise"),
+            system_of_record=self.word(value, "system_of_record"),
+            direction=self.choice(value, "direction", DIRECTIONS),  # type: ignore[arg-type]
+            conflict=self.choice(value, "conflict", CONFLICTS),  # type: ignore[arg-type]
+            transforms=self.chain(value),
+            to=self.located(value, "to"),
+            default=value.get("default", UNSET),
+        )
+
+    def sources(self, value: Map) -> tuple[Located, ...]:
+        given = value.get("from")
+        if isinstance(given, str):
+            return (Located(given, value.at("from")),)
+        if isinstance(given, Seq) and given and all(isinstance(path, str) for path in given):
+            return tuple(Located(path, given.at(i)) for i, path in enumerate(given))
+        if "from" in value:
+            self.source.find(
+                value.at("from"), "'from' is a path or a list of paths.", "Write $.title."
+            )
+        return ()
+
+    def pairs(self, section: Map, vendor_first: bool) -> tuple[ValuePair, ...]:
+        """`values` reads vendor: canonical; `back` reads canonical: vendor."""
+        found = []
+        for key, value in section.items():
+            place = section.key_at(key)
+            if isinstance(value, (Map, Seq)) and vendor_first:
+                self.source.find(section.at(key), "a value map holds single values.")
+                continue
+            if vendor_first:
+                found.append(ValuePair(self.typed_key(key, place), value, place))
+            else:
+                found.append(ValuePair(_plain(value), key, place))
+        return tuple(found)
+
+    def typed_key(self, key: str, place: Place) -> Any:
+        """A YAML key as the value it was written as: true and 3 are not text unless quoted."""
+        line = self.source.lines[place.line - 1]
+        if line[place.column - 1 : place.column] in ("'", '"'):
+            return key
+        if key in ("true", "false"):
+            return key == "true"
+        if key in ("null", "~"):
+            return None
+        if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", key):
+            return int(key)
+        return key
+
+    def chain(self, value: Map) -> tuple[TransformUse, ...]:
+        given = value.get("as")
+        if "as" not in value:
+            return ()
+        steps = given if isinstance(given, Seq) else [given]
+        uses = []
+        for index, step in enumerate(steps):
+            place = given.at(index) if isinstance(given, Seq) else value.at("as")
+            if isinstance(step, str):
+                uses.append(TransformUse(step, {}, UNSET, place))
+            elif isinstance(step, Map) and len(step) == 1:
+                name, params = next(iter(step.items()))
+                named = params if isinstance(params, Map) else None
+                uses.append(
+                    TransformUse(
+                        name,
+                        _plain(named) if named is not None else {},
+                        UNSET if named is not None else _plain(params),
+                        step.key_at(name),
+                        dict(named.key_places) if named is not None else {},
+                    )
+                )
+            else:
+                self.source.find(
+                    place,
+                    "'as' is a transform's name, {name: parameters}, or a list of these.",
+                    "Write as: date, or as: [{regex: 'No ([0-9]+)'}, integer].",
+                )
+        return tuple(uses)
+
+    # --- the smaller sections
+
+    def identity(self, top: Map) -> IdentitySpec | None:
+        section = self.section(top, "identity")
+        if section is None:
+            return None
+        self.known_keys(section, IDENTITY_KEYS, "'identity'")
+        return IdentitySpec(
+            section.place,
+            self.located(section, "key"),
+            self.located(section, "version"),
+            self.located(section, "url"),
+        )
+
+    def examples(self, top: Map) -> tuple[ExampleSpec, ...]:
+        given = top.get("tests")
+        if given is None:
+            return ()
+        if not isinstance(given, Seq):
+            self.source.find(top.at("tests"), "'tests' is a list.", "Begin each with '- given:'.")
+            return ()
+        found = []
+        for index, test in enumerate(given):
+            if not isinstance(test, Map) or not isinstance(test.get("given"), (str, Map)):
+                self.source.find(
+                    given.at(index),
+                    "an example needs 'given': a record, or the path of a sample.",
+                    "Write given: samples/issue.json.",
+                )
+                continue
+            self.known_keys(test, TEST_KEYS, "an example")
+            back = self.section(test, "back")
+            found.append(
+                ExampleSpec(
+                    _plain(test["given"]),
+                    given.at(index),
+                    _plain(self.section(test, "expect") or {}),
+                    test.get("roundtrip") is True,
+                    None if back is None else _plain(back),
+                )
+            )
+        return tuple(found)
+
+    # --- forms of a single key
+
+    def known_keys(self, section: Map, known: Sequence[str], where: str) -> None:
+        for key in section:
+            if key not in known:
+                self.source.find(
+                    section.key_at(key), f"{where} has no '{key}'.", did_you_mean(key, known)
+                )
+
+    def section(self, parent: Map, key: str) -> Map | None:
+        value = parent.get(key)
+        if value is None or isinstance(value, Map):
+            return value
+        self.source.find(parent.at(key), f"'{key}' is a set of keys and values.")
+        return None
+
+    def word(self, parent: Map, key: str, required: bool = False) -> str | None:
+        value = parent.get(key)
+        if isinstance(value, str) and value:
+            return value
+        if key in parent:
+            self.source.find(parent.at(key), f"'{key}' is a name.")
+        elif required:
+            self.source.find(parent.place, f"there is no '{key}'.", f"Add {key}: NAME.")
+        return None
+
+    def choice(self, parent: Map | None, key: str, known: Sequence[str]) -> str | None:
+        if parent is None or key not in parent:
+            return None
+        value = parent[key]
+        if isinstance(value, str) and value in known:
+            return value
+        self.source.find(
+            parent.at(key),
+            f"'{key}' cannot be '{value}'.",
+            f"Write one of {', '.join(known)}.",
+        )
+        return None
+
+    def located(self, parent: Map, key: str, condition: bool = False) -> Located | None:
+        value = parent.get(key)
+        if isinstance(value, bool) and condition:
+            value = "true" if value else "false"
+        if isinstance(value, str):
+            return Located(value, parent.at(key))
+        if key in parent:
+            hint = "Quote it." if condition else ""
+            self.source.find(parent.at(key), f"'{key}' is text.", hint)
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """YAML data without its places, so that it can be stored as JSON."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def extend(base: MappingSpec, child: MappingSpec) -> MappingSpec:
+    """`child` with everything it does not write itself taken from `base`, field by field."""
+    inherited = {
+        key: getattr(base, attribute)
+        for key, attribute in (
+            ("object", "object"),
+            ("entity", "entity"),
+            ("filter", "filter"),
+            ("direction", "direction"),
+            ("conflict", "conflict"),
+            ("identity", "identity"),
+        )
+        if key not in child.written
+    }
+    if "deletes" not in child.written:
+        inherited |= {"deletes_in": base.deletes_in, "deletes_out": base.deletes_out}
+    if not {"connection", "connector"} & child.written:
+        inherited |= {"connection": base.connection, "connector": base.connector}
+    merged = {**base.fields, **child.fields}
+    return replace(
+        child,
+        **inherited,
+        fields={name: spec for name, spec in merged.items() if not spec.removed},
+        places={**base.places, **child.places},
+        lines={**base.lines, **child.lines},
+    )
+
+
+def resolve(specs: Sequence[MappingSpec]) -> tuple[dict[str, MappingSpec], list[Finding]]:
+    """All mappings by name with `extends` worked out. A finding for each duplicate name, unknown
+    base and circle; such a mapping stays as it is written.
+    """
+    findings: list[Finding] = []
+    written: dict[str, MappingSpec] = {}
+    for spec in specs:
+        if spec.name in written:
+            findings.append(
+                spec.finding(
+                    spec.place,
+                    f"there are two mappings '{spec.name}' "
+                    f"(the first in {written[spec.name].place}).",
+                    "Rename one of them.",
+                )
+            )
+            continue
+        written[spec.name] = spec
+    done: dict[str, MappingSpec] = {}
+    for name, spec in written.items():
+        line, current = [spec], spec
+        while current.extends:
+            base = written.get(current.extends.text)
+            if base is None or base in line:
+                if base is None:
+                    message = f"there is no mapping '{current.extends.text}' to extend."
+                    hint = did_you_mean(current.extends.text, [n for n in written if n != name])
+                else:
+                    circle = " → ".join(step.name for step in [*line, base])
+                    message, hint = f"'extends' goes in a circle: {circle}.", "Break it."
+                if current is spec or base is not None:
+                    findings.append(spec.finding(current.extends.place, message, hint))
+                break
+            line.append(base)
+            current = base
+        result = line[-1]
+        for child in reversed(line[:-1]):
+            result = extend(result, child)
+        done[name] = result
+    return done, findings

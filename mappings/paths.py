@@ -1,0 +1,359 @@
+"""JSONPath for reading: jsonpath-ng's semantics, compiled to direct access where a path is plain.
+
+Beyond jsonpath-ng, which only says "no match", a read tells a missing field (the record says
+nothing) from one that is empty on the way (the record says there is none).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+
+from jsonpath_ng import Child, Descendants, Fields, Index, JSONPath, Root, Slice, Wildcard
+from jsonpath_ng.exceptions import JSONPathError
+from jsonpath_ng.ext.filter import Expression, Filter
+from jsonpath_ng.ext.parser import parse
+from jsonpath_ng.jsonpath import Union as Either
+
+
+class Missing:
+    """The record does not speak of this field."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING = Missing()
+Step = str | int
+Reader = Callable[[Any], Any]
+
+MAX_PATH = 500
+NODE_BUDGET = 5_000
+"""How large a value `..` may walk through: it costs about 5 µs a node."""
+
+_STEP = re.compile(
+    r"""\.(?P<name>[^\W\d][\w-]*)|\.?\[\s*(?:(?P<index>-?\d{1,9})|'(?P<single>[^'\\*]+)'|"(?P<double>[^"\\*]+)"|(?P<all>\*))\s*\]"""
+)
+
+
+class PathError(Exception):
+    """A path is not valid. `column` counts from 1 within the path's text."""
+
+    def __init__(self, message: str, column: int = 1, hint: str = "") -> None:
+        super().__init__(f"{message} {hint}".strip())
+        self.message = message
+        self.column = column
+        self.hint = hint
+
+
+class WrongType(Exception):
+    """The record has another kind of value on the way than the path expects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A compiled path.
+
+    `read` gives a value, None, MISSING or, where `many`, a list; it raises WrongType. `steps` is
+    the plain chain of members and indexes, or None. `roots` are the top-level fields it reads;
+    `*` means it may read any.
+    """
+
+    text: str
+    read: Reader = field(repr=False, compare=False)
+    find: Callable[[Any], list[Any]] = field(repr=False, compare=False)
+    steps: tuple[Step, ...] | None
+    shape: Literal["one", "filtered", "many"]
+    roots: frozenset[str]
+    projection: tuple[tuple[Step, ...], tuple[Step, ...]] | None = None
+    """(chain before, chain after) of a path with exactly one `[*]`."""
+
+    @property
+    def many(self) -> bool:
+        """Whether the path is meant to give a list."""
+        return self.shape == "many"
+
+
+@lru_cache(maxsize=8192)
+def parse_path(text: str) -> Path:
+    """Compile a path that starts at the record (`$`). Raises PathError."""
+    if not text.startswith("$"):
+        raise PathError(f"'{text[:60]}' does not start with $.", 1, f"Write $.{text[:60]}.")
+    if len(text) > MAX_PATH:
+        raise PathError(f"a path is longer than {MAX_PATH} characters.", MAX_PATH)
+    steps = _steps(text)
+    if steps is None:
+        return _general(text)
+    if "*" not in steps:
+        chain = tuple(steps)
+        return Path(text, _chain_reader(chain), _chain_finder(chain), chain, "one", _root_of(chain))
+    at = steps.index("*")
+    before, after = tuple(steps[:at]), tuple(steps[at + 1 :])
+    if "*" in after:
+        return _general(text)
+    find = _projection_finder(before, after)
+    read = _list_reader(before, find)
+    return Path(text, read, find, None, "many", _root_of(before), (before, after))
+
+
+def _steps(text: str) -> list[Step] | None:
+    """The steps of a plain path; `*` for an element wildcard; None if it is not plain."""
+    steps: list[Step] = []
+    position = 1
+    while position < len(text):
+        match = _STEP.match(text, position)
+        if not match:
+            return None
+        if match["index"] is not None:
+            steps.append(int(match["index"]))
+        else:
+            steps.append(match["name"] or match["single"] or match["double"] or "*")
+        position = match.end()
+    return steps
+
+
+def _root_of(chain: tuple[Step, ...]) -> frozenset[str]:
+    return frozenset({chain[0]} if chain and isinstance(chain[0], str) else {"*"})
+
+
+# -------------------------------------------------------------------------------- plain chains
+
+
+def _walk(value: Any, chain: tuple[Step, ...]) -> Any:
+    """The value at the end of a chain; None where it ends early in an empty place, else MISSING."""
+    for step in chain:
+        if value is None:
+            return None
+        if step.__class__ is str:
+            if not isinstance(value, dict):
+                raise WrongType(f"expected an object that has '{step}', found {kind_of(value)}")
+            if step not in value:
+                return MISSING
+            value = value[step]
+        else:
+            if not isinstance(value, list):
+                raise WrongType(f"expected a list, found {kind_of(value)}")
+            if not -len(value) <= step < len(value):  # type: ignore[operator]
+                return None
+            value = value[step]  # type: ignore[index]
+    return value
+
+
+def _chain_reader(chain: tuple[Step, ...]) -> Reader:
+    """The fast way down for records as they should be; `_walk` judges the others."""
+    if len(chain) == 1 and isinstance(chain[0], str):
+        only = chain[0]
+
+        def read_member(data: Any) -> Any:
+            return data.get(only, MISSING) if data.__class__ is dict else _walk(data, chain)
+
+        return read_member
+    if len(chain) == 2 and isinstance(chain[0], str) and isinstance(chain[1], str):
+        first, second = chain
+
+        def read_two(data: Any) -> Any:
+            if data.__class__ is dict:
+                inner = data.get(first)
+                if inner.__class__ is dict:
+                    return inner.get(second, MISSING)
+            return _walk(data, chain)
+
+        return read_two
+
+    def read(data: Any) -> Any:
+        value = data
+        try:
+            for step in chain:
+                # text answers to an index too, so only real containers are stepped into
+                if value.__class__ is not (dict if step.__class__ is str else list):
+                    return _walk(data, chain)
+                value = value[step]  # type: ignore[index]
+        except LookupError:
+            return _walk(data, chain)
+        return value
+
+    return read
+
+
+def _chain_finder(chain: tuple[Step, ...]) -> Callable[[Any], list[Any]]:
+    def find(data: Any) -> list[Any]:
+        value = data
+        for step in chain:
+            if isinstance(step, str):
+                if not isinstance(value, dict) or step not in value:
+                    return []
+            elif not isinstance(value, list) or not -len(value) <= step < len(value):
+                return []
+            value = value[step]
+        return [value]
+
+    return find
+
+
+def _projection_finder(
+    before: tuple[Step, ...], after: tuple[Step, ...]
+) -> Callable[[Any], list[Any]]:
+    head, tail = _chain_finder(before), _chain_finder(after)
+    member = after[0] if len(after) == 1 and isinstance(after[0], str) else None
+
+    def find(data: Any) -> list[Any]:
+        found = head(data)
+        if not found:
+            return []
+        container = found[0]
+        if isinstance(container, dict):
+            container = list(container.values())
+        elif not isinstance(container, list):
+            return []
+        if not after:
+            return list(container)
+        if member is not None:
+            return [
+                element[member]
+                for element in container
+                if element.__class__ is dict and member in element
+            ]
+        return [value for element in container for value in tail(element)]
+
+    return find
+
+
+def _list_reader(before: tuple[Step, ...], find: Callable[[Any], list[Any]]) -> Reader:
+    """A list of matches; with none, what the chain before them says decides."""
+    head = _chain_reader(before)
+
+    def read(data: Any) -> Any:
+        found = find(data)
+        if found:
+            return found
+        container = head(data)
+        if container is MISSING or container is None:
+            return container
+        if not isinstance(container, (list, dict)):
+            raise WrongType(f"expected a list, found {kind_of(container)}")
+        return []
+
+    return read
+
+
+# --------------------------------------------------------------------------------- other paths
+
+
+def _general(text: str) -> Path:
+    try:
+        node = parse(text)
+    except (JSONPathError, AssertionError, ValueError, TypeError, AttributeError) as error:
+        column = re.search(r"col (?:umn )?(\d+)|:(\d+)", str(error))
+        at = int(column[1] or column[2]) + 1 if column else 1
+        raise PathError(
+            f"'{text}' is not a path: {str(error).splitlines()[0] if str(error) else 'refused'}.",
+            min(at, len(text)),
+            "Quote unusual names: $['Due date'].",
+        ) from None
+    kinds = _inspect(node, text)
+    shape: Literal["one", "filtered", "many"] = "many"
+    if not kinds & {"many", "deep"}:
+        shape = "filtered" if "filter" in kinds else "one"
+    before = _plain_prefix(node)
+    deep = "deep" in kinds
+
+    def find(data: Any) -> list[Any]:
+        if deep and _larger_than(data, NODE_BUDGET):
+            raise WrongType(f"the record has more than {NODE_BUDGET} values, too many for '..'")
+        return [match.value for match in node.find(data)]
+
+    listed = _list_reader(before, find)
+
+    def read(data: Any) -> Any:
+        found = listed(data)
+        if shape == "many" or not isinstance(found, list):
+            return found
+        if len(found) > 1 and any(value != found[0] for value in found[1:]):
+            raise WrongType(f"{len(found)} different values match where one is wanted")
+        return found[0] if found else None
+
+    return Path(text, read, find, None, shape, _root_of(before))
+
+
+def _inspect(node: JSONPath, text: str) -> set[str]:
+    """The kinds of step in a parsed path. Arithmetic and text functions are refused: those belong
+    to transforms, and jsonpath-ng's would run Python regular expressions.
+    """
+    if isinstance(node, Root):
+        return set()
+    if isinstance(node, Child):
+        return _inspect(node.left, text) | _inspect(node.right, text)
+    if isinstance(node, Descendants):
+        return _inspect(node.left, text) | _inspect(node.right, text) | {"deep"}
+    if isinstance(node, Either):
+        return _inspect(node.left, text) | _inspect(node.right, text) | {"many"}
+    if isinstance(node, Fields):
+        return {"many"} if len(node.fields) > 1 else set()
+    if isinstance(node, Index):
+        return {"many"} if len(node.indices) > 1 else set()
+    if isinstance(node, (Slice, Wildcard)):
+        return {"many"}
+    if isinstance(node, Filter):
+        for expression in node.expressions:
+            if not isinstance(expression, Expression) or expression.op == "=~":
+                raise PathError(
+                    "a regular expression inside a path.",
+                    max(text.find("=~"), 0) + 1,
+                    "Compare with ==, or use the transform regex.",
+                )
+        return {"filter"}
+    raise PathError(
+        f"'{text}' computes instead of reading.",
+        1,
+        "A path only reads; reshape the value with 'as'.",
+    )
+
+
+def _plain_prefix(node: Any) -> tuple[Step, ...]:
+    spine: list[Any] = []
+    while type(node) in (Child, Descendants):
+        # what follows `..` may stand anywhere, so the prefix begins anew before it
+        spine = [node.right, *spine] if type(node) is Child else []
+        node = node.left
+    steps: list[Step] = []
+    for part in spine:
+        if isinstance(part, Fields) and len(part.fields) == 1:
+            steps.append(part.fields[0])
+        elif isinstance(part, Index) and len(part.indices) == 1:
+            steps.append(part.indices[0])
+        else:
+            break
+    return tuple(steps)
+
+
+def _larger_than(value: Any, limit: int) -> bool:
+    count, pending = 0, [value]
+    while pending:
+        count += 1
+        if count > limit:
+            return True
+        top = pending.pop()
+        if isinstance(top, dict):
+            pending.extend(top.values())
+        elif isinstance(top, list):
+            pending.extend(top)
+    return False
+
+
+def kind_of(value: Any) -> str:
+    """What a JSON value is, in the words of an error message."""
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, (int, float)):
+        return "a number"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else "an object"

@@ -1,0 +1,158 @@
+"""The last step inward: a value in the form of its canonical field, or why it has none."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from mappings.canonical import HAS_CUSTOM, MAPPED_FIELDS, CanonicalField
+from mappings.paths import kind_of
+from mappings.times import TimeError, moment_text, read_time
+from mappings.transforms import Fault, Scope, Step, text_of
+
+MAX_DEPTH = 50
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_NEVER_NULL = frozenset({"status", "waiting_on", "visibility", "kind"})
+"""Fields with a list of choices that an entity cannot be without. `kind` of an item is free text
+and may be null."""
+
+IMPLIED: Mapping[str, str] = {"party": "party", "money": "money", "labels": "labels"}
+"""The transform that a field of this type applies when its `as` does not."""
+
+
+def canonical_field(entity: str, name: str) -> CanonicalField | None:
+    """The definition of a field, with `custom.*` where the entity has it; else None."""
+    known = MAPPED_FIELDS.get(entity, {}).get(name)
+    if known is None and entity in HAS_CUSTOM and re.fullmatch(r"custom(\.[^.\s]+)+", name):
+        return CanonicalField(name, "any")
+    return known
+
+
+def clean_text(text: str) -> str:
+    """The text, if every store and tool can hold it. NUL and lone surrogates raise Fault."""
+    if bad := _UNSTORABLE.search(text):
+        what = "a NUL character" if bad[0] == "\x00" else "half of a surrogate pair"
+        raise Fault(f"the text holds {what} at position {bad.start() + 1}")
+    return text
+
+
+def clean_json(value: Any, depth: int = 0) -> Any:
+    """A JSON value that can be stored as it is. Raises Fault."""
+    kind = value.__class__
+    if kind is str:
+        return clean_text(value)
+    if value is None or kind is bool:
+        return value
+    if kind is int:
+        if value.bit_length() > 1024:
+            raise Fault("the number has more than 300 digits")
+        return value
+    if kind is float:
+        if not math.isfinite(value):
+            raise Fault("the number is not finite")
+        return value
+    if depth > MAX_DEPTH:
+        raise Fault(f"the value is nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, dict):
+        return {clean_text(str(key)): clean_json(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [clean_json(item, depth + 1) for item in value]
+    raise Fault(f"{kind.__name__} is not a JSON value")
+
+
+def closing_step(field: CanonicalField) -> Step:
+    """What turns the outcome of the transforms into the field's form. It is never given null."""
+    return {
+        "text": _text,
+        "markdown": _text,
+        "party": _party,
+        "due": _due,
+        "date": _date,
+        "moment": _moment,
+        "money": _money,
+        "labels": _labels,
+        "any": lambda value, scope: clean_json(value),
+        "enum": _choice(field),
+    }[field.type]
+
+
+def may_be_null(field: CanonicalField) -> bool:
+    """Whether an entity can be without this field."""
+    return not field.required and not (field.type == "enum" and field.name in _NEVER_NULL)
+
+
+def _text(value: Any, scope: Scope) -> Any:
+    if value.__class__ is not str:
+        value = text_of(value)
+    # ASCII without NUL is nearly everything and needs no search
+    return value if value.isascii() and "\x00" not in value else clean_text(value)
+
+
+def _choice(field: CanonicalField) -> Step:
+    choices = frozenset(map(str, field.choices))
+    listed = ", ".join(map(str, field.choices))
+
+    def step(value: Any, scope: Scope) -> Any:
+        if value.__class__ is str and value in choices:
+            return value
+        if value == "" and may_be_null(field):
+            return None
+        shown = text_of(value) if isinstance(value, (str, int, float)) else kind_of(value)
+        raise Fault(f"'{shown[:60]}' is none of {listed}", "unmapped_value")
+
+    return step
+
+
+def _time(value: Any) -> Any:
+    try:
+        return read_time(value)
+    except TimeError as error:
+        raise Fault(str(error)) from None
+
+
+def _due(value: Any, scope: Scope) -> Any:
+    if value == "":
+        return None
+    if isinstance(value, dict) and len(value) == 1 and value.keys() <= {"date", "at"}:
+        value = next(iter(value.values()))
+    found = _time(value)
+    if isinstance(found, datetime):
+        return {"at": moment_text(found)}
+    return {"date": found.isoformat()}
+
+
+def _date(value: Any, scope: Scope) -> Any:
+    if value == "":
+        return None
+    found = _time(value)
+    return (found.date() if isinstance(found, datetime) else found).isoformat()
+
+
+def _moment(value: Any, scope: Scope) -> Any:
+    if value == "":
+        return None
+    found = _time(value)
+    if not isinstance(found, datetime):
+        raise Fault(f"{found.isoformat()} is a date without a time")
+    return moment_text(found)
+
+
+def _party(value: Any, scope: Scope) -> Any:
+    if not isinstance(value, str):
+        raise Fault(f"expected one person, found {kind_of(value)}")
+    return clean_text(value)
+
+
+def _money(value: Any, scope: Scope) -> Any:
+    if not isinstance(value, dict) or "value" not in value:
+        raise Fault(f"expected an amount, found {kind_of(value)}")
+    return clean_json(value)
+
+
+def _labels(value: Any, scope: Scope) -> Any:
+    if not isinstance(value, list):
+        raise Fault(f"expected a list of labels, found {kind_of(value)}")
+    return [clean_text(text_of(item)) for item in value if item is not None]
