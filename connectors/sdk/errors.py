@@ -3,8 +3,9 @@
     ConnectorError
     ├── ConfigError        pause the connection, tell a person what to change
     ├── AuthError          pause the connection, tell a person to renew the credentials
-    ├── TransientError     try again later
-    │   └── RateLimitError     try again after `retry_after` seconds
+    ├── TransientError     try again later; a write may have happened
+    │   ├── NotSentError       try again later; nothing left this machine
+    │   └── RateLimitError     try again after `retry_after` seconds; nothing happened
     ├── RejectedError      this record was refused: an exception for its owner
     ├── NotFoundError      this record does not exist (any more)
     ├── ConflictError      this record changed underneath us: read it again
@@ -35,16 +36,25 @@ class AuthError(ConnectorError):
 
 class TransientError(ConnectorError):
     """Worth another attempt: network trouble, a 5xx, a locked file. The effect may have
-    happened.
+    happened. `retry_after` is in seconds, where the vendor named it.
     """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NotSentError(TransientError):
+    """Network trouble before the request left: nothing happened, repeating is safe."""
 
 
 class RateLimitError(TransientError):
     """The vendor asks us to slow down; nothing happened. `retry_after` is in seconds."""
 
+    retry_after: float
+
     def __init__(self, message: str, retry_after: float = 60.0) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+        super().__init__(message, retry_after)
 
 
 class RejectedError(ConnectorError):
