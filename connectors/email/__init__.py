@@ -1,0 +1,1 @@
+"""Mail: sends through any submission server (SMTP), reads any mailbox (IMAP)."""
