@@ -1,0 +1,19 @@
+"""HTTP intake: deliveries are routed, capped, verified, stored raw and answered, nothing more.
+
+`from webhooks import …` is the public way in. Inbox and connections are handed in.
+"""
+
+from webhooks.app import WebhookApp
+from webhooks.inbox import Connections, Endpoint, Inbox, Incoming, Stored, Verdict
+from webhooks.server import DeadlineHttpProtocol
+
+__all__ = [
+    "Connections",
+    "DeadlineHttpProtocol",
+    "Endpoint",
+    "Inbox",
+    "Incoming",
+    "Stored",
+    "Verdict",
+    "WebhookApp",
+]

@@ -114,6 +114,17 @@ class Sink(ABC):
 class Receiver(ABC):
     """A connector whose vendor sends webhooks."""
 
+    handshake_before_verify: ClassVar[bool] = False
+    """Whether a POST is offered to `handshake` before `verify`: for vendors whose handshake cannot
+    be signed, because it hands over the secret (Asana) or comes before there is one (Slack). Such a
+    `handshake` must recognise its own kind strictly, as anybody may have sent it.
+    """
+
+    stored_headers: Collection[str] = ()
+    """Further headers that `verify` or `parse` reads and that may be stored, in lower case. The
+    intake keeps the usual ones (content type, signatures, event, delivery id) by itself.
+    """
+
     @abstractmethod
     def verify(self, delivery: Delivery) -> str | None:
         """The delivery id if genuine (None: the vendor has none), judged at `delivery.received_at`.

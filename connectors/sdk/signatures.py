@@ -28,11 +28,8 @@ TOLERANCE = 300
 def _decode(text: str, encoding: Encoding) -> bytes:
     try:
         if encoding == "hex":
-            return (
-                bytes.fromhex(text)
-                if text.isascii() and not any(c.isspace() for c in text)
-                else b""
-            )
+            # fromhex skips whitespace; a signature has none
+            return bytes.fromhex(text) if text.isascii() and text.split() == [text] else b""
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (ValueError, binascii.Error):
         return b""

@@ -1,0 +1,150 @@
+"""The answers of the intake: JSON, problem documents (RFC 9457) and what a vendor insists on.
+
+Problems are rendered once. Their text is fixed, so that a refusal tells a stranger nothing about
+which connections exist or why exactly a proof failed; the reason goes to the log.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from connectors.sdk import Reply
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+_JSON: Headers = ((b"content-type", b"application/json"), _NOSNIFF)
+_PROBLEM: Headers = ((b"content-type", b"application/problem+json"), _NOSNIFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One complete HTTP answer. `outcome` is the word for it in logs and metrics."""
+
+    status: int
+    body: bytes
+    headers: Headers
+    outcome: str
+
+
+class Refused(Exception):
+    """Stop here and answer with the problem `code`. `reason` is for the log, never the sender."""
+
+    def __init__(self, code: str, reason: str = "") -> None:
+        super().__init__(reason or code)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    status: HTTPStatus
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+_PROBLEMS = {
+    "connection_unknown": _Problem(
+        HTTPStatus.NOT_FOUND,
+        "No connection takes deliveries at this address. Check the name after /webhooks/.",
+    ),
+    "method_not_allowed": _Problem(
+        HTTPStatus.METHOD_NOT_ALLOWED, "Deliveries are sent with POST.", {"allow": "POST"}
+    ),
+    "signature_invalid": _Problem(
+        HTTPStatus.UNAUTHORIZED,
+        "The delivery does not prove where it comes from. Check the signing secret and the"
+        " address on both sides.",
+    ),
+    "timestamp_out_of_window": _Problem(
+        HTTPStatus.UNAUTHORIZED,
+        "The signed timestamp is missing, malformed or too far from the time here. Check the"
+        " sender's clock.",
+    ),
+    "handshake_rejected": _Problem(
+        HTTPStatus.BAD_REQUEST, "This handshake cannot be answered as it was sent."
+    ),
+    "request_malformed": _Problem(
+        HTTPStatus.BAD_REQUEST,
+        "The request says contradictory things about its length. Send either Content-Length or"
+        " chunks.",
+    ),
+    "encoding_invalid": _Problem(
+        HTTPStatus.BAD_REQUEST,
+        "The body is not what its Content-Encoding says, or it ends too early.",
+    ),
+    "encoding_unsupported": _Problem(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "Send the body as it is, or with Content-Encoding gzip or deflate.",
+        {"accept-encoding": "gzip, deflate, identity"},
+    ),
+    "body_too_large": _Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "The body, or what it unpacks to, is larger than this connection takes.",
+    ),
+    "body_timeout": _Problem(
+        HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time. Send it again."
+    ),
+    "cannot_store": _Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The delivery could not be stored and was not accepted. Send it again later.",
+    ),
+}
+
+
+def _render(code: str, problem: _Problem, retry_after: int) -> Answer:
+    extra = dict(problem.headers)
+    if problem.status is HTTPStatus.SERVICE_UNAVAILABLE:
+        extra["retry-after"] = str(retry_after)
+    document = {
+        "type": "about:blank",
+        "title": problem.status.phrase,
+        "status": problem.status.value,
+        "code": code,
+        "detail": problem.detail,
+    }
+    return Answer(
+        problem.status.value,
+        json.dumps(document).encode(),
+        (*_PROBLEM, *((name.encode(), value.encode()) for name, value in extra.items())),
+        code,
+    )
+
+
+def problems(retry_after: int) -> Mapping[str, Answer]:
+    """Every refusal by its code. `retry_after` is in seconds."""
+    return {code: _render(code, problem, retry_after) for code, problem in _PROBLEMS.items()}
+
+
+def accepted(id: str) -> Answer:
+    """The delivery is durable and new."""
+    body = json.dumps({"id": id, "status": "accepted"}).encode()
+    return Answer(202, body, _JSON, "accepted")
+
+
+def duplicate(id: str) -> Answer:
+    """The delivery was durable before."""
+    body = json.dumps({"status": "duplicate", "id": id}).encode()
+    return Answer(200, body, _JSON, "duplicate")
+
+
+def from_reply(reply: Reply, outcome: str) -> Answer:
+    """A connector's reply as an answer. Raises ValueError where it could not be sent as HTTP.
+
+    A reply often echoes what the sender wrote, so a line break in a header is refused here, and
+    text without a type is plain text, never something that a browser would guess at.
+    """
+    if not 200 <= reply.status <= 599:
+        raise ValueError(f"{reply.status} is no final HTTP status")
+    headers = [_NOSNIFF]
+    for name, value in reply.headers.items():
+        if any((ord(c) < 32 and c != "\t") or ord(c) == 127 for c in name + value):
+            raise ValueError("a reply header contains a control character")
+        if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+            headers.append((name.lower().encode("ascii"), value.encode("latin-1")))
+    if reply.body and not any(name == b"content-type" for name, _ in headers):
+        headers.append((b"content-type", b"text/plain; charset=utf-8"))
+    return Answer(reply.status, reply.body, tuple(headers), outcome)

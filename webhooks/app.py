@@ -1,0 +1,230 @@
+"""The webhook intake as a bare ASGI application: route, cap, verify, store raw, answer.
+
+A 2xx to a delivery is sent after the commit that holds it and never otherwise. No framework: a
+route of one costs several times the CPU, and intake is where load arrives in bursts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from connectors.sdk import Delivery, Receiver, Reply
+from webhooks import limits
+from webhooks.answers import Answer, Refused, accepted, duplicate, from_reply, problems
+from webhooks.inbox import Connections, Endpoint, Inbox
+from webhooks.receive import (
+    Address,
+    Budget,
+    Disconnected,
+    Receive,
+    RequestBody,
+    Scope,
+    Send,
+    acknowledgement,
+    address_of,
+    check_address_token,
+    delivery_of,
+    headers_of,
+    incoming_of,
+    judge,
+    place_of,
+    probe,
+)
+from webhooks.writer import CannotStore, Writer
+
+log = logging.getLogger("webhooks")
+
+PROBES = ("GET", "HEAD", "OPTIONS")
+LINGER_SECONDS = 5.0
+LINGER_BYTES = 16 * 1024 * 1024
+"""How much of a refused body is read on, so that its sender gets to see the answer."""
+
+
+class WebhookApp:
+    """Answers everything under `/webhooks/`.
+
+    Call `start()` before the first request and `stop()` after the last, or let the server do it by
+    ASGI lifespan. `public_url` is how senders reach us, without `/webhooks`. `observe` is called
+    with (connection, outcome) per answer, for metrics; the connection is empty where unknown.
+    Times are in seconds, sizes in bytes.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        inbox: Inbox,
+        *,
+        public_url: str,
+        now: Callable[[], datetime],
+        max_body: int = limits.MAX_BODY,
+        max_reading: int = limits.MAX_READING,
+        body_seconds: float = limits.BODY_SECONDS,
+        commit_seconds: float = limits.COMMIT_SECONDS,
+        max_batch: int = 500,
+        max_waiting: int = 5000,
+        retry_after: int = 10,
+        observe: Callable[[str, str], None] | None = None,
+    ) -> None:
+        self._connections = connections
+        self._public_url = public_url.rstrip("/")
+        self._now = now
+        self._max_body = max_body
+        self._reading = Budget(max_reading)
+        self._body_seconds = body_seconds
+        self._commit_seconds = commit_seconds
+        self._writer = Writer(inbox, max_batch=max_batch, max_waiting=max_waiting)
+        self._problems = problems(retry_after)
+        self._observe = observe
+
+    def start(self) -> None:
+        """Start the writer. Harmless when it runs already."""
+        self._writer.start()
+
+    def stop(self, timeout: float | None = 30.0) -> bool:
+        """Store what is waiting and stop; False if the inbox took longer than `timeout`."""
+        return self._writer.stop(timeout)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while (message := await receive())["type"] == "lifespan.startup":
+            self.start()
+            await send({"type": "lifespan.startup.complete"})
+        if message["type"] == "lifespan.shutdown":
+            await asyncio.to_thread(self.stop)
+            await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = headers_of(scope)
+        address = address_of(scope)
+        if (address.shown, address.shown_query) != (address.path, address.query):
+            # A server's access log prints the scope when the answer starts; it must not learn
+            # the token.
+            scope["path"], scope["raw_path"] = address.shown, address.shown.encode()
+            scope["query_string"] = address.shown_query.encode("latin-1")
+        endpoint = self._connections.get(address.connection) if address.connection else None
+        if endpoint is not None and not isinstance(endpoint.receiver, Receiver):
+            endpoint = None
+        body = RequestBody(scope, headers, receive)
+        try:
+            if endpoint is None:
+                raise Refused("connection_unknown")
+            answer = await self._take(endpoint, scope["method"], address, headers, body)
+        except Refused as refused:
+            answer = self._problems[refused.code]
+            log.info("%s %s: %s %r", scope["method"], address.shown, refused.code, refused.reason)
+        except Disconnected:
+            return
+        finally:
+            self._reading.used -= body.held
+        if self._observe is not None:
+            self._observe(endpoint.connection if endpoint else "", answer.outcome)
+        await _send(send, answer, scope["method"], body)
+
+    async def _take(
+        self,
+        endpoint: Endpoint,
+        method: str,
+        address: Address,
+        headers: dict[str, str],
+        body: RequestBody,
+    ) -> Answer:
+        """Everything after the route, cheapest refusal first. Raises Refused or Disconnected."""
+        received_at = self._now()
+        if method != "POST" and method not in PROBES:
+            raise Refused("method_not_allowed")
+        if body.malformed:
+            raise Refused("request_malformed")
+        limit = self._max_body if endpoint.max_body is None else endpoint.max_body
+        if method == "POST" and body.announced is not None and body.announced > limit:
+            raise Refused("body_too_large")
+        check_address_token(endpoint, address.token)
+        url = address.full(self._public_url)
+        if method != "POST":
+            request = delivery_of(method, url, address.query, headers, b"", received_at)
+            return await _shake_hands(endpoint, probe(endpoint, request))
+        coding = limits.coding_of(headers.get("content-encoding"))
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                content = await body.read(coding, limit, self._reading)
+        except TimeoutError:
+            raise Refused("body_timeout") from None
+        delivery = delivery_of(method, url, address.query, headers, content, received_at)
+        return await self._admit(endpoint, delivery, address)
+
+    async def _admit(self, endpoint: Endpoint, delivery: Delivery, address: Address) -> Answer:
+        """Judge a complete POST, store it, answer. Raises Refused."""
+        large = len(delivery.body) >= limits.INLINE_BODY
+        judged = (
+            await asyncio.to_thread(judge, endpoint, delivery)
+            if large
+            else judge(endpoint, delivery)
+        )
+        if judged.reply is not None:
+            return await _shake_hands(endpoint, judged.reply)
+        url = address.redacted(self._public_url)
+        try:
+            waiting = self._writer.submit(incoming_of(endpoint, delivery, judged, url))
+            async with asyncio.timeout(self._commit_seconds):
+                stored = await waiting
+        except CannotStore as full:
+            raise Refused("cannot_store", str(full)) from None
+        except TimeoutError:
+            raise Refused("cannot_store", "the commit takes too long") from None
+        if stored is None:
+            raise Refused("cannot_store", "the inbox failed")
+        outcome = "duplicate" if stored.duplicate else "accepted"
+        reply = (
+            await asyncio.to_thread(acknowledgement, endpoint, delivery)
+            if large
+            else acknowledgement(endpoint, delivery)
+        )
+        if reply is not None:
+            try:
+                return from_reply(reply, outcome)
+            except ValueError as error:
+                log.warning("%s: acknowledge gave no HTTP: %s", endpoint.connection, error)
+        return duplicate(stored.id) if stored.duplicate else accepted(stored.id)
+
+
+async def _shake_hands(endpoint: Endpoint, reply: Reply) -> Answer:
+    """Send the vendor's reply, once a secret that came with the handshake is stored."""
+    try:
+        answer = from_reply(reply, "handshake")
+    except ValueError as error:
+        raise Refused("handshake_rejected", str(error)) from None
+    if reply.secret is not None:
+        if endpoint.on_secret is None:
+            raise Refused("signature_invalid", "a handshake offered a secret; none is awaited")
+        try:
+            await asyncio.to_thread(endpoint.on_secret, reply.secret)
+        except Exception as error:
+            raise Refused("cannot_store", place_of(error)) from None
+    return answer
+
+
+async def _send(send: Send, answer: Answer, method: str, body: RequestBody) -> None:
+    """Answer; where part of the body is still on the wire, let it arrive and close."""
+    headers = list(answer.headers)
+    if answer.status not in (204, 304):
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    content = b"" if method == "HEAD" or answer.status in (204, 304) else answer.body
+    if body.complete:
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+        return
+    headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": content, "more_body": True})
+    if answer.outcome != "body_timeout":
+        await body.discard(seconds=LINGER_SECONDS, limit=LINGER_BYTES)
+    await send({"type": "http.response.body", "body": b""})
