@@ -1,0 +1,177 @@
+"""Which mapping applies where: the workspace's own files first, the connectors' defaults where
+there is none, one compiled mapping for each connection and object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from importlib import resources
+
+from connectors.sdk import Connector
+from hub.reading import unknown
+from hub.workspace.connections import ConnectionSpec
+from mappings.check import check_mapping
+from mappings.compiler import CompiledMapping, MappingError, compile_mapping
+from mappings.language import MappingSpec, load_mapping, resolve
+from mappings.source import Finding
+
+Connectors = Mapping[str, type[Connector]]
+
+
+@lru_cache(maxsize=256)
+def default_mappings(connector: type[Connector]) -> tuple[tuple[str, str], ...]:
+    """The mapping files a connector ships, as (file, text); those it lists, else all it has."""
+    package = connector.__module__.rpartition(".")[0]
+    if not package:
+        return ()
+    folder = resources.files(package) / "mappings"
+    if not folder.is_dir():
+        return ()
+    listed = getattr(connector, "default_mappings", None)
+    names = sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml") and (listed is None or entry.name in listed)
+    )
+    where = package.replace(".", "/")
+    return tuple((f"{where}/mappings/{name}", (folder / name).read_text("utf-8")) for name in names)
+
+
+@lru_cache(maxsize=256)
+def _default_specs(
+    connector: type[Connector],
+) -> tuple[tuple[MappingSpec, ...], tuple[Finding, ...]]:
+    specs, findings = [], []
+    for file, text in default_mappings(connector):
+        spec, found = load_mapping(file, text)
+        findings += found
+        if spec is not None:
+            specs.append(spec)
+    return tuple(specs), tuple(findings)
+
+
+def load_mappings(
+    files: Mapping[str, str],
+    samples: Iterable[str],
+    connections: Mapping[str, ConnectionSpec],
+    connectors: Connectors,
+    zone: str,
+    broken: Collection[str] = (),
+) -> tuple[dict[tuple[str, str], CompiledMapping], list[Finding]]:
+    """The compiled mapping of each (connection, object). `files` are those of mappings/, `samples`
+    the names of the files an example may point at, `broken` connections that hub.yaml has
+    but that could not be read.
+    """
+    findings: list[Finding] = []
+    own: list[MappingSpec] = []
+    for file, text in files.items():
+        spec, found = load_mapping(file, text)
+        findings += found
+        if spec is not None:
+            own.append(spec)
+    names = {spec.name for spec in own}
+    shipped: list[MappingSpec] = []
+    used = sorted({each.connector for each in connections.values()} & set(connectors))
+    for name in used:
+        specs, found_in_defaults = _default_specs(connectors[name])
+        findings += found_in_defaults
+        shipped += [spec for spec in specs if spec.name not in names]
+    resolved, found = resolve([*own, *shipped])
+    findings += found
+    sample_names = frozenset(samples)
+    compiled: dict[str, CompiledMapping] = {}
+    for spec in resolved.values():
+        problems = [*check_mapping(spec)]
+        if spec.name in names:
+            problems += _check_names(spec, connections, connectors, sample_names, broken)
+        findings += problems
+        if not any(problem.severity == "error" for problem in problems):
+            try:
+                compiled[spec.name] = compile_mapping(spec, zone)
+            except MappingError as error:
+                findings.append(spec.finding(spec.place, str(error)))
+    return _choose(compiled, [names, {spec.name for spec in shipped}], connections, findings)
+
+
+def _choose(
+    compiled: Mapping[str, CompiledMapping],
+    ranks: Sequence[set[str]],
+    connections: Mapping[str, ConnectionSpec],
+    findings: list[Finding],
+) -> tuple[dict[tuple[str, str], CompiledMapping], list[Finding]]:
+    """A connection's own mapping beats one for its connector, and that beats a default."""
+    chosen: dict[tuple[str, str], CompiledMapping] = {}
+    for rank in ranks:
+        for by_connection in (True, False):
+            taken: dict[tuple[str, str], CompiledMapping] = {}
+            for name, mapping in compiled.items():
+                spec = mapping.spec
+                if name not in rank or spec.object is None:
+                    continue
+                if (spec.connection is not None) != by_connection:
+                    continue
+                for connection in connections.values():
+                    if connection.name != spec.connection and (
+                        by_connection or connection.connector != spec.connector
+                    ):
+                        continue
+                    key = (connection.name, spec.object)
+                    if key in taken:
+                        findings.append(
+                            spec.finding(
+                                spec.place,
+                                f"'{taken[key].spec.name}' maps the object '{spec.object}' of "
+                                f"'{connection.name}' already ({taken[key].spec.place}).",
+                                "Keep one of them.",
+                            )
+                        )
+                        continue
+                    taken[key] = mapping
+            chosen = {**taken, **chosen}
+    return chosen, findings
+
+
+def _check_names(
+    spec: MappingSpec,
+    connections: Mapping[str, ConnectionSpec],
+    connectors: Connectors,
+    samples: frozenset[str],
+    broken: Collection[str],
+) -> list[Finding]:
+    """What a mapping names outside itself must exist."""
+    found: list[Finding] = []
+    connector: str | None = spec.connector
+    if spec.connection is not None:
+        if spec.connection in connections:
+            connector = connections[spec.connection].connector
+        elif spec.connection not in broken:
+            found.append(
+                spec.finding(
+                    spec.place_of("connection"),
+                    *unknown(spec.connection, "connection", connections),
+                )
+            )
+    elif spec.connector is not None and spec.connector not in connectors:
+        found.append(
+            spec.finding(
+                spec.place_of("connector"), *unknown(spec.connector, "connector", connectors)
+            )
+        )
+    known = connectors.get(connector or "")
+    if known is not None and spec.object is not None and spec.object not in known.objects:
+        found.append(
+            spec.finding(
+                spec.place_of("object"), *unknown(spec.object, f"{connector} object", known.objects)
+            )
+        )
+    systems = {"hub", *connections, *broken, *([connector] if connector else [])}
+    for each in spec.fields.values():
+        system = each.system_of_record
+        if system is not None and system not in systems:
+            found.append(spec.finding(each.place, *unknown(system, "system of record", systems)))
+    for example in spec.examples:
+        if isinstance(example.given, str) and example.given not in samples:
+            message, hint = unknown(example.given, "file", samples)
+            found.append(spec.finding(example.place, message, hint or "Put it into samples/."))
+    return found

@@ -1,0 +1,178 @@
+"""people.yaml: who works here, in which roles, who stands in for whom, and who is who in which
+tool.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from hub.process.order import find_cycle
+from hub.reading import Reader, unknown
+from mappings.source import Map
+
+_EMAIL = re.compile(r"[^@\s<>,;:\"]+@[^@\s<>,;:\"]+")
+_QUIET = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_MEANS_SOMETHING = ("accountable", "responsible", "external", "role", "hub")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who can be responsible. `quiet_hours` is `HH:MM-HH:MM` and may pass midnight."""
+
+    key: str
+    name: str
+    email: str | None = None
+    timezone: str | None = None
+    deputies: tuple[str, ...] = ()
+    quiet_hours: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Everybody: persons by key, role name to person keys, connection to person key to handle."""
+
+    people: Mapping[str, Person] = field(default_factory=dict)
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def load_people(reader: Reader, connections: Collection[str] | None) -> People:
+    """What the file says; what is wrong with it is among the reader's findings. `connections` None:
+    they are not known, so not checked.
+    """
+    document = reader.load()
+    if document is None:
+        return People()
+    reader.only(document, ("people", "roles", "identities"), "people.yaml")
+    written = reader.mapping(document, "people") or Map(document.place)
+    people: dict[str, Person] = {}
+    addresses: dict[str, str] = {}
+    for key in written:
+        person = _person(reader, written, key)
+        if person is None:
+            continue
+        people[key] = person
+        if person.email is not None:
+            first = addresses.setdefault(person.email.casefold(), key)
+            if first != key:
+                reader.error(
+                    written[key].at("email"),
+                    f"'{first}' has this address too, so mail from it could be either.",
+                    "Give each person an address of their own.",
+                )
+    _deputies(reader, written, people)
+    roles = _roles(reader, document, people, written)
+    return People(people, roles, _identities(reader, document, written, connections))
+
+
+def _person(reader: Reader, written: Map, key: str) -> Person | None:
+    body = reader.mapping(written, key)
+    if body is None:
+        if written[key] is None:
+            reader.error(written.key_at(key), f"'{key}' says nothing.", "Add at least a name.")
+        return None
+    if key in _MEANS_SOMETHING or not _KEY.fullmatch(key):
+        reader.error(
+            written.key_at(key),
+            f"'{key}' cannot be a person's key.",
+            "Use letters, digits, dots and dashes, and no word that means something else.",
+        )
+    reader.only(body, ("name", "email", "timezone", "deputies", "quiet_hours"), "a person")
+    reader.required(body, "name", "a person")
+    email, timezone = reader.text(body, "email"), reader.text(body, "timezone")
+    quiet = reader.text(body, "quiet_hours")
+    if email is not None and not _EMAIL.fullmatch(email):
+        reader.error(body.at("email"), f"'{email}' is not an e-mail address.")
+    if timezone is not None:
+        try:
+            ZoneInfo(timezone)
+        except (KeyError, ValueError, OSError):
+            reader.error(
+                body.at("timezone"),
+                f"'{timezone}' is not a time zone.",
+                "Write an IANA name such as Europe/Zurich.",
+            )
+    if quiet is not None and not _QUIET.fullmatch(quiet):
+        reader.error(
+            body.at("quiet_hours"), f"'{quiet}' are not hours of a day.", 'Write "19:00-07:00".'
+        )
+    deputies = tuple(deputy for deputy, _ in reader.texts(body, "deputies"))
+    return Person(key, reader.text(body, "name") or key, email, timezone, deputies, quiet)
+
+
+def _deputies(reader: Reader, written: Map, people: Mapping[str, Person]) -> None:
+    for key, person in people.items():
+        if not person.deputies:
+            continue
+        places = dict(Reader(reader.file).texts(written[key], "deputies"))
+        for deputy in person.deputies:
+            if deputy == key:
+                reader.error(places[deputy], f"'{key}' cannot stand in for themselves.")
+            elif deputy not in written:
+                reader.error(places[deputy], *unknown(deputy, "person", written))
+    others = {
+        key: [deputy for deputy in person.deputies if deputy != key]
+        for key, person in people.items()
+    }
+    cycle = find_cycle(others)
+    if cycle and all(len(others[key]) == 1 for key in cycle):
+        reader.warn(
+            written[cycle[0]].at("deputies"),
+            f"these stand in only for each other: {' → '.join([*cycle, cycle[0]])}.",
+            "When all of them are away nobody is asked; name one more deputy.",
+        )
+
+
+def _roles(
+    reader: Reader, document: Map, people: Mapping[str, Person], written: Map
+) -> dict[str, tuple[str, ...]]:
+    roles: dict[str, tuple[str, ...]] = {}
+    section = reader.mapping(document, "roles")
+    for name in section or ():
+        if section is None:
+            break
+        members = reader.texts(section, name)
+        for member, place in members:
+            if member not in written:
+                reader.error(place, *unknown(member, "person", people))
+        if not members and (section[name] is None or section[name] == []):
+            reader.error(
+                section.key_at(name), f"nobody has the role '{name}'.", "Write [somebody]."
+            )
+        roles[name] = tuple(member for member, _ in members)
+    return roles
+
+
+def _identities(
+    reader: Reader, document: Map, written: Map, connections: Collection[str] | None
+) -> dict[str, dict[str, str]]:
+    identities: dict[str, dict[str, str]] = {}
+    section = reader.mapping(document, "identities")
+    for connection in section or ():
+        if section is None:
+            break
+        if connections is not None and connection not in connections:
+            reader.error(
+                section.key_at(connection), *unknown(connection, "connection", connections)
+            )
+        handles = reader.mapping(section, connection)
+        if handles is None:
+            continue
+        taken: dict[str, str] = {}
+        for person in handles:
+            if person not in written:
+                reader.error(handles.key_at(person), *unknown(person, "person", written))
+            handle = reader.text(handles, person)
+            if handle is None:
+                continue
+            if handle in taken.values():
+                reader.error(
+                    handles.at(person), f"somebody else is '{handle}' in {connection} already."
+                )
+            taken[person] = handle
+        identities[connection] = taken
+    return identities
