@@ -54,6 +54,20 @@ def read_decimal(value: Any, mark: str | None = None) -> Decimal:
     return number
 
 
+def number_text(value: Any) -> str | None:
+    """A JSON number as decimal text, if Python already writes it so: no exponent, no float noise.
+    None where it takes `read_decimal` to say.
+    """
+    if value.__class__ is int:
+        return str(value) if -(10**18) < value < 10**18 else None
+    if value.__class__ is not float:
+        return None
+    text = repr(value)
+    if "e" in text or "n" in text:
+        return None
+    return text[:-2] if text.endswith(".0") and text != "-0.0" else text
+
+
 def decimal_text(number: Decimal) -> str:
     """A decimal as text without an exponent; integral floats lose their `.0`."""
     text = format(number, "f")
@@ -84,10 +98,12 @@ def read_amount(value: Any, mark: str | None = None) -> tuple[Decimal, str | Non
 
 def vendor_number(text: str) -> int | float | str:
     """A decimal text as the JSON number that says exactly the same, else as it is."""
+    rough = float(text)
+    if repr(rough) == text and "e" not in text:
+        return rough
     number = Decimal(text)
     if number == number.to_integral_value() and abs(number) < 2**53:
         return int(number)
-    rough = float(number)
     return rough if Decimal(repr(rough)) == number else text
 
 

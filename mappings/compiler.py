@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,6 +105,7 @@ class CompiledMapping:
     """The same with members below them, dotted: what a query that names fields must ask for."""
     _fields: Mapping[str, _Field]
     _plan: tuple[tuple[str, Callable[[Any], Any] | None, Step, _Field], ...]
+    _way_back: tuple[tuple[str, Step, Writer, _Field], ...]
     _filter: Condition | None
     _filter_fields: frozenset[str]
     _zone: str
@@ -207,6 +209,13 @@ class CompiledMapping:
                 found[name] = value
         return found
 
+    def vendor_value(self, name: str, value: Any, directory: Directory, connection: str) -> Any:
+        """One canonical value in the tool's words, whatever the tool holds. Raises Fault."""
+        give = self._fields[name].give
+        if give is None:
+            raise Fault(f"'{name}' cannot be written back")
+        return give(value, Scope(directory, connection, None, self._zone))
+
     def invertible(self, name: str) -> bool:
         """Whether this field can be written to the tool."""
         compiled = self._fields.get(name)
@@ -245,6 +254,9 @@ def compile_mapping(spec: MappingSpec, zone: str = "UTC") -> CompiledMapping:
         source_paths=paths,
         _fields=fields,
         _plan=tuple((n, f.read, f.convert, f) for n, f in fields.items() if f.inward),
+        _way_back=tuple(
+            (n, f.give, f.write, f) for n, f in fields.items() if f.outward and f.give and f.write
+        ),
         _filter=condition,
         _filter_fields=filter_fields,
         _zone=zone,
@@ -373,9 +385,9 @@ def _default(spec: FieldSpec, canonical: CanonicalField) -> Any:
 
 
 def _inward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound]) -> Step:
-    close = closing_step(canonical)
-    steps = tuple(bound.inward for bound in chain)
     values = _value_map(spec)
+    close = closing_step(canonical, chain[-1].name if chain and values is None else "")
+    steps = tuple(bound.inward for bound in chain)
     default = spec.default if spec.default is UNSET else _default(spec, canonical)
     has_default = default is not UNSET
     required = not may_be_null(canonical)
@@ -385,12 +397,15 @@ def _inward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound])
         else "it is empty"
     )
 
-    if not steps and values is None and not has_default and not required and not spec.text:
-        # the plain field, and by far the most common one
-        def plain(raw: Any, scope: Scope) -> Any:
-            return None if raw is None else close(raw, scope)
+    if len(steps) == 1 and values is None and not has_default and not required:
+        only = steps[0]
 
-        return plain
+        def transformed(raw: Any, scope: Scope) -> Any:
+            if raw is None or (value := only(raw, scope)) is None:
+                return None
+            return close(value, scope)
+
+        return transformed
 
     def convert(raw: Any, scope: Scope) -> Any:
         value = raw
@@ -411,7 +426,33 @@ def _inward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound])
                 raise Fault(empty_message, "unmapped_value" if values else "mapping_error")
         return value
 
-    return convert
+    return convert if steps else _fast_way(spec, canonical, close, convert)
+
+
+def _fast_way(spec: FieldSpec, canonical: CanonicalField, close: Step, otherwise: Step) -> Step:
+    """The usual value of the usual field in one step; whatever else it is goes the long way."""
+    if spec.values is not None:
+        table = {}
+        for pair in spec.values:
+            # the long way says what is wrong with a value, where it matters
+            with suppress(Fault):
+                table[value_key(pair.vendor)] = close(pair.canonical, Scope(None, ""))
+
+        def look_up(raw: Any, scope: Scope) -> Any:
+            if raw.__class__ is str and (found := table.get(raw)) is not None:
+                return found
+            return otherwise(raw, scope)
+
+        return look_up if canonical.type in ("enum", "text") else otherwise
+    if canonical.type not in ("text", "markdown", "any"):
+        return otherwise
+
+    def take(raw: Any, scope: Scope) -> Any:
+        if raw.__class__ is str and raw and raw.isascii() and "\x00" not in raw:
+            return raw
+        return otherwise(raw, scope)
+
+    return take
 
 
 _UNKNOWN = object()
@@ -493,11 +534,26 @@ def _outward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound]
             raise Fault(f"'{key}' may be {words}; choose one under back", "unmapped_value")
         raise Fault(f"'{key}' has no value in this tool; add it under back", "unmapped_value")
 
+    if not mapped and not steps and canonical.type not in ("due", "date", "moment", "labels"):
+        return lambda value, scope: value
+
+    if mapped and not steps:
+
+        def say(value: Any, scope: Scope) -> Any:
+            if value.__class__ is str and (found := table.get(value)) is not None:
+                return found
+            return [look_up(one) for one in value] if value.__class__ is list else look_up(value)
+
+        return say
+    if len(steps) == 1 and not mapped and not listed:
+        only = steps[0]
+        return lambda value, scope: None if value is None else only(value, scope)
+
     def give(value: Any, scope: Scope) -> Any:
         if value is None and listed:
             value = []
         if mapped:
-            value = [look_up(item) for item in value] if isinstance(value, list) else look_up(value)
+            value = [look_up(one) for one in value] if value.__class__ is list else look_up(value)
         elif canonical.type in ("due", "date", "moment") and not steps:
             value = _time_text(value)
         for step in steps:

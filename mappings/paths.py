@@ -16,7 +16,6 @@ from jsonpath_ng import Child, Descendants, Fields, Index, JSONPath, Root, Slice
 from jsonpath_ng.exceptions import JSONPathError
 from jsonpath_ng.ext.filter import Expression, Filter
 from jsonpath_ng.ext.parser import parse
-from jsonpath_ng.jsonpath import Union as Either
 
 
 class Missing:
@@ -98,7 +97,7 @@ def parse_path(text: str) -> Path:
     if "*" in after:
         return _general(text)
     find = _projection_finder(before, after)
-    read = _list_reader(before, find)
+    read = _projection_reader(before, after, _list_reader(before, find))
     return Path(text, read, find, None, "many", _root_of(before), (before, after))
 
 
@@ -146,31 +145,19 @@ def _walk(value: Any, chain: tuple[Step, ...]) -> Any:
 
 
 def _chain_reader(chain: tuple[Step, ...]) -> Reader:
-    """The fast way down for records as they should be; `_walk` judges the others."""
-    if len(chain) == 1 and isinstance(chain[0], str):
-        only = chain[0]
+    """The fast way down for records as they should be; `_walk` judges the others.
 
-        def read_member(data: Any) -> Any:
-            return data.get(only, MISSING) if data.__class__ is dict else _walk(data, chain)
-
-        return read_member
-    if len(chain) == 2 and isinstance(chain[0], str) and isinstance(chain[1], str):
-        first, second = chain
-
-        def read_two(data: Any) -> Any:
-            if data.__class__ is dict:
-                inner = data.get(first)
-                if inner.__class__ is dict:
-                    return inner.get(second, MISSING)
-            return _walk(data, chain)
-
-        return read_two
+    Only an object answers to a text key, so members need no look at what they are read from; text
+    answers to an index too, so an index does.
+    """
+    members = [step for step in chain if isinstance(step, str)]
+    if len(members) == len(chain) and chain:
+        return _member_reader(chain, members)
 
     def read(data: Any) -> Any:
         value = data
         try:
             for step in chain:
-                # text answers to an index too, so only real containers are stepped into
                 if value.__class__ is not (dict if step.__class__ is str else list):
                     return _walk(data, chain)
                 value = value[step]  # type: ignore[index]
@@ -179,6 +166,43 @@ def _chain_reader(chain: tuple[Step, ...]) -> Reader:
         return value
 
     return read
+
+
+def _member_reader(chain: tuple[Step, ...], members: list[str]) -> Reader:
+    """Written out for the usual lengths: a loop costs as much as the access itself."""
+    first, second, third, fourth = [*members, "", "", ""][:4]
+
+    def read_one(data: Any) -> Any:
+        return data.get(first, MISSING) if data.__class__ is dict else _walk(data, chain)
+
+    def read_two(data: Any) -> Any:
+        try:
+            return data[first][second]
+        except (LookupError, TypeError):
+            return _walk(data, chain)
+
+    def read_three(data: Any) -> Any:
+        try:
+            return data[first][second][third]
+        except (LookupError, TypeError):
+            return _walk(data, chain)
+
+    def read_four(data: Any) -> Any:
+        try:
+            return data[first][second][third][fourth]
+        except (LookupError, TypeError):
+            return _walk(data, chain)
+
+    def read_more(data: Any) -> Any:
+        value = data
+        try:
+            for step in members:
+                value = value[step]
+        except (LookupError, TypeError):
+            return _walk(data, chain)
+        return value
+
+    return {1: read_one, 2: read_two, 3: read_three, 4: read_four}.get(len(members), read_more)
 
 
 def _chain_finder(chain: tuple[Step, ...]) -> Callable[[Any], list[Any]]:
@@ -222,6 +246,27 @@ def _projection_finder(
         return [value for element in container for value in tail(element)]
 
     return find
+
+
+def _projection_reader(
+    before: tuple[Step, ...], after: tuple[Step, ...], otherwise: Reader
+) -> Reader:
+    """The fast way for a list of objects of which one member is wanted."""
+    if len(after) != 1 or not isinstance(after[0], str):
+        return otherwise
+    head, member = _chain_reader(before), after[0]
+
+    def read(data: Any) -> Any:
+        container = head(data)
+        if container.__class__ is not list:
+            return otherwise(data)
+        return [
+            element[member]
+            for element in container
+            if element.__class__ is dict and member in element
+        ]
+
+    return read
 
 
 def _list_reader(before: tuple[Step, ...], find: Callable[[Any], list[Any]]) -> Reader:
@@ -291,8 +336,6 @@ def _inspect(node: JSONPath, text: str) -> set[str]:
         return _inspect(node.left, text) | _inspect(node.right, text)
     if isinstance(node, Descendants):
         return _inspect(node.left, text) | _inspect(node.right, text) | {"deep"}
-    if isinstance(node, Either):
-        return _inspect(node.left, text) | _inspect(node.right, text) | {"many"}
     if isinstance(node, Fields):
         return {"many"} if len(node.fields) > 1 else set()
     if isinstance(node, Index):

@@ -20,6 +20,7 @@ _MOMENT = re.compile(
     r"\s?([Zz]|[+-]\d\d(?::?\d\d)?)?",
     re.ASCII,
 )
+_CANONICAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,16}(\.\d{1,9})?", re.ASCII)
 _SERIAL_ZERO = datetime(1899, 12, 30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,6 +69,15 @@ def read_time(value: Any, form: str | None = None, zone_name: str | None = None)
         if isinstance(error, TimeError):
             raise
         raise TimeError(f"{_short(value)} is not a date that exists") from None
+
+
+def is_canonical(text: str) -> bool:
+    """Whether a text is a date or moment in exactly the form the canonical model writes. Raises
+    ValueError for one that has the form and does not exist.
+    """
+    if len(text) == 10:
+        return bool(_DATE.fullmatch(text) and date.fromisoformat(text))
+    return bool(len(text) == 20 and _CANONICAL.fullmatch(text) and datetime.fromisoformat(text))
 
 
 def _from_parts(match: re.Match[str], zone_name: str | None) -> datetime:

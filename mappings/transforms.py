@@ -18,6 +18,7 @@ from mappings.amounts import (
     AmountError,
     amount_text,
     decimal_text,
+    number_text,
     read_amount,
     read_decimal,
     vendor_number,
@@ -28,6 +29,7 @@ from mappings.source import did_you_mean
 from mappings.times import (
     NAMED_FORMATS,
     TimeError,
+    is_canonical,
     moment_text,
     read_time,
     write_date,
@@ -335,10 +337,15 @@ def _labels(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
             value = value.split(separator) if separator else [value]
         elif not isinstance(value, list):
             raise Fault(f"expected a list of labels, found {kind_of(value)}")
+        words = [item.strip() for item in value if item.__class__ is str]
+        if len(words) == len(value) == len(set(words)) and "" not in words:
+            return words
         found: dict[str, None] = {}
         for item in value:
-            text = item.get(key) if isinstance(item, dict) else item
-            if text is not None and (word := text_of(text).strip()):
+            text = item.get(key) if item.__class__ is dict else item
+            if text is None:
+                continue
+            if word := (text if text.__class__ is str else text_of(text)).strip():
                 found[word] = None
         return list(found)
 
@@ -378,10 +385,19 @@ def _decimal_transform(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
     mark = params.get("mark")
 
     def inward(value: Any, scope: Scope) -> Any:
-        return None if value == "" else decimal_text(_decimal(value, mark))
+        if value == "":
+            return None
+        return number_text(value) or decimal_text(_decimal(value, mark))
 
     def outward(value: Any, scope: Scope) -> Any:
-        return vendor_number(decimal_text(_decimal(value)))
+        text = value if value.__class__ is str else number_text(value)
+        # canonical decimals are plain already; anything else is read first
+        if text is None or not text.isascii() or not text[-1:].isdigit():
+            text = decimal_text(_decimal(value))
+        try:
+            return vendor_number(text)
+        except (ValueError, ArithmeticError):
+            raise Fault(f"'{text[:40]}' is not a number") from None
 
     return inward, outward
 
@@ -473,12 +489,21 @@ def _time(value: Any, form: str | None, zone_name: str | None) -> date | datetim
         raise Fault(str(error)) from None
 
 
+def _is_canonical(text: str) -> bool:
+    try:
+        return is_canonical(text)
+    except ValueError:
+        raise Fault(f"'{text}' is not a moment that exists") from None
+
+
 def _date(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
     form, zone_name = params.get("format"), params.get("zone")
 
     def inward(value: Any, scope: Scope) -> Any:
         if value == "":
             return None
+        if form is None and value.__class__ is str and len(value) == 10 and _is_canonical(value):
+            return value
         found = _time(value, form, zone_name)
         if isinstance(found, datetime):
             # without a zone of its own the day is the one the vendor wrote
@@ -486,6 +511,8 @@ def _date(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
         return found.isoformat()
 
     def outward(value: Any, scope: Scope) -> Any:
+        if form is None and value.__class__ is dict and value.get("date"):
+            return value["date"]
         found = canonical_time(value)
         if isinstance(found, datetime):
             found = found.astimezone(zone(zone_name or scope.zone)).date()
@@ -506,12 +533,16 @@ def _datetime(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
     def inward(value: Any, scope: Scope) -> Any:
         if value == "":
             return None
+        if form is None and value.__class__ is str and len(value) == 20 and _is_canonical(value):
+            return value
         found = _time(value, form, zone_name)
         if not isinstance(found, datetime):
             raise Fault(f"{found.isoformat()} is a date without a time; read it with as: date")
         return moment_text(found)
 
     def outward(value: Any, scope: Scope) -> Any:
+        if form is None and value.__class__ is dict and value.get("at"):
+            return value["at"]
         found = canonical_time(value)
         if not isinstance(found, datetime):
             if clock is None:

@@ -33,6 +33,9 @@ def canonical_field(entity: str, name: str) -> CanonicalField | None:
 
 def clean_text(text: str) -> str:
     """The text, if every store and tool can hold it. NUL and lone surrogates raise Fault."""
+    # ASCII without NUL is nearly everything and needs no search
+    if text.isascii() and "\x00" not in text:
+        return text
     if bad := _UNSTORABLE.search(text):
         what = "a NUL character" if bad[0] == "\x00" else "half of a surrogate pair"
         raise Fault(f"the text holds {what} at position {bad.start() + 1}")
@@ -63,8 +66,16 @@ def clean_json(value: Any, depth: int = 0) -> Any:
     raise Fault(f"{kind.__name__} is not a JSON value")
 
 
-def closing_step(field: CanonicalField) -> Step:
-    """What turns the outcome of the transforms into the field's form. It is never given null."""
+def closing_step(field: CanonicalField, last: str = "") -> Step:
+    """What turns the outcome of the transforms (the `last` by name) into the field's form. It is
+    never given null.
+    """
+    if field.type == "due" and last in ("date", "datetime"):
+        # what these give needs no second reading
+        key = "date" if last == "date" else "at"
+        return lambda value, scope: {key: value}
+    if field.type == "labels" and last == "labels":
+        return _clean_labels
     return {
         "text": _text,
         "markdown": _text,
@@ -74,7 +85,7 @@ def closing_step(field: CanonicalField) -> Step:
         "moment": _moment,
         "money": _money,
         "labels": _labels,
-        "any": lambda value, scope: clean_json(value),
+        "any": _any,
         "enum": _choice(field),
     }[field.type]
 
@@ -84,11 +95,12 @@ def may_be_null(field: CanonicalField) -> bool:
     return not field.required and not (field.type == "enum" and field.name in _NEVER_NULL)
 
 
+def _any(value: Any, scope: Scope) -> Any:
+    return clean_json(value)
+
+
 def _text(value: Any, scope: Scope) -> Any:
-    if value.__class__ is not str:
-        value = text_of(value)
-    # ASCII without NUL is nearly everything and needs no search
-    return value if value.isascii() and "\x00" not in value else clean_text(value)
+    return clean_text(value if value.__class__ is str else text_of(value))
 
 
 def _choice(field: CanonicalField) -> Step:
@@ -155,4 +167,15 @@ def _money(value: Any, scope: Scope) -> Any:
 def _labels(value: Any, scope: Scope) -> Any:
     if not isinstance(value, list):
         raise Fault(f"expected a list of labels, found {kind_of(value)}")
-    return [clean_text(text_of(item)) for item in value if item is not None]
+    return [
+        clean_text(item if item.__class__ is str else text_of(item))
+        for item in value
+        if item is not None
+    ]
+
+
+def _clean_labels(value: Any, scope: Scope) -> Any:
+    together = "".join(value)
+    if together.isascii() and "\x00" not in together:
+        return value
+    return [clean_text(word) for word in value]

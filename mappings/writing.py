@@ -28,6 +28,24 @@ def writer(path: Path) -> Writer | None:
         # a second or last element would need the others, which a partial write does not have
         return None
 
+    return _member_writer([str(step) for step in steps]) if _members(steps) else _writer(steps)
+
+
+def _member_writer(members: list[str]) -> Writer:
+    *outer, last = members
+
+    def write(fields: dict[str, Any], value: Any) -> None:
+        for name in outer:
+            inner = fields.get(name)
+            if inner.__class__ is not dict:
+                inner = fields[name] = {}
+            fields = inner
+        fields[last] = value
+
+    return write
+
+
+def _writer(steps: tuple[Step, ...]) -> Writer:
     def write(fields: dict[str, Any], value: Any) -> None:
         _put(fields, steps, value)
 
@@ -61,7 +79,12 @@ def _put(fields: dict[str, Any], steps: tuple[Step, ...], value: Any) -> None:
 
 
 def _spread(before: tuple[Step, ...], after: tuple[Step, ...]) -> Writer:
+    member = after[0] if len(after) == 1 else None
+
     def write(fields: dict[str, Any], value: Any) -> None:
+        if member is not None and value.__class__ is list:
+            _put(fields, before, [{member: item} for item in value])
+            return
         values = value if isinstance(value, list) else [] if value is None else [value]
         elements = []
         for item in values:

@@ -1,0 +1,172 @@
+"""Runs the examples inside a mapping file, so that a mapping is tested where it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mappings.compiler import CompiledMapping, Mapped
+from mappings.expressions import ExpressionError
+from mappings.language import ExampleSpec
+from mappings.source import Finding
+from mappings.times import TimeError, read_time
+from mappings.transforms import Fault
+
+_SHORT = 80
+
+
+class Namesakes:
+    """A directory for examples: every party is called in each tool as it is here."""
+
+    def party_for(self, connection: str, handle: str) -> str | None:
+        return handle
+
+    def handle_for(self, connection: str, party: str) -> str | None:
+        return party
+
+
+def run_examples(compiled: CompiledMapping, load_sample: Callable[[str], Any]) -> list[Finding]:
+    """A finding for each expectation that does not hold. `load_sample` gives the JSON of a sample
+    by its path as written; it raises OSError or ValueError where it cannot.
+
+    `expect` is a part of the canonical values (labels in any order), `back` a part of the vendor
+    fields written for them, and `roundtrip` says that the vendor's own values come back.
+    """
+    findings: list[Finding] = []
+    for example in compiled.spec.examples:
+        given = example.given
+        if isinstance(given, str):
+            try:
+                given = load_sample(given)
+            except (OSError, ValueError) as error:
+                findings.append(
+                    compiled.spec.finding(
+                        example.place,
+                        f"the sample '{example.given}' cannot be read: {error}.",
+                        "Save the record there as JSON.",
+                    )
+                )
+                continue
+        findings += [
+            compiled.spec.finding(example.place, message, hint)
+            for message, hint in _outcome(compiled, example, given)
+        ]
+    return findings
+
+
+def _outcome(compiled: CompiledMapping, example: ExampleSpec, record: Any) -> list[tuple[str, str]]:
+    if not isinstance(record, Mapping):
+        return [("the sample is not one record.", "Give a JSON object.")]
+    directory, connection = Namesakes(), compiled.spec.connection or "example"
+    try:
+        if not compiled.matches(record):
+            return [("the filter does not let this record in.", "")]
+    except ExpressionError as error:
+        return [(f"the filter has no answer for this record: {error}", "")]
+    mapped = compiled.inward(record, directory, connection)
+    wrong: list[tuple[str, str]] = []
+    for name, expected in _flat(example.expect).items():
+        if name not in mapped.values:
+            wrong.append((f"'{name}' should be {_show(expected)}; {_absence(mapped, name)}.", ""))
+        elif not _same(name, mapped.values[name], expected):
+            got = _show(mapped.values[name])
+            wrong.append((f"'{name}' should be {_show(expected)}, and is {got}.", ""))
+    expected_to_fail = example.expect.keys() - mapped.values.keys()
+    for problem in mapped.problems:
+        if problem.field not in expected_to_fail:
+            wrong.append((f"{problem.message}", ""))
+    if example.roundtrip:
+        wrong += _roundtrip(compiled, mapped, connection)
+    if example.back is not None:
+        outward = compiled.outward(mapped.values, directory, connection)
+        wrong += [(problem.message, "") for problem in outward.problems]
+        if difference := _not_within(example.back, outward.fields, "$"):
+            wrong.append((f"written back, {difference}.", ""))
+    return wrong
+
+
+def _roundtrip(compiled: CompiledMapping, mapped: Mapped, connection: str) -> list[tuple[str, str]]:
+    """Each value, said in the tool's words without looking at the record, is what was read."""
+    wrong: list[tuple[str, str]] = []
+    for name, value in mapped.values.items():
+        if name not in mapped.raw or not compiled.invertible(name):
+            continue
+        try:
+            back = compiled.vendor_value(name, value, Namesakes(), connection)
+        except Fault as fault:
+            wrong.append((f"the way back of '{name}': {fault}.", ""))
+            continue
+        if not _same_to_the_tool(back, mapped.raw[name]):
+            wrong.append(
+                (
+                    f"'{name}' was {_show(mapped.raw[name])} and comes back as {_show(back)}.",
+                    "If the tool takes both, expect it under back instead of roundtrip.",
+                )
+            )
+    return wrong
+
+
+def _same_to_the_tool(one: Any, other: Any) -> bool:
+    """Equal values, or two spellings of one moment."""
+    if isinstance(one, str) and isinstance(other, str) and one != other:
+        try:
+            return read_time(one) == read_time(other)
+        except TimeError:
+            return False
+    return not _not_within(one, other, "$")
+
+
+def _flat(expect: Mapping[str, Any]) -> dict[str, Any]:
+    """`custom: {a: 1}` may be written for `custom.a: 1`."""
+    flat: dict[str, Any] = {}
+    for name, value in expect.items():
+        if name == "custom" and isinstance(value, Mapping):
+            flat |= {f"custom.{key}": item for key, item in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _same(name: str, value: Any, expected: Any) -> bool:
+    if name == "labels" and isinstance(value, list) and isinstance(expected, list):
+        return sorted(map(str, value)) == sorted(map(str, expected))
+    if isinstance(value, dict) and isinstance(expected, Mapping):
+        return all(value.get(key) == item for key, item in expected.items())
+    if isinstance(value, bool) or isinstance(expected, bool):
+        return value is expected
+    return bool(value == expected)
+
+
+def _absence(mapped: Mapped, name: str) -> str:
+    for problem in mapped.problems:
+        if problem.field == name:
+            return problem.message.removesuffix(".")
+    return "the record does not speak of it"
+
+
+def _not_within(part: Any, whole: Any, where: str) -> str:
+    """How `part` differs from what `whole` has in its place; empty if it does not."""
+    if isinstance(part, Mapping):
+        if not isinstance(whole, Mapping):
+            return f"{where} should be an object, and is {_show(whole)}"
+        for key, value in part.items():
+            if key not in whole:
+                return f"{where}.{key} should be {_show(value)}, and is not there"
+            if difference := _not_within(value, whole[key], f"{where}.{key}"):
+                return difference
+        return ""
+    if isinstance(part, list) and isinstance(whole, list):
+        if len(part) != len(whole):
+            return f"{where} should have {len(part)} elements, and has {len(whole)}"
+        for index, (one, other) in enumerate(zip(part, whole, strict=True)):
+            if difference := _not_within(one, other, f"{where}[{index}]"):
+                return difference
+        return ""
+    if part != whole or isinstance(part, bool) is not isinstance(whole, bool):
+        return f"{where} should be {_show(part)}, and is {_show(whole)}"
+    return ""
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"
