@@ -102,7 +102,7 @@ def write_starter(directory: str | os.PathLike[str]) -> list[str]:
 
 
 def _starter_files() -> Iterator[tuple[str, str]]:
-    starter = resources.files("hub") / "starter"
+    starter = resources.files("hub.starter")
     for name in SINGLE:
         yield name, (starter / name).read_text("utf-8")
     for folder in (*FOLDERS, "samples"):

@@ -1,0 +1,1 @@
+"""The workspace that `hub init` writes: commented files that pass `hub check`."""
