@@ -1,0 +1,1 @@
+"""GitHub issues and their comments: pull, push, webhook and a sandbox."""

@@ -1,0 +1,146 @@
+"""GitHub's REST API as the connector uses it: headers, pages, and what its refusals mean.
+
+https://docs.github.com/en/rest/using-the-rest-api
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from connectors.github.config import GithubConfig
+from connectors.github.records import Row
+from connectors.sdk import (
+    AuthError,
+    ConnectorError,
+    NotFoundError,
+    PayloadError,
+    RateLimitError,
+    RejectedError,
+)
+from connectors.sdk.http import DEFAULT_WAIT, HttpClient, HttpResponse, retry_after
+
+PAGE = 100
+"""The largest page GitHub gives."""
+_NEXT = re.compile(r"<([^<>]*)>[^,]*;\s*rel=\"?next\"?")
+_NOT_OURS = {
+    "locked": "The conversation is locked; a maintainer can unlock it.",
+    "archived": "The repository is archived; a maintainer can unarchive it.",
+    "blocked": "The owner has blocked the token's user.",
+}
+
+
+class GithubClient:
+    """Requests with the connection's token. Raises the errors of connectors.sdk."""
+
+    def __init__(self, settings: GithubConfig) -> None:
+        token = settings.auth.token.get_secret_value()
+        self._http = HttpClient(
+            settings.base_url or "https://api.github.com",
+            title="GitHub",
+            headers={
+                "accept": "application/vnd.github+json",
+                "authorization": f"Bearer {token}",
+                "x-github-api-version": "2022-11-28",
+            },
+            explain=explain,
+        )
+
+    def get(
+        self, target: str, params: Mapping[str, str | int] | None = None, etag: str | None = None
+    ) -> HttpResponse:
+        """One GET; with `etag`, status 304 means that nothing changed."""
+        headers = {"if-none-match": etag} if etag else {}
+        return self._http.request("GET", target, params=params, headers=headers)
+
+    def write(self, method: str, path: str, body: Mapping[str, Any]) -> Row:
+        """POST or PATCH; what GitHub then holds."""
+        return one(self._http.request(method, path, json=dict(body)))
+
+    def delete(self, path: str) -> None:
+        self._http.request("DELETE", path)
+
+    def pages(self, path: str, params: Mapping[str, str | int]) -> Iterator[list[Row]]:
+        """All pages of a list whose order does not change while we read it."""
+        response = self.get(path, {"per_page": PAGE, **params})
+        while True:
+            yield rows(response)
+            target = next_page(response)
+            if target is None:
+                return
+            response = self.get(target)
+
+    def close(self) -> None:
+        self._http.close()
+
+
+def one(response: HttpResponse) -> Row:
+    """The object in an answer. Raises PayloadError."""
+    value = response.json()
+    if not isinstance(value, dict):
+        raise PayloadError(f"GitHub's answer to {response.path} is not an object.", response.path)
+    return value
+
+
+def rows(response: HttpResponse) -> list[Row]:
+    """The list of objects in an answer. Raises PayloadError."""
+    value = response.json()
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise PayloadError(f"GitHub's answer to {response.path} is not a list.", response.path)
+    return value
+
+
+def next_page(response: HttpResponse) -> str | None:
+    """The address of the next page, which GitHub wants followed and never built."""
+    match = _NEXT.search(response.headers.get("link", ""))
+    return match[1] if match else None
+
+
+def explain(response: HttpResponse) -> ConnectorError | None:
+    """GitHub's own meanings; the rest is read in the general way.
+
+    https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api
+    """
+    status, path = response.status, response.path
+    if status == 401:
+        return AuthError(
+            "GitHub does not accept the token. Create a new one with the permission "
+            "Issues: read and write and put it in `auth.token`."
+        )
+    if status in (301, 302, 307, 308):
+        return NotFoundError(
+            f"GitHub has moved {path}: the issue was transferred, or the repository renamed. "
+            "If it was renamed, write its new name under `repositories`."
+        )
+    if status == 410:
+        return NotFoundError(f"GitHub says {path} was deleted, or issues are switched off there.")
+    if status == 404:
+        return NotFoundError(f"GitHub has no {path}, or the token may not see it.")
+    if status not in (403, 429):
+        return None
+    told = _message(response)
+    if "rate limit" in told or "abuse detection" in told or status == 429:
+        wait = retry_after(response.headers)
+        return RateLimitError(
+            "GitHub asks us to slow down.", DEFAULT_WAIT if wait is None else wait
+        )
+    if "retry-after" in response.headers or response.headers.get("x-ratelimit-remaining") == "0":
+        return None
+    if "x-github-sso" in response.headers:
+        return AuthError("The organisation wants the token to be authorised for single sign-on.")
+    for word, reason in _NOT_OURS.items():
+        if word in told:
+            return RejectedError(f"GitHub refused {response.method} {path}. {reason}")
+    wanted = response.headers.get("x-accepted-github-permissions", "Issues: read and write")
+    return AuthError(
+        f"The token may not {response.method} {path}. Give it this permission: {wanted[:100]}."
+    )
+
+
+def _message(response: HttpResponse) -> str:
+    try:
+        value = response.json()
+    except PayloadError:
+        return ""
+    return str(value.get("message", "")).casefold() if isinstance(value, dict) else ""
