@@ -1,0 +1,1 @@
+"""Salesforce: opportunities, tasks and users, by REST and by outbound messages."""

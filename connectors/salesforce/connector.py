@@ -1,0 +1,294 @@
+"""Salesforce opportunities, tasks and users: pulled by SOQL, pushed in collections, announced by
+outbound messages.
+
+Facts about the API: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import quote
+
+from connectors.salesforce import messages
+from connectors.salesforce.client import SalesforceClient, UnknownField
+from connectors.salesforce.config import SalesforceConfig
+from connectors.salesforce.objects import SOBJECTS, SPECS, fields_of, gone, record, selection
+from connectors.salesforce.push import Batch
+from connectors.salesforce.soql import id18, is_id, literal, moment, quoted, quoted_list, select
+from connectors.sdk import (
+    Change,
+    ConfigError,
+    Connector,
+    Delivery,
+    Fetch,
+    Field,
+    ObjectSpec,
+    Page,
+    Parsed,
+    PayloadError,
+    Receiver,
+    Record,
+    Reply,
+    Result,
+    SignatureError,
+    Sink,
+    Source,
+    UnsupportedError,
+)
+from connectors.sdk.config import ConnectionConfig
+from connectors.sdk.records import Cursor
+
+T = TypeVar("T")
+OVERLAP = timedelta(minutes=5)
+"""A long transaction commits with the stamps of its beginning, so each pull looks back this far."""
+LONG_AGO = timedelta(hours=1)
+"""No transaction is this long, and no clock this wrong."""
+SEEN_LIMIT = 5000
+"""How many records of the overlap a cursor remembers; what it forgets comes twice, harmlessly."""
+URL_BUDGET = 12_000
+"""Bytes of SELECT list or id list in one GET; Salesforce cuts off at 16 KiB."""
+
+
+class SalesforceConnector(Connector, Source, Sink, Receiver):
+    """One Salesforce org."""
+
+    name: ClassVar[str] = "salesforce"
+    title: ClassVar[str] = "Salesforce"
+    config: ClassVar[type[ConnectionConfig]] = SalesforceConfig
+    objects: ClassVar[Mapping[str, ObjectSpec]] = SPECS
+    sandbox: ClassVar[str] = "connectors.salesforce.sandbox:SalesforceSandbox"
+    default_mappings: ClassVar[Sequence[str]] = ("opportunity.yaml", "task.yaml", "user.yaml")
+
+    def __init__(self, connection: str, settings: SalesforceConfig) -> None:
+        super().__init__(connection, settings)
+        self.settings: SalesforceConfig = settings
+        self.client = SalesforceClient(connection, settings)
+        if settings.hub_key_field is None:
+            # without a place for our key this account can do less than the class declares
+            vars(self)["objects"] = {
+                object: replace(spec, find=False, keyed=False) for object, spec in SPECS.items()
+            }
+
+    def check(self) -> None:
+        """One cheap query; says so if the credentials belong to another org than configured."""
+        rows = self.client.query(select(["Id", "Name"], "Organization", limit=1))
+        wanted = self.settings.organization_id
+        if rows and wanted and id18(str(rows[0]["Id"])) != id18(wanted):
+            raise ConfigError(
+                f"{self.connection}: organization_id is {wanted}, but these credentials belong to "
+                f"{rows[0]['Id']}. Correct one of them."
+            )
+
+    def close(self) -> None:
+        self.client.close()
+
+    # ---------------------------------------------------------------------------------- source
+
+    def discover(self, object: str) -> Sequence[Field]:
+        name = self._sobject(object)
+        self.client.forget(name)  # a person asks because something changed
+        return fields_of(self.client.describe(name))
+
+    def pull(self, object: str, cursor: Cursor, fields: Collection[str]) -> Iterator[Page]:
+        """Keyset pages over (SystemModstamp, Id), so that equal stamps and records that change
+        while we page are neither lost nor skipped.
+
+        The cursor: `stamp` and `id` are the place inside an unfinished run. `low` is where the
+        next full run starts, the overlap before everything read since the last full run. `seen`
+        remembers versions at or after `low`, so that the overlap yields only what is new.
+
+        An interrupted run goes on from its place without looking back, so that it always gets
+        on; the next full run then starts at the overlap before that place. Where the place lies
+        deep in the past, as in a backfill, nothing can commit late there and `low` is left out.
+        """
+        name = self._sobject(object)
+        stamp = str(cursor["stamp"]) if "stamp" in cursor else None
+        id = str(cursor["id"]) if "id" in cursor else None
+        seen: dict[str, str] = dict(cursor.get("seen") or {})
+        low = str(cursor["low"]) if "low" in cursor else None
+        if stamp is not None and id is None:  # the last run was finished: look back
+            where = f"SystemModstamp >= {low}"
+            low = None
+        else:
+            where = _after(stamp, id)
+        resumed = low if id is not None else None
+        size = self.settings.page_size
+        while True:
+            records = self._page(object, name, fields, where)
+            fresh = [item for item in records if seen.get(item.id) != item.version]
+            for item in records:
+                seen[item.id] = item.version or ""
+            if records:
+                stamp, id = records[-1].version or "", records[-1].id
+            if stamp is None:
+                return
+            start = literal(moment(stamp) - OVERLAP)
+            low = min(resumed, start) if resumed else start
+            seen = _bounded(seen, low)
+            following: dict[str, Any] = {"stamp": stamp, "low": low, "seen": seen}
+            if len(records) < size:
+                if fresh or following != cursor:
+                    yield Page(fresh, following)
+                return
+            if fresh:
+                if not resumed and datetime.now(UTC) - moment(stamp) > LONG_AGO:
+                    del following["low"]
+                yield Page(fresh, {**following, "id": id})
+            where = _after(stamp, id)
+
+    def fetch(self, object: str, ids: Sequence[str]) -> Sequence[Record]:
+        """All fields of these records, also of those in the recycle bin."""
+        name = self._sobject(object)
+        wanted = [id18(id) for id in ids]
+        readable = list(dict.fromkeys(id for id in wanted if is_id(id)))
+        found = {item.id: item for item in self._complete(object, name, "Id", readable)}
+        return [found.get(id) or gone(object, id) for id in wanted]
+
+    def find(self, object: str, changes: Sequence[Change]) -> Sequence[Record | None]:
+        """By our key in `hub_key_field`. A record that a person deleted since is still found."""
+        name = self._sobject(object)
+        field = self.settings.hub_key_field
+        if field is None:
+            raise UnsupportedError(f"{self.connection} has no hub_key_field to find creates by.")
+        keys = list(dict.fromkeys(change.key for change in changes))
+        found: dict[str, Record] = {}
+        for item in self._complete(object, name, field, keys):
+            key = str(item.data.get(field)).casefold()  # SOQL compares text without regard to case
+            if key not in found or found[key].deleted:
+                found[key] = item
+        return [found.get(change.key.casefold()) for change in changes]
+
+    def _complete(self, object: str, name: str, key: str, values: Sequence[str]) -> list[Record]:
+        """Records whose `key` is one of `values`, with all their fields. Wide objects and long
+        lists are read in as many queries as addresses can hold.
+        """
+        if not values:
+            return []
+        longest = max(len(quote(quoted(value))) + 3 for value in values)
+        count = max(1, min(200, URL_BUDGET // 2 // longest))
+        found: list[Record] = []
+        for start in range(0, len(values), count):
+            where = f"{key} IN {quoted_list(values[start : start + count])}"
+            found += self._described(name, partial(self._wide, object, where))
+        return found
+
+    def _wide(self, object: str, where: str, description: Mapping[str, Any]) -> list[Record]:
+        name = SOBJECTS[object]
+        groups: list[list[str]] = [[]]
+        for column in selection(description, None, self.settings.hub_key_field):
+            if sum(len(c) + 4 for c in groups[-1]) + len(column) > URL_BUDGET // 2:
+                groups.append(["Id"])
+            groups[-1].append(column)
+        merged: dict[str, dict[str, Any]] = {}
+        for group in groups:
+            for row in self._query(name, select(group, name, where)):
+                merged.setdefault(str(row["Id"]), {}).update(row)
+        whole = [row for row in merged.values() if "SystemModstamp" in row]
+        return [record(object, row, self.settings.base_url) for row in whole]
+
+    def _page(self, object: str, name: str, fields: Collection[str], where: str) -> list[Record]:
+        def read(description: Mapping[str, Any]) -> list[dict[str, Any]]:
+            columns = selection(description, fields, self.settings.hub_key_field)
+            size = self.settings.page_size
+            return self._query(name, select(columns, name, where, "SystemModstamp, Id", size))
+
+        rows = self._described(name, read)
+        return [record(object, row, self.settings.base_url) for row in rows]
+
+    def _described(self, name: str, read: Callable[[Mapping[str, Any]], T]) -> T:
+        """Read with the object's description, and with a new one if a field was removed or
+        hidden since.
+        """
+        try:
+            return read(self.client.describe(name))
+        except UnknownField:
+            self.client.forget(name)
+            return read(self.client.describe(name))
+
+    def _query(self, name: str, soql: str) -> list[dict[str, Any]]:
+        return self.client.query(soql, deleted=name != "User")
+
+    # ------------------------------------------------------------------------------------ sink
+
+    def push(self, changes: Sequence[Change]) -> Sequence[Result]:
+        if not changes:
+            return []
+        object = changes[0].object
+        name = self._sobject(object)
+        spec = self.objects[object]
+        for change in changes:
+            if change.object != object or change.op not in spec.push:
+                raise UnsupportedError(f"Salesforce cannot {change.op} {change.object} here.")
+        if len(changes) > spec.batch:
+            raise UnsupportedError(f"{len(changes)} changes; Salesforce takes {spec.batch}.")
+        return Batch(
+            client=self.client,
+            name=name,
+            changes=changes,
+            hub_key=self.settings.hub_key_field,
+            known=lambda creates: self.find(object, creates),
+            read=lambda ids: self.fetch(object, ids),
+        ).run()
+
+    # -------------------------------------------------------------------------------- receiver
+
+    def verify(self, delivery: Delivery) -> str | None:
+        """Outbound messages carry no signature: the proof is the token in the address, which the
+        receiver has checked. What is left is whether it comes from the right org.
+
+        A message that is no XML passes unless `organization_id` is set, and fails in `parse`.
+        """
+        try:
+            message = messages.read_message(delivery.body)
+        except PayloadError:
+            if self.settings.organization_id:
+                raise SignatureError("The message does not name the organisation.") from None
+            return None
+        wanted = self.settings.organization_id
+        if wanted and message.organization != id18(wanted):
+            raise SignatureError("The message comes from another Salesforce organisation.")
+        return message.delivery_id
+
+    def acknowledge(self, delivery: Delivery) -> Reply | None:
+        """Without this very answer Salesforce sends the message again for 24 hours."""
+        if delivery.method.upper() != "POST":
+            return None
+        return Reply(200, messages.ACK, {"content-type": "text/xml; charset=utf-8"})
+
+    def parse(self, delivery: Delivery) -> Sequence[Parsed]:
+        """Which records to read. Messages of objects we do not carry are ignored."""
+        try:
+            message = messages.read_message(delivery.body)
+        except SignatureError as error:  # stored before this check existed
+            raise PayloadError(str(error)) from None
+        ours = {name: object for object, name in SOBJECTS.items() if SPECS[object].webhook}
+        named: dict[str, dict[str, None]] = {}
+        for notification in message.notifications:
+            if object := ours.get(notification.sobject):
+                named.setdefault(object, {})[notification.record] = None
+        return [Fetch(object, list(ids)) for object, ids in named.items()]
+
+    def _sobject(self, object: str) -> str:
+        try:
+            return SOBJECTS[object]
+        except KeyError:
+            raise UnsupportedError(
+                f"Salesforce has no object {object!r} here; there are {', '.join(SOBJECTS)}."
+            ) from None
+
+
+def _after(stamp: str | None, id: str | None) -> str:
+    """Everything behind one place of the order (SystemModstamp, Id)."""
+    if stamp is None or id is None:
+        return ""
+    return f"(SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > {quoted(id)}))"
+
+
+def _bounded(seen: Mapping[str, str], low: str) -> dict[str, str]:
+    """The newest of those that the next look back will meet again."""
+    kept = sorted(((stamp, id) for id, stamp in seen.items() if stamp >= low), reverse=True)
+    return {id: stamp for stamp, id in reversed(kept[:SEEN_LIMIT])}

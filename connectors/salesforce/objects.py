@@ -1,0 +1,204 @@
+"""Which Salesforce objects we carry, which of their fields we ask for, and how a row becomes a
+record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, cast
+
+from connectors.salesforce.soql import id18, literal, moment
+from connectors.sdk import Field, ObjectSpec, Record
+
+Row = Mapping[str, Any]
+
+SOBJECTS: Mapping[str, str] = {"opportunity": "Opportunity", "task": "Task", "user": "User"}
+"""Our object names and Salesforce's."""
+
+SPECS: Mapping[str, ObjectSpec] = {
+    "opportunity": ObjectSpec(
+        title="Opportunities",
+        pull=True,
+        fetch=True,
+        push=frozenset({"create", "update", "delete"}),
+        webhook=True,
+        find=True,
+        keyed=True,
+        deletes="reported",
+        batch=200,
+    ),
+    "task": ObjectSpec(
+        title="Tasks",
+        pull=True,
+        fetch=True,
+        push=frozenset({"create", "update", "delete"}),
+        webhook=True,
+        find=True,
+        keyed=True,
+        deletes="reported",
+        batch=200,
+    ),
+    # users are never deleted, only made inactive
+    "user": ObjectSpec(title="Users", pull=True, fetch=True, batch=200),
+}
+
+_ALWAYS = (
+    "Id",
+    "SystemModstamp",
+    "CreatedDate",
+    "LastModifiedDate",
+    "LastModifiedById",
+    "IsDeleted",
+    "CurrencyIsoCode",  # only orgs with several currencies have it
+)
+_USUAL: Mapping[str, tuple[str, ...]] = {
+    "Opportunity": (
+        "Name",
+        "StageName",
+        "CloseDate",
+        "Amount",
+        "IsClosed",
+        "IsWon",
+        "AccountId",
+        "Account",
+        "OwnerId",
+        "Owner",
+    ),
+    "Task": (
+        "Subject",
+        "Description",
+        "Status",
+        "Priority",
+        "ActivityDate",
+        "IsClosed",
+        "OwnerId",
+        "Owner",
+        "WhatId",
+        "WhoId",
+    ),
+    "User": ("Name", "Email", "Username", "IsActive"),
+}
+_COMPOUND = frozenset({"address", "location", "complexvalue", "base64", "anyType"})
+_TYPES: Mapping[str, str] = {
+    "picklist": "choice",
+    "multipicklist": "list",
+    "int": "number",
+    "long": "number",
+    "double": "number",
+    "currency": "number",
+    "percent": "number",
+    "boolean": "boolean",
+    "date": "date",
+    "datetime": "datetime",
+    **dict.fromkeys(_COMPOUND, "object"),
+}
+
+
+def selection(
+    description: Mapping[str, Any], asked: Collection[str] | None, hub_key: str | None
+) -> list[str]:
+    """The SELECT list: what every record needs, what is usual, and what was asked for; `None` asks
+    for everything.
+
+    Names the org does not have (or this user may not see) are left out: one such name would make
+    Salesforce refuse the whole query. A relationship (`Account`, `Owner`) stands for the fields
+    people map from it.
+    """
+    name = str(description["name"])
+    fields = {f["name"]: f for f in description["fields"] if f["type"] not in _COMPOUND}
+    relations = {
+        f["relationshipName"]: f["referenceTo"] for f in fields.values() if f["relationshipName"]
+    }
+    wanted: list[str] = [*_ALWAYS, *_USUAL[name]]
+    if hub_key:
+        wanted.append(hub_key)
+    wanted += sorted(fields) if asked is None else sorted(asked)
+    chosen: dict[str, None] = {}
+    for field in wanted:
+        if field in fields:
+            chosen[field] = None
+        elif targets := relations.get(field):
+            # what an owner or a parent may be differs by object; only User and Contact have mail
+            chosen[f"{field}.Name"] = None
+            if set(targets) & {"User", "Contact", "Lead"}:
+                chosen[f"{field}.Email"] = None
+    return list(chosen)
+
+
+def _plain(value: Any) -> Any:
+    """A row without the `attributes` (type, address) that Salesforce adds at every level."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if key != "attributes"}
+    return value
+
+
+def record(object: str, row: Row, base_url: str) -> Record:
+    """One row of a query as a record. Its version is SystemModstamp, written so that text order
+    is time order.
+    """
+    data = _plain(dict(row))
+    id = id18(str(row["Id"]))
+    data["Id"] = id
+    changed = moment(str(row["SystemModstamp"]))
+    name = SOBJECTS[object]
+    actor = row.get("LastModifiedById")
+    return Record(
+        object=object,
+        id=id,
+        data=data,
+        address={"type": name},
+        version=literal(changed),
+        updated_at=changed,
+        url=f"{base_url}/lightning/r/{name}/{id}/view",
+        deleted=bool(row.get("IsDeleted")),
+        actor=id18(str(actor)) if actor else None,
+    )
+
+
+def gone(object: str, id: str) -> Record:
+    """A record that cannot be read any more: purged, or hidden from this user."""
+    return Record(object=object, id=id, data={}, address={"type": SOBJECTS[object]}, deleted=True)
+
+
+def fields_of(description: Mapping[str, Any]) -> Sequence[Field]:
+    """What `discover` reports: the object's fields, and its relationships as read-only objects."""
+    found: list[Field] = []
+    for field in description["fields"]:
+        kind = _TYPES.get(field["type"], "text")
+        if field["type"] == "reference" and "User" in field["referenceTo"]:
+            kind = "user"
+        found.append(
+            Field(
+                name=field["name"],
+                type=cast(
+                    Literal[
+                        "text",
+                        "number",
+                        "boolean",
+                        "date",
+                        "datetime",
+                        "choice",
+                        "list",
+                        "user",
+                        "object",
+                    ],
+                    kind,
+                ),
+                label=field["label"],
+                choices=[v["value"] for v in field.get("picklistValues") or () if v["active"]],
+                required=bool(
+                    field["createable"] and not field["nillable"] and not field["defaultedOnCreate"]
+                ),
+                writable=bool(field["createable"] or field["updateable"]),
+            )
+        )
+        if field["relationshipName"]:
+            found.append(
+                Field(
+                    name=field["relationshipName"],
+                    type="object",
+                    label=f"{field['label']} (record)",
+                    writable=False,
+                )
+            )
+    return found
