@@ -4,7 +4,7 @@ types, order, people, durations and conditions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -214,6 +214,13 @@ class _Loading:
             place = descend(form, list(error.absolute_path), body.at("form"))
             self.reader.error(place, f"this form is not a JSON Schema: {error.message}.")
             return schema
+        for path, pointer in _pointers(schema, []):
+            if not pointer.startswith("#"):
+                self.reader.error(
+                    descend(form, path, body.at("form")),
+                    "a form cannot fetch a part of itself from elsewhere.",
+                    "Write the part out, or point into this form with #/$defs/NAME.",
+                )
         if form.get("type") != "object":
             self.reader.error(body.at("form"), "a form describes an object.", "Add type: object.")
         properties = form.get("properties")
@@ -366,3 +373,15 @@ class _Loading:
                         "or goes back.",
                         "Let one outcome go on.",
                     )
+
+
+def _pointers(schema: Any, path: list[Any]) -> Iterator[tuple[list[Any], str]]:
+    """Every `$ref` of a JSON Schema."""
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key in ("$ref", "$dynamicRef") and isinstance(value, str):
+                yield [*path, key], value
+            yield from _pointers(value, [*path, key])
+    elif isinstance(schema, list):
+        for index, value in enumerate(schema):
+            yield from _pointers(value, [*path, index])

@@ -292,6 +292,11 @@ def complain(steps: str, head: str = "process: p\naccountable: dana\n") -> list[
             "the form requires 'vat' but has no such property. Did you mean 'vat_id'?",
             id="form-required",
         ),
+        pytest.param(
+            'a: {title: A, form: {type: object, $ref: "https://a.test/s.json"}}',
+            "4:44 error: a form cannot fetch a part of itself from elsewhere.",
+            id="form-ref",
+        ),
     ],
 )
 def test_a_mistake_is_named_at_its_place(steps: str, expected: str) -> None:

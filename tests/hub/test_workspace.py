@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -15,6 +16,7 @@ from connectors.sdk import Connector, Receiver
 from connectors.sdk.config import ConnectionConfig
 from connectors.sdk.errors import ConfigError
 from connectors.sdk.records import Delivery, ObjectSpec, Parsed
+from hub.reading import plain
 from hub.workspace import Loaded, load, read_files, workspace_hash, write_starter
 from hub.workspace.secrets import written_secrets
 from mappings.source import Map, Source, SourceError
@@ -452,6 +454,62 @@ def test_no_text_in_any_file_is_more_than_findings(file: str, text: str) -> None
         )
     else:
         assert text == ""
+
+
+RICH = {
+    **GOOD,
+    "processes/onboard.yaml": """\
+process: onboard
+accountable: role:ops-lead
+due: 10bd
+steps:
+  a:
+    title: A
+    responsible: "external:${case.data.mail}"
+    form: {type: object, required: [x], properties: {x: {type: string}}}
+    labels: [one]
+    due: 2bd
+    remind: {before: [1bd], every: 1bd, max: 3}
+    escalate: [{after: 1bd, to: accountable}]
+  b:
+    type: decision
+    title: B
+    after: [a]
+    if: "case.data.x > 1.0"
+    decider: role:ops-lead
+    options: [go, back]
+    quorum: 1
+    exclude: ["${case.started_by}"]
+    outcomes: {back: {reopen: a}}
+""",
+    "rules/big.yaml": RULES
+    + "otherwise: ignore\ntests: [{given: {event: {type: x}}, expect: []}]\n",
+}
+
+
+def _replaced(data: Any, values: Sequence[Any]) -> Iterator[Any]:
+    """The data with each of its parts in turn replaced by each value."""
+    yield from values
+    if isinstance(data, dict):
+        for key, item in data.items():
+            for other in _replaced(item, values):
+                yield {**data, key: other}
+    elif isinstance(data, list):
+        for index, item in enumerate(data):
+            for other in _replaced(item, values):
+                yield [*data[:index], other, *data[index + 1 :]]
+
+
+@pytest.mark.parametrize("file", [file for file in RICH if file.endswith(".yaml")])
+def test_a_value_of_any_wrong_kind_anywhere_is_a_finding_at_its_file(file: str) -> None:
+    document = plain(Source(file, RICH[file]).load())
+    wrong: list[Any] = [None, 5, True, "x", [], [None], {"a": 1}]
+    tried = 0
+    for changed in _replaced(document, wrong):
+        loaded = load({**RICH, file: json.dumps(changed)}, CONNECTORS, ENV)
+        assert loaded.workspace is not None or loaded.errors
+        tried += 1
+    assert tried > 100
 
 
 # ------------------------------------------------------------------------------------ the folder
