@@ -135,10 +135,6 @@ def test_a_case_that_is_not_active_does_not_move(status: str) -> None:
     assert advance(CaseState(status=CaseStatus(status)), DEFINITION, LARGE, NOW) == []
 
 
-@pytest.mark.xfail(
-    reason="mappings.expressions declares `now` as DYN, which CEL refuses for a moment",
-    strict=True,
-)
 def test_conditions_see_the_moment_that_was_passed_in() -> None:
     text = "process: p\naccountable: dana\nsteps:\n  a:\n    title: A\n    if: IF\n"
     late = load(text.replace("IF", "\"now > timestamp('2026-03-01T00:00:00Z')\""))
