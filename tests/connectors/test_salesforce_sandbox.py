@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+import connectors.salesforce
 from connectors.salesforce import sandbox_messages
 from connectors.salesforce.config import SalesforceConfig
 from connectors.salesforce.connector import SalesforceConnector
@@ -18,6 +20,9 @@ from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.salesforce.sandbox_soql import SoqlError, parse
 from connectors.salesforce.soql import select
 from connectors.sdk import Change
+from mappings.check import check_mapping
+from mappings.compiler import compile_mapping
+from mappings.language import load_mapping
 
 
 class Inbox:
@@ -144,6 +149,19 @@ def test_links_lead_to_a_page_that_shows_the_record(org: SalesforceSandbox) -> N
     assert page.status_code == 200
     assert "&lt;b&gt;Deal&lt;/b&gt;" in page.text
     assert requests.get(f"{org.url}/lightning/r/Task/{id}/view", timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize("name", SalesforceConnector.default_mappings)
+def test_the_default_mappings_have_no_finding_and_read_only_fields_the_org_has(
+    org: SalesforceSandbox, name: str
+) -> None:
+    file = Path(connectors.salesforce.__file__).parent / "mappings" / name
+    spec, findings = load_mapping(name, file.read_text(encoding="utf-8"))
+    assert spec is not None
+    assert spec.object is not None
+    assert [*findings, *check_mapping(spec)] == []
+    known = {field.name for field in connect(org).discover(spec.object)}
+    assert compile_mapping(spec).source_fields <= known
 
 
 @pytest.mark.parametrize(
