@@ -1,0 +1,1 @@
+"""Excel and CSV files as tables of rows with a stable key column."""

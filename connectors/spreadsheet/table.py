@@ -1,0 +1,186 @@
+"""What a table is, whatever file holds it: headers, rows by key, and values as JSON.
+
+Dates are text (`2026-03-01`), moments are text with a zone, numbers and booleans are themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from connectors.sdk import ConfigError
+
+TEXT_LIMIT = 32_767
+"""Characters a cell of Excel holds."""
+
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+"""What a text must not begin with where a program might take it for a formula."""
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where in a file the table is, and how to read it."""
+
+    key: str = "ID"
+    sheet: str | None = None
+    header_row: int = 1
+    timezone: str = "UTC"
+    encoding: str | None = None
+    delimiter: str | None = None
+    max_unpacked: int = 200_000_000
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row that has a key."""
+
+    key: str
+    data: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """Changes when any value of the row does."""
+        text = json.dumps(self.data, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class CellError(ValueError):
+    """A value that the file cannot hold; the message says why."""
+
+
+class Table(ABC):
+    """A file in memory. Reading is free of side effects; `write` and `dump` make the new file.
+
+    `columns` is header to column, counted from 1, left to right.
+    """
+
+    def __init__(self, name: str, layout: Layout) -> None:
+        self.name = name
+        self.layout = layout
+        self.columns: dict[str, int] = {}
+        self.right = 0
+        """The last column that holds anything, with or without a header."""
+
+    @abstractmethod
+    def rows(self) -> Sequence[Row]:
+        """Rows with a key, top to bottom; of several with one key only the first."""
+
+    @abstractmethod
+    def write(self, key: str, values: Mapping[str, Any]) -> None:
+        """Change the row of this key, or append it. Raises CellError before anything changed."""
+
+    @abstractmethod
+    def dump(self) -> bytes:
+        """The whole file."""
+
+    def choices(self) -> Mapping[str, Sequence[str]]:
+        """Columns whose cells offer a list to choose from."""
+        return {}
+
+    @property
+    def key_column(self) -> int:
+        column = self.columns.get(self.layout.key)
+        if column is None:
+            known = ", ".join(self.columns) or "none"
+            raise ConfigError(
+                f"{self.name} has no column '{self.layout.key}' in row {self.layout.header_row}; "
+                f"its headers: {known}. Add the column, or set key (and header_row)."
+            )
+        return column
+
+    def column_of(self, header: str) -> int:
+        """The column of a header; a new one at the right end if there is none."""
+        if header not in self.columns:
+            self.right = max(self.right, *self.columns.values(), 0) + 1
+            self.columns[header] = self.right
+            self.add_column(header, self.columns[header])
+        return self.columns[header]
+
+    @abstractmethod
+    def add_column(self, header: str, column: int) -> None:
+        """Write a new header."""
+
+
+def headers_of(cells: Sequence[Any]) -> dict[str, int]:
+    """Header to column. Blank headers are passed over; a repeated one is called `Name (2)`."""
+    found: dict[str, int] = {}
+    for column, cell in enumerate(cells, start=1):
+        name = " ".join(str(cell).split()) if cell is not None else ""
+        if not name:
+            continue
+        unique, count = name, 1
+        while unique in found:
+            count += 1
+            unique = f"{name} ({count})"
+        found[unique] = column
+    return found
+
+
+def key_of(value: Any) -> str:
+    """The text of a key cell: `12` and `12.0` are one key, `00012` is another. Empty: no key."""
+    if value is None or isinstance(value, bool):
+        return "" if value is None else str(value).upper()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip()
+
+
+def moment_text(value: datetime, zone: ZoneInfo) -> str:
+    """A cell's local time as a moment with its zone; files know no zone and count in fractions."""
+    rounded = datetime.fromtimestamp(round(value.replace(tzinfo=zone).timestamp()), zone)
+    return rounded.isoformat()
+
+
+def as_date(text: str) -> date | None:
+    """The calendar date that a text is, exactly; else None."""
+    try:
+        return date.fromisoformat(text) if _DATE.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def as_moment(text: str, zone: ZoneInfo) -> datetime | None:
+    """The local time of a text that is a moment, exactly; else None."""
+    try:
+        moment = datetime.fromisoformat(text) if _MOMENT.fullmatch(text) else None
+    except ValueError:
+        return None
+    if moment is not None and moment.tzinfo is not None:
+        moment = moment.astimezone(zone).replace(tzinfo=None)
+    return moment
+
+
+def plain(value: Any) -> Any:
+    """A JSON value as one that a cell can hold: None, bool, int, float or text.
+
+    Lists become text with commas, objects JSON. Raises CellError.
+    """
+    if value is None or isinstance(value, bool | int | float):
+        if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+            raise CellError("is not a finite number")
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
+            value = str(value)  # a cell would round it
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+        value = ", ".join(value)
+    elif not isinstance(value, str):
+        value = json.dumps(value, ensure_ascii=False)
+    value = _CONTROL.sub("", value.replace("\r\n", "\n"))
+    if len(value) > TEXT_LIMIT:
+        raise CellError(f"has {len(value)} characters; a cell holds {TEXT_LIMIT}")
+    return value or None
