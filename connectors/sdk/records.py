@@ -42,6 +42,8 @@ class Record:
     deleted: bool = False
     parent: str | None = None
     actor: str | None = None
+    key: str | None = None
+    """Our idempotency key, where the record carries the one its create left in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""How people who live in none of our tools take part: by mail and by link, without an account."""

@@ -43,10 +43,11 @@ def make_token(
     code: str | None = None,
     lifetime: timedelta | None = None,
     secret: str | None = None,
+    id: str | None = None,
 ) -> tuple[str, str]:
     """Make a token; its id and, for the only time, its secret."""
     secret = secret or f"hub_{random.token_urlsafe(32)}"
-    id = new_id("tok")
+    id = id or new_id("tok")
     tx.execute(
         sa.insert(tokens).values(
             id=id,

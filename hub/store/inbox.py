@@ -16,29 +16,14 @@ from connectors.sdk import Record
 from hub.ids import new_id
 from hub.store import dialect, queue
 from hub.store.tables import deliveries, records
+from webhooks.inbox import Incoming, Stored
 
 DELIVERIES = queue.Queue(deliveries, ready="accepted", aside="quarantined")
 RECORDS = queue.Queue(records, ready="pending", aside="quarantined")
 
 
-@dataclass(frozen=True, slots=True)
-class NewDelivery:
-    """A verified request, about to become durable."""
-
-    connection: str
-    delivery_id: str | None
-    received_at: datetime
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
-    body_hash: str
-    verdict: str
-    capture: bool = False
-
-
-def store(tx: Connection, batch: Sequence[NewDelivery]) -> list[tuple[str, bool]]:
-    """Store a batch: per delivery its id and whether it was here already.
+def store(tx: Connection, batch: Sequence[Incoming]) -> list[Stored]:
+    """Store a batch: per delivery, in order, the row that holds it and whether it did already.
 
     The same delivery id with another body is stored beside the first with the verdict `altered`,
     never dropped.
@@ -53,19 +38,20 @@ def store(tx: Connection, batch: Sequence[NewDelivery]) -> list[tuple[str, bool]
             )
         )
     }
-    rows, answers = [], []
+    rows: list[dict[str, Any]] = []
+    answers: list[Stored] = []
     for one in batch:
         dedupe = f"{one.connection}\n{one.delivery_id}"[:400] if one.delivery_id else None
-        verdict = one.verdict
+        verdict: str = one.verdict
         first = known.get(dedupe) if dedupe else None
         if first and first[1] == one.body_hash:
-            answers.append((first[0], True))
+            answers.append(Stored(first[0], True))
             continue
         if first:
             verdict, dedupe = "altered", f"{dedupe}\n{one.body_hash}"
             again = known.get(dedupe) or _find(tx, dedupe)
             if again:
-                answers.append((again[0], True))
+                answers.append(Stored(again[0], True))
                 continue
         new = new_id("dlv")
         rows.append(
@@ -89,7 +75,7 @@ def store(tx: Connection, batch: Sequence[NewDelivery]) -> list[tuple[str, bool]
         )
         if dedupe:
             known[dedupe] = (new, one.body_hash)
-        answers.append((new, False))
+        answers.append(Stored(new))
     if not rows:
         return answers
     dialect.insert_or_ignore(tx, deliveries, rows)
@@ -104,8 +90,8 @@ def store(tx: Connection, batch: Sequence[NewDelivery]) -> list[tuple[str, bool]
         }
         lost = {row["id"]: stored[row["dedupe"]] for row in rows if row["dedupe"]}
         answers = [
-            (lost[id], True) if not seen and lost.get(id, id) != id else (id, seen)
-            for id, seen in answers
+            Stored(lost[one.id], True) if lost.get(one.id, one.id) != one.id else one
+            for one in answers
         ]
     return answers
 

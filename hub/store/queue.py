@@ -159,12 +159,20 @@ def finish(
 
 
 def postpone(
-    tx: Connection, claim: Claim, position: int, error: str, delay: float, *, counted: bool = True
+    tx: Connection,
+    claim: Claim,
+    position: int,
+    error: str,
+    delay: float,
+    *,
+    counted: bool = True,
+    unsure: bool = False,
 ) -> bool:
     """Try one row again after `delay` seconds. True if it was set aside instead, having used up its
     attempts.
 
     `counted=False` for a delay that is nobody's fault (a rate limit, a paused connection).
+    `unsure` keeps in mind that an attempt may have had its effect, as after a crash.
     """
     now = dialect.database_now(tx)
     columns = claim.queue.table.c
@@ -179,7 +187,7 @@ def postpone(
         .values(
             status=claim.queue.aside if aside else claim.queue.ready,
             attempts=attempts,
-            claims=0,
+            claims=1 if unsure else 0,
             error=error,
             lease_until=None,
             next_attempt_at=now + timedelta(seconds=delay),
@@ -202,6 +210,24 @@ def release(tx: Connection, claim: Claim, positions: Sequence[int], delay: float
 def ready_count(tx: Connection, queue: Queue) -> int:
     """How many rows still wait, claimed ones included."""
     return tx.scalar(sa.select(sa.func.count()).where(queue.table.c.status == queue.ready)) or 0
+
+
+def due_count(tx: Connection, queue: Queue) -> int:
+    """Whether anything could be claimed now (1) or not (0)."""
+    now = dialect.database_now(tx)
+    columns = queue.table.c
+    return (
+        tx.scalar(
+            sa.select(sa.literal(1))
+            .where(
+                columns.status == queue.ready,
+                columns.next_attempt_at <= now,
+                sa.or_(columns.lease_until.is_(None), columns.lease_until < now),
+            )
+            .limit(1)
+        )
+        or 0
+    )
 
 
 def work_row(now: datetime, lane: str, status: str) -> dict[str, Any]:

@@ -77,6 +77,11 @@ def connection_states(tx: Connection) -> dict[str, Row]:
     return {row["name"]: dict(row) for row in tx.execute(sa.select(connections)).mappings()}
 
 
+def paused(tx: Connection) -> set[str]:
+    """Names of the connections that a person must resume."""
+    return set(tx.scalars(sa.select(connections.c.name).where(connections.c.status == "paused")))
+
+
 def set_connection(
     tx: Connection, name: str, status: str, reason: str | None, now: datetime
 ) -> bool:

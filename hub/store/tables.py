@@ -272,6 +272,8 @@ steps = sa.Table(
     sa.Column("delivers", sa.Text),
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("suspended", sa.Boolean, nullable=False, server_default=sa.false()),
+    # its `if` could not be evaluated: it waits, and an exception says why
+    sa.Column("blocked", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("responsible", sa.String(40)),
     sa.Column("accountable", sa.String(40), nullable=False),
     sa.Column("due", Document),

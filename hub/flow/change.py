@@ -1,0 +1,201 @@
+"""Changing an entity: the one way, whoever asks. Sets the fields, notes the event, and brings
+the change to every linked tool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from hub.ids import new_id
+from hub.store import work
+from hub.store.outbox import NewPush
+from hub.unit import Unit
+from mappings.canonical import TaskStatus, advance
+
+Row = dict[str, Any]
+
+REQUIRED = {"title", "status", "waiting_on", "labels", "name", "body"}
+_EMPTY: Mapping[str, Any] = {"labels": []}
+
+
+def value_of(entity: Mapping[str, Any], name: str) -> Any:
+    """A field's value; `custom.x` looks into `custom`."""
+    if name.startswith("custom."):
+        return entity["custom"].get(name.removeprefix("custom."))
+    return entity.get(name)
+
+
+def put(entity: Row, name: str, value: Any) -> None:
+    """Set a field, `custom.x` included; nothing is ever set to null that must have a value."""
+    if value is None and name in REQUIRED:
+        if name not in _EMPTY:
+            return
+        value = _EMPTY[name]
+    if name.startswith("custom."):
+        entity["custom"] = {**entity["custom"], name.removeprefix("custom."): value}
+    else:
+        entity[name] = value
+
+
+def due_by(due: Mapping[str, Any] | None, unit: Unit) -> datetime | None:
+    """The moment at which something is late: a date's end comes from the workspace's calendar."""
+    if not due:
+        return None
+    if due.get("at"):
+        return datetime.fromisoformat(due["at"].replace("Z", "+00:00")).astimezone(UTC)
+    if due.get("date"):
+        return unit.snapshot.workspace.calendar.end_of(date.fromisoformat(due["date"]))
+    return None
+
+
+def at(moment: datetime) -> Row:
+    """A moment as a canonical due."""
+    return {"at": moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")}
+
+
+def new_entity(kind: str, values: Mapping[str, Any], unit: Unit) -> Row:
+    """A fresh entity with these fields, not yet stored."""
+    row: Row = {
+        "id": new_id(work.PREFIXES[kind]),
+        "version": 1,
+        "created_at": unit.now,
+        "updated_at": unit.now,
+    }
+    if kind == "task":
+        row |= {
+            "title": "(untitled)", "description": None, "status": "open", "assignee": None,
+            "accountable": None, "requester": None, "waiting_on": "internal", "due": None,
+            "due_by": None, "start_by": None, "priority": None, "labels": [], "url": None,
+            "case_id": None, "step_id": None, "custom": {}, "completed_at": None,
+        }  # fmt: skip
+    elif kind == "item":
+        row |= {
+            "kind": None, "title": "(untitled)", "stage": None, "owner": None, "amount": None,
+            "date": None, "url": None, "custom": {},
+        }  # fmt: skip
+    elif kind == "comment":
+        row |= {"task": None, "author": None, "body": "", "visibility": "internal"}
+    for name, value in values.items():
+        put(row, name, value)
+    if kind == "task":
+        row["due_by"] = due_by(row["due"], unit)
+        row["completed_at"] = unit.now if row["status"] in work.FINISHED else None
+    if kind == "comment" and isinstance(row["created_at"], str):
+        row["created_at"] = datetime.fromisoformat(row["created_at"].replace("Z", "+00:00"))
+    return row
+
+
+def announce_new(unit: Unit, kind: str, entity: Row, data: Mapping[str, Any] | None = None) -> None:
+    """Note that an entity was created, with its first values as changes."""
+    changed = {
+        name: {"before": None, "after": entity[name]}
+        for name in ("title", "status", "stage", "kind", "assignee", "amount", "body")
+        if entity.get(name) not in (None, [], {})
+    }
+    type_ = "comment.added" if kind == "comment" else f"{kind}.created"
+    unit.emit(type_, entity["id"], case=entity.get("case_id"), changed=changed, data=data)
+
+
+def change(
+    unit: Unit,
+    kind: str,
+    entity: Row,
+    values: Mapping[str, Any],
+    *,
+    links: Collection[Row] | None = None,
+    origin: str | None = None,
+    push_back: Collection[str] = (),
+    data: Mapping[str, Any] | None = None,
+) -> bool:
+    """Set fields of a locked entity and note what follows. True if anything changed.
+
+    `links` are the entity's links (looked up if not given). `origin` is the connection the values
+    came from: it is not told what it said,
+    except for `push_back`, where our value holds. The caller saves the entity.
+    """
+    changed: Row = {}
+    for name, value in values.items():
+        before = value_of(entity, name)
+        put(entity, name, value)
+        after = value_of(entity, name)
+        if before != after:
+            changed[name] = {"before": before, "after": after}
+    if links is None:
+        links = work.links_of(unit.tx, [entity["id"]]).get(entity["id"], [])
+    if changed:
+        entity["version"] += 1
+        entity["updated_at"] = unit.now
+        if kind == "task":
+            entity["due_by"] = due_by(entity["due"], unit)
+            _note_task(unit, entity, changed, data)
+        elif kind == "item":
+            unit.emit("item.updated", entity["id"], changed=changed, data=data)
+    for link in links:
+        names = set(push_back) if link["connection"] == origin else set(changed)
+        _tell(unit, kind, entity, link, names)
+    return bool(changed)
+
+
+def _note_task(
+    unit: Unit, entity: Row, changed: Mapping[str, Any], data: Mapping[str, Any] | None
+) -> None:
+    type_ = "task.updated"
+    if "status" in changed:
+        before = TaskStatus(changed["status"]["before"])
+        after = advance(before, TaskStatus(entity["status"]))
+        finished = after in work.FINISHED
+        entity["completed_at"] = unit.now if finished else None
+        if after is TaskStatus.DONE:
+            type_ = "task.completed"
+        elif before in work.FINISHED and not finished:
+            type_ = "task.reopened"
+    unit.emit(type_, entity["id"], case=entity["case_id"], changed=changed, data=data)
+
+
+def outward_fields(unit: Unit, link: Mapping[str, Any]) -> set[str]:
+    """The fields that a link's mapping writes to its tool."""
+    mapping = unit.snapshot.mapping(link["connection"], link["object"])
+    if mapping is None:
+        return set()
+    spec = mapping.spec
+    return {name for name, one in spec.fields.items() if spec.direction_of(one) != "in"}
+
+
+def _tell(unit: Unit, kind: str, entity: Row, link: Row, names: set[str]) -> None:
+    names &= outward_fields(unit, link)
+    if names and not link["remote_deleted"]:
+        unit.push(
+            NewPush(
+                connection=link["connection"],
+                object=link["object"],
+                op="update",
+                entity_type=kind,
+                entity_id=entity["id"],
+                external_id=link["external_id"],
+                fields=sorted(names),
+                cause=unit.cause,
+                correlation=unit.correlation,
+            )
+        )
+
+
+def mirror(unit: Unit, kind: str, entity: Row, connection: str, object: str | None = None) -> bool:
+    """Have an entity created in a tool. False where that connection takes none."""
+    target = unit.snapshot.mirror(connection, kind, object)
+    if target is None:
+        return False
+    unit.push(
+        NewPush(
+            connection=connection,
+            object=target,
+            op="create",
+            entity_type=kind,
+            entity_id=entity["id"],
+            fields=[],
+            cause=unit.cause,
+            correlation=unit.correlation,
+        )
+    )
+    return True

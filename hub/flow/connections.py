@@ -1,0 +1,65 @@
+"""How connections fare: trouble is counted, credentials that fail pause the connection, and a
+person is told what to do.
+"""
+
+from __future__ import annotations
+
+from connectors.sdk import AuthError, ConfigError, ConnectorError
+from hub.process.people import owner
+from hub.store import exceptions, running
+from hub.store.exceptions import Trouble
+from hub.unit import Unit
+
+PATIENCE = 5
+"""Failures in a row after which transient trouble is shown to a person."""
+
+
+def note_failure(unit: Unit, connection: str, error: ConnectorError) -> None:
+    """Count a failure. Wrong credentials or configuration pause the connection; nothing is lost
+    meanwhile.
+    """
+    running.keep_connections(unit.tx, [connection])
+    failures = running.note_failure(unit.tx, connection, str(error))
+    if isinstance(error, AuthError | ConfigError):
+        pause(unit, connection, str(error))
+    elif failures == PATIENCE:
+        unit.trouble(_trouble(unit, connection, f"{connection} does not answer", str(error)))
+
+
+def pause(unit: Unit, connection: str, reason: str) -> None:
+    """Stop pulling and pushing until a person resumes; what comes and goes meanwhile waits."""
+    if running.set_connection(unit.tx, connection, "paused", reason, unit.now):
+        unit.emit("connection.paused", connection, data={"reason": reason})
+    unit.trouble(_trouble(unit, connection, f"{connection} is paused", reason))
+
+
+def resume(unit: Unit, connection: str) -> None:
+    """Go on, and close what was open about it."""
+    if running.set_connection(unit.tx, connection, "active", None, unit.now):
+        unit.emit("connection.resumed", connection)
+    _settle(unit, connection, "resumed")
+
+
+def note_success(unit: Unit, connection: str) -> None:
+    """The vendor answers; trouble that was shown is over."""
+    running.note_success(unit.tx, connection, unit.now)
+    _settle(unit, connection, "it answers again")
+
+
+def _settle(unit: Unit, connection: str, why: str) -> None:
+    for row in exceptions.open_of(unit.tx, connection, "connection"):
+        exceptions.close(unit.tx, row["id"], "resolved", unit.now, None, why)
+        unit.emit("exception.resolved", row["id"], data={"why": why})
+
+
+def _trouble(unit: Unit, connection: str, title: str, detail: str) -> Trouble:
+    return Trouble(
+        "connection",
+        title,
+        f"{detail} When it is mended, resume the connection on its page, or with:"
+        f" hub connections resume {connection}",
+        severity="high",
+        subject=connection,
+        owner=owner(unit),
+        data={"connection": connection},
+    )

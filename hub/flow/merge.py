@@ -1,0 +1,106 @@
+"""Whose value holds: one record against one entity, field by field, with both bases. Pure.
+
+A side has edited a field only if its own value left its own base: the vendor's raw value for the
+tool, our canonical value for the hub.
+So a lossy value map never reads its own echo as an edit, and our own write that comes back changes
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mappings.language import Conflict, Direction
+
+ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPolicy:
+    """What the mapping says about one field. `authority` is the system of record: a connection
+    or `hub`.
+    """
+
+    direction: Direction
+    conflict: Conflict = "review"
+    authority: str | None = None
+
+
+@dataclass(slots=True)
+class Merged:
+    """What a record does to an entity and to its link."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    """Fields of the entity that take the tool's value."""
+    remote_base: dict[str, Any] = field(default_factory=dict)
+    hub_base: dict[str, Any] = field(default_factory=dict)
+    push_back: set[str] = field(default_factory=set)
+    """Fields in which ours holds although the tool changed it: the tool must hear so."""
+    conflicts: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    """Fields under review: (ours, theirs)."""
+
+
+def merge(
+    connection: str,
+    policies: Mapping[str, FieldPolicy],
+    values: Mapping[str, Any],
+    raw: Mapping[str, Any],
+    entity: Mapping[str, Any],
+    link: Mapping[str, Any],
+    *,
+    remote_is_newer: bool,
+    under_review: Collection[str] = (),
+) -> Merged:
+    """Merge what a record says (`values`, read from `raw`) into the entity's current values.
+
+    `entity` maps each field to its value now. `remote_is_newer` answers `conflict: newest`. A field
+    under review keeps
+    ours until a person chooses.
+    """
+    result = Merged()
+    remote_base, hub_base = link["remote_base"], link["hub_base"]
+    for name, theirs in values.items():
+        policy = policies[name]
+        if policy.direction == "out":
+            continue
+        ours = entity.get(name)
+        if raw.get(name, ABSENT) == remote_base.get(name, ABSENT):
+            continue  # the tool says what it said before: at most an echo
+        if theirs == ours:
+            result.remote_base[name] = raw.get(name)
+            result.hub_base[name] = ours
+            continue
+        edited_here = name in hub_base and hub_base[name] != ours
+        if name in under_review:
+            result.conflicts[name] = (ours, theirs)
+            continue
+        if edited_here:
+            keep = _ours_holds(policy, connection, remote_is_newer=remote_is_newer)
+            if keep is None:
+                result.conflicts[name] = (ours, theirs)
+                continue
+            if keep:
+                result.remote_base[name] = raw.get(name)
+                result.push_back.add(name)
+                continue
+        result.values[name] = theirs
+        result.remote_base[name] = raw.get(name)
+        result.hub_base[name] = theirs
+    return result
+
+
+def _ours_holds(policy: FieldPolicy, connection: str, *, remote_is_newer: bool) -> bool | None:
+    """True: ours, False: theirs, None: a person must say."""
+    if policy.authority is not None:
+        return policy.authority != connection
+    match policy.conflict:
+        case "ours":
+            return True
+        case "theirs":
+            return False
+        case "newest":
+            return not remote_is_newer
+        case _:
+            return None

@@ -1,0 +1,159 @@
+"""What each waiting push would write now: current state, mapped outward, one write per entity
+however many rows wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.engine import Connection, RowMapping
+
+from connectors.sdk import Change
+from hub.flow import change
+from hub.hub import Hub
+from hub.live import Snapshot
+from hub.participants import links as invitations
+from hub.store import exceptions, work
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Plan:
+    """One claimed push on its way: what is written, and what it stands for."""
+
+    row: RowMapping
+    change: Change | None = None
+    link: Row | None = None
+    values: Row = field(default_factory=dict)
+    """The canonical values that are being written, by field."""
+    superseded: bool = False
+    waits: bool = False
+    error: str | None = None
+
+
+def plan_all(
+    hub: Hub, snapshot: Snapshot, tx: Connection, rows: Sequence[RowMapping]
+) -> list[Plan]:
+    """What each row writes now. Updates of one entity that wait together become one."""
+    by_kind: dict[str, set[str]] = {}
+    for row in rows:
+        if row["entity_type"] != "message":
+            by_kind.setdefault(row["entity_type"], set()).add(row["entity_id"])
+    entities = {
+        id: entity
+        for kind, ids in by_kind.items()
+        for id, entity in work.load(tx, kind, ids).items()
+    }
+    links = work.links_of(tx, [id for ids in by_kind.values() for id in ids])
+    plans: list[Plan] = []
+    carried: set[str] = set()
+    for row in reversed(rows):  # the newest carries the older ones of its entity along
+        plan = Plan(row)
+        plans.insert(0, plan)
+        if row["entity_type"] == "message":
+            plan.change = _message(hub, row)
+            continue
+        entity = entities.get(row["entity_id"])
+        plan.link = next(
+            (
+                link
+                for link in links.get(row["entity_id"], ())
+                if link["connection"] == row["connection"] and link["object"] == row["object"]
+            ),
+            None,
+        )
+        if entity is None:
+            plan.superseded = True
+        elif row["op"] == "update" and (row["entity_id"] in carried or plan.link is None):
+            plan.superseded = True  # a newer update, or the create that comes first, brings it
+        else:
+            _plan_entity(snapshot, tx, plan, entity)
+        carried.add(row["entity_id"])
+    created = {
+        plan.row["entity_id"] for plan in plans if plan.row["op"] == "create" and plan.change
+    }
+    for plan in plans:
+        if plan.row["op"] == "update" and plan.row["entity_id"] in created:
+            plan.change, plan.superseded = None, True
+    return plans
+
+
+def _message(hub: Hub, row: RowMapping) -> Change:
+    """A message with its links and codes filled in, in memory only."""
+    public = hub.settings.public_url or "http://127.0.0.1:8080"
+    fields = {
+        name: invitations.fill(value, hub.settings.secret_key, public)
+        if isinstance(value, str)
+        else value
+        for name, value in row["fields"].items()
+    }
+    return Change("create", row["object"], row["key"], fields, created_at=row["created_at"])
+
+
+def _plan_entity(snapshot: Snapshot, tx: Connection, plan: Plan, entity: Row) -> None:
+    row, link = plan.row, plan.link
+    mapping = snapshot.mapping(row["connection"], row["object"])
+    if mapping is None:
+        plan.error = f"No mapping writes {row['object']} of '{row['connection']}' any more."
+        return
+    outward = {
+        name for name, one in mapping.spec.fields.items() if mapping.spec.direction_of(one) != "in"
+    }
+    current = {name: change.value_of(entity, name) for name in outward}
+    if link is None:
+        names = {name for name in outward if current[name] not in (None, [], "")}
+    else:
+        review = {
+            one["data"].get("field")
+            for one in exceptions.open_of(tx, entity["id"], "sync_conflict")
+        }
+        missing = object()
+        names = {
+            name
+            for name in outward - review
+            if link["hub_base"].get(name, missing) != current[name]
+            and not (name not in link["hub_base"] and current[name] in (None, [], ""))
+        }
+        if not names:
+            plan.superseded = True
+            return
+    if link is not None and link["remote_deleted"]:
+        plan.error = f"It was deleted in {row['connection']}."
+        return
+    parent = None
+    if row["entity_type"] == "comment":
+        parent = _parent(tx, entity, row["connection"])
+        if parent is None:
+            plan.waits = True
+            return
+    base = link["data"] if link else None
+    result = mapping.outward(current, snapshot, row["connection"], names, base)
+    written = names - {problem.field for problem in result.problems}
+    if result.problems:
+        plan.error = "; ".join(f"{p.field}: {p.message}" for p in result.problems)
+    if not written and link is not None:
+        return
+    plan.values = {name: current[name] for name in written}
+    plan.change = Change(
+        op="create" if link is None else "update",
+        object=row["object"],
+        key=row["key"],
+        fields=result.fields,
+        id=link["external_id"] if link else None,
+        address=link["address"] if link else parent["address"] if parent else {},
+        parent=parent["external_id"] if parent else None,
+        base=base,
+        version=link["remote_version"] if link else None,
+        created_at=row["created_at"],
+    )
+
+
+def _parent(tx: Connection, comment: Row, connection: str) -> Row | None:
+    """The link of the task that a comment belongs to, in the same tool."""
+    for link in work.links_of(tx, [comment["task"]]).get(comment["task"], ()):
+        if link["connection"] == connection:
+            return link
+    return None

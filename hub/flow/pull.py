@@ -1,0 +1,211 @@
+"""Pulling: pages of changed records into the inbox, the watermark moving in the transaction that
+stores the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from connectors.sdk import ConfigError, ConnectorError, Page, RateLimitError, Record, Source
+from hub.flow import connections
+from hub.hub import Hub
+from hub.ids import new_id
+from hub.live import Snapshot
+from hub.process.calendar import parse_duration
+from hub.store import inbox, running, work
+from hub.store.inbox import NewRecord
+from hub.store.tables import events, records
+
+LEASE = timedelta(seconds=90)
+
+
+@dataclass(slots=True)
+class Pulled:
+    """What one pull did. The last five are known once its records have been brought in."""
+
+    id: str
+    connection: str
+    object: str
+    seen: int = 0
+    queued: int = 0
+    busy: bool = False
+    error: str | None = None
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    exceptions: int = 0
+
+
+def pull(
+    hub: Hub,
+    connection: str,
+    object: str,
+    *,
+    full: bool = False,
+    force: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Pulled:
+    """Pull what changed of one object. `full` starts from the beginning; `force` does not wait for
+    its time.
+
+    Stops cleanly at any page: the next pull goes on from there. A failure is noted on the
+    connection.
+    """
+    result = Pulled(new_id("pul"), connection, object)
+    with hub.database.write() as tx:
+        running.keep_connections(tx, [connection])
+        if connection in running.paused(tx) and not force:
+            result.busy = True
+            return result
+        held = running.claim_pull(tx, connection, object, LEASE, force=force or full)
+    if held is None:
+        result.busy = True
+        return result
+    cursor, fence = held
+    snapshot = hub.live.current()
+    every = timedelta(minutes=5)
+    try:
+        connector = snapshot.connector(connection)
+        every = _interval(connector.settings.pull.every)
+        mapping = snapshot.mapping(connection, object)
+        if not isinstance(connector, Source):
+            raise ConfigError(f"The connection '{connection}' cannot be read.")
+        wanted = mapping.source_fields if mapping else frozenset()
+        for page in connector.pull(object, {} if full else cursor, wanted):
+            _store_page(hub, result, page, fence, full=full)
+            if progress:
+                progress(result.seen)
+    except ConnectorError as error:
+        result.error = str(error)
+        wait = timedelta(seconds=error.retry_after if isinstance(error, RateLimitError) else 30.0)
+        with hub.unit() as unit:
+            connections.note_failure(unit, connection, error)
+            running.end_pull(unit.tx, connection, object, fence, max(wait, every), ok=False)
+        return result
+    with hub.unit() as unit:
+        connections.note_success(unit, connection)
+        running.end_pull(unit.tx, connection, object, fence, every, ok=True)
+    if result.queued:
+        hub.wake("bring_in")
+    return result
+
+
+def _interval(text: str) -> timedelta:
+    duration = parse_duration(text)
+    seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400}[duration.unit]
+    return timedelta(seconds=duration.amount * seconds)
+
+
+def _store_page(hub: Hub, result: Pulled, page: Page, fence: int, *, full: bool) -> None:
+    with hub.database.write() as tx:
+        known = work.links_by_external(
+            tx, result.connection, result.object, {record.id for record in page.records}
+        )
+        changed = [record for record in page.records if not _same(record, known.get(record.id))]
+        inbox.enqueue(
+            tx,
+            [
+                NewRecord(
+                    result.connection,
+                    record.object,
+                    record.id,
+                    "state",
+                    inbox.state_of(record),
+                    "pull",
+                    result.id,
+                )
+                for record in changed
+            ],
+            hub.clock(),
+        )
+        running.move_cursor(tx, result.connection, result.object, fence, page.cursor, LEASE)
+    result.seen += len(page.records)
+    result.queued += len(changed)
+    result.unchanged += len(page.records) - len(changed)
+    if changed:
+        hub.wake("bring_in")
+
+
+def _same(record: Record, link: work.Row | None) -> bool:
+    """Whether we know this very state: then there is nothing to bring in."""
+    return (
+        link is not None
+        and not record.deleted
+        and not link["remote_deleted"]
+        and record.version is not None
+        and link["remote_version"] == record.version
+        and link["data"] == dict(record.data)
+    )
+
+
+def due(hub: Hub) -> list[tuple[str, str]]:
+    """The (connection, object) pairs whose time to be pulled has come."""
+    snapshot = hub.live.current()
+    with hub.database.read() as tx:
+        paused = running.paused(tx)
+        known = {(row["connection"], row["object"]): row for row in running.all_cursors(tx)}
+    now = hub.clock()
+    found = []
+    for connection, object in pullable(snapshot):
+        row = known.get((connection, object))
+        if connection in paused:
+            continue
+        if row is None or (
+            row["next_pull_at"] <= now and not (row["lease_until"] and row["lease_until"] >= now)
+        ):
+            found.append((connection, object))
+    return found
+
+
+def pullable(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Every (connection, object) that can be pulled and that something is done with."""
+    found = []
+    for name, spec in snapshot.workspace.connections.items():
+        objects = snapshot.classes[spec.connector].objects
+        try:
+            asked: Sequence[str] = snapshot.connector(name).settings.pull.objects
+        except ConnectorError:
+            asked = ()
+        for object, capability in objects.items():
+            used = snapshot.mapping(name, object) is not None or object == "message"
+            if capability.pull and used and (not asked or object in asked):
+                found.append((name, object))
+    return found
+
+
+def count_outcome(hub: Hub, result: Pulled) -> bool:
+    """Fill in what became of a pull's records. False while some are still waiting."""
+    with hub.database.read() as tx:
+        waiting = tx.scalar(
+            sa.select(sa.func.count()).where(
+                records.c.delivery == result.id, records.c.status == "pending"
+            )
+        )
+        if waiting:
+            return False
+        counts: dict[str, int] = {
+            row[0]: row[1]
+            for row in tx.execute(
+                sa.select(events.c.type, sa.func.count())
+                .where(events.c.cause == result.id)
+                .group_by(events.c.type)
+            )
+        }
+    kinds = ("task", "item", "comment")
+    result.created = sum(counts.get(f"{kind}.created", 0) for kind in kinds) + counts.get(
+        "comment.added", 0
+    )
+    result.deleted = sum(counts.get(f"{kind}.deleted", 0) for kind in kinds)
+    result.updated = sum(
+        counts.get(f"{kind}.{what}", 0)
+        for kind in kinds
+        for what in ("updated", "completed", "reopened")
+    )
+    result.exceptions = counts.get("exception.raised", 0)
+    result.unchanged = max(0, result.seen - result.created - result.updated - result.deleted)
+    return True

@@ -1,0 +1,67 @@
+"""What all stages share: claim a batch, work on it, halve it when it fails until the culprit
+stands alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.exc import OperationalError
+
+from hub.hub import Hub
+from hub.store import queue
+from hub.store.queue import Claim, LostLease, Queue
+from hub.unit import Unit
+
+log = structlog.get_logger("hub.flow")
+
+Rows = Sequence[RowMapping]
+
+
+def take(hub: Hub, source: Queue, limit: int, *conditions: Any) -> Claim:
+    """Claim a batch in a transaction of its own."""
+    with hub.database.write() as tx:
+        return queue.claim(tx, source, limit, *conditions)
+
+
+def in_halves(
+    hub: Hub,
+    claim: Claim,
+    rows: Rows,
+    work: Callable[[Unit, Rows], None],
+    give_up: Callable[[Unit, RowMapping, Exception], None],
+    *,
+    delay: float = 5.0,
+) -> int:
+    """Commit `work` on all rows at once, or else on halves of them; how many rows were committed.
+
+    A row that fails alone is postponed; once it has used up its attempts it is set aside and
+    `give_up` notes the trouble. Database
+    trouble and lost leases end the batch: its rows come back by themselves.
+    """
+    if not rows:
+        return 0
+    try:
+        with hub.unit() as unit:
+            work(unit, rows)
+        return len(rows)
+    except (LostLease, OperationalError) as error:
+        log.warning(
+            "batch given up", queue=claim.queue.table.name, rows=len(rows), error=str(error)
+        )
+        return 0
+    except Exception as error:
+        if len(rows) > 1:
+            half = len(rows) // 2
+            return in_halves(hub, claim, rows[:half], work, give_up, delay=delay) + in_halves(
+                hub, claim, rows[half:], work, give_up, delay=delay
+            )
+        log.exception("row failed", queue=claim.queue.table.name, position=rows[0]["position"])
+        with hub.unit() as unit:
+            text = f"{type(error).__name__}: {error}"
+            if queue.postpone(unit.tx, claim, rows[0]["position"], text[:2000], delay):
+                give_up(unit, rows[0], error)
+        return 0

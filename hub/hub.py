@@ -1,0 +1,69 @@
+"""The hub as one object: settings, database, live workspace and clock. Everything else is handed
+this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from connectors.sdk import Connector
+from hub.live import Live
+from hub.settings import Settings
+from hub.store.database import Database
+from hub.unit import Unit
+
+
+def system_clock() -> datetime:
+    """Now, with a zone."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Hub:
+    """A running hub, embedded or one process of many.
+
+    `wake` asks for a stage to run soon (a job, by name); `announce` tells whoever watches what
+    kinds of things changed.
+    """
+
+    settings: Settings
+    database: Database
+    live: Live
+    clock: Callable[[], datetime] = system_clock
+    wake: Callable[[str], None] = field(default=lambda stage: None)
+    announce: Callable[[set[str]], None] = field(default=lambda topics: None)
+
+    @contextmanager
+    def unit(self) -> Iterator[Unit]:
+        """A unit of work: routed, flushed and committed when the block ends, or nothing of it if
+        it raises.
+        """
+        from hub.flow.route import route
+
+        snapshot = self.live.current()
+        with self.database.write() as tx:
+            unit = Unit(tx, snapshot, self.clock(), self.settings.secret_key)
+            yield unit
+            route(unit)
+            unit.flush()
+        if "push" in unit.topics:
+            self.wake("deliver")
+        if unit.topics:
+            self.announce(unit.topics)
+
+
+def open_hub(
+    settings: Settings,
+    classes: Mapping[str, type[Connector]],
+    *,
+    env: Mapping[str, str] | None = None,
+    clock: Callable[[], datetime] = system_clock,
+) -> Hub:
+    """Open the database, bring its schema up to date, and be ready to work."""
+    database = Database(settings.database_url)
+    database.migrate()
+    live = Live(database, classes, settings.secret_key, env)
+    return Hub(settings, database, live, clock)

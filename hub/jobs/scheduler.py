@@ -1,0 +1,92 @@
+"""The scheduler: wakes what waits, pulls what is due, fires timers, seals events. One leads; any
+number stand by.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from hub.flow.pull import due
+from hub.hub import Hub
+from hub.jobs.broker import Jobs
+from hub.live import NoWorkspace
+from hub.process import clocks
+from hub.store import events, inbox, outbox, queue, running
+
+log = structlog.get_logger("hub.scheduler")
+
+TICK = 0.5
+LEASE = timedelta(seconds=10)
+KEEP_RECORDS = timedelta(days=7)
+_HOURLY = 7200
+"""Ticks between the rare chores."""
+
+
+class Scheduler:
+    """Ticks twice a second while it holds the lease."""
+
+    def __init__(self, hub: Hub, jobs: Jobs) -> None:
+        self.hub = hub
+        self.jobs = jobs
+        self.name = f"scheduler-{uuid.uuid4().hex[:8]}"
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._ticks = 0
+
+    def tick(self) -> None:
+        """One round of everything that time makes necessary."""
+        hub = self.hub
+        with hub.database.write() as tx:
+            if not running.hold(tx, "scheduler", self.name, LEASE):
+                return
+            events.seal(tx)
+        with hub.database.read() as tx:
+            waiting = {
+                "intake": queue.due_count(tx, inbox.DELIVERIES),
+                "bring_in": queue.due_count(tx, inbox.RECORDS),
+                "deliver": queue.due_count(tx, outbox.PUSHES),
+            }
+        for stage, count in waiting.items():
+            if count:
+                self.jobs.wake(stage)
+        for connection, object in due(hub):
+            self.jobs.wake_pull(connection, object)
+        with hub.unit() as unit:
+            clocks.fire(unit)
+            clocks.note_overdue(unit)
+        if self._ticks % _HOURLY == 0:
+            with hub.database.write() as tx:
+                inbox.forget_done(tx, hub.clock() - KEEP_RECORDS)
+        self._ticks += 1
+
+    def run(self) -> None:
+        """Tick until told to stop. Trouble with the database is logged and tried again."""
+        while not self._stop.is_set():
+            try:
+                self.tick()
+            except NoWorkspace:
+                pass
+            except SQLAlchemyError as error:
+                log.warning("tick failed", error=str(error).splitlines()[0])
+            except Exception:
+                log.exception("tick failed")
+            self._stop.wait(TICK)
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self.run, name="scheduler", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+        try:
+            with self.hub.database.write() as tx:
+                running.let_go(tx, "scheduler", self.name)
+        except SQLAlchemyError:
+            log.warning("lease kept until it runs out")

@@ -1,0 +1,186 @@
+"""The workspace in force: its newest revision, ready to use, and picked up anew when a newer one
+is applied.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from connectors.sdk import ConfigError, Connector
+from hub.store import access, running, work
+from hub.store.database import Database
+from hub.workspace import ConnectionSpec, Workspace, load
+from mappings.compiler import CompiledMapping
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """One revision: immutable in what it says; connectors are built when first asked for."""
+
+    revision: int
+    workspace: Workspace
+    files: Mapping[str, str]
+    parties: Mapping[str, Row]
+    """The workspace's people as parties, by their key."""
+    classes: Mapping[str, type[Connector]]
+    resolve: Callable[[str], str | None]
+    _connectors: dict[str, Connector] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _by_email: dict[str, str] = field(default_factory=dict)
+    _by_id: dict[str, str] = field(default_factory=dict)
+    _handles: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key, party in self.parties.items():
+            self._by_id[party["id"]] = key
+            if party["email"]:
+                self._by_email.setdefault(party["email"].lower(), party["id"])
+        for connection, handles in self.workspace.identities.items():
+            self._handles[connection] = {
+                str(handle).lower(): self.parties[person]["id"]
+                for person, handle in handles.items()
+                if person in self.parties
+            }
+
+    # ---------------------------------------------------------------------- people in tools
+
+    def party_for(self, connection: str, handle: str) -> str | None:
+        """Our party for a tool's name of a person: by `identities`, else by e-mail, else nobody."""
+        wanted = str(handle).lower()
+        return self._handles.get(connection, {}).get(wanted) or self._by_email.get(wanted)
+
+    def handle_for(self, connection: str, party: str) -> str | None:
+        """A tool's name for one of our people: as in `identities`, else the e-mail address."""
+        key = self._by_id.get(party)
+        if key is None:
+            return None
+        handle = self.workspace.identities.get(connection, {}).get(key)
+        return str(handle) if handle is not None else self.parties[key]["email"]
+
+    def person_key(self, party: str) -> str | None:
+        """The workspace key of a party."""
+        return self._by_id.get(party)
+
+    # --------------------------------------------------------------------------- connectors
+
+    def connector(self, name: str) -> Connector:
+        """The connector of a connection. Raises ConfigError where it cannot be built."""
+        with self._lock:
+            found = self._connectors.get(name)
+            if found is None:
+                spec: ConnectionSpec | None = self.workspace.connections.get(name)
+                if spec is None:
+                    raise ConfigError(f"There is no connection '{name}' in this workspace.")
+                cls = self.classes[spec.connector]
+                settings = spec.settings(cls, self.resolve)
+                found = self._connectors[name] = cls(name, settings)
+            return found
+
+    def mapping(self, connection: str, object: str) -> CompiledMapping | None:
+        """The mapping in force for an object of a connection."""
+        return self.workspace.mappings.get((connection, object))
+
+    def mirror(self, connection: str, entity: str, object: str | None = None) -> str | None:
+        """The object of a connection that an entity is written to: the named one, or the only
+        one that takes it.
+        """
+        spec = self.workspace.connections.get(connection)
+        if spec is None:
+            return None
+        pushable = self.classes[spec.connector].objects
+        for (name, kind), mapping in self.workspace.mappings.items():
+            if name != connection or (object is not None and kind != object):
+                continue
+            if mapping.spec.entity == entity and kind in pushable and pushable[kind].push:
+                return kind
+        return None
+
+    def mail(self) -> str | None:
+        """The connection that sends mail: the first one with a `message` object."""
+        for name, spec in self.workspace.connections.items():
+            message = self.classes[spec.connector].objects.get("message")
+            if message is not None and "create" in message.push:
+                return name
+        return None
+
+    def close(self) -> None:
+        with self._lock:
+            for connector in self._connectors.values():
+                connector.close()
+            self._connectors.clear()
+
+
+class NoWorkspace(RuntimeError):
+    """Nothing has been applied yet."""
+
+
+class Live:
+    """Hands out the snapshot of the newest revision. Safe from many threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        classes: Mapping[str, type[Connector]],
+        key: bytes,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self._database = database
+        self._classes = classes
+        self._key = key
+        self._env = os.environ if env is None else env
+        self._lock = threading.Lock()
+        self._snapshot: Snapshot | None = None
+
+    def current(self) -> Snapshot:
+        """The newest revision's snapshot; looks whether there is a newer one. Raises NoWorkspace.
+
+        A stored revision that this version of the hub can no longer read leaves the old one in
+        force.
+        """
+        with self._database.read() as tx:
+            newest = running.newest_number(tx)
+        with self._lock:
+            if self._snapshot is not None and self._snapshot.revision == newest:
+                return self._snapshot
+            if newest == 0:
+                raise NoWorkspace("No workspace has been applied. Run: hub apply DIR")
+            with self._database.read() as tx:
+                row = running.revision(tx, newest)
+                parties = work.people(tx)
+            assert row is not None  # noqa: S101 - revisions are never deleted
+            loaded = load(row["files"], self._classes, self._env)
+            if loaded.workspace is None:
+                if self._snapshot is not None:
+                    return self._snapshot
+                raise NoWorkspace(
+                    f"Revision {newest} does not load in this version: {loaded.findings[0]}"
+                )
+            old, self._snapshot = (
+                self._snapshot,
+                Snapshot(
+                    revision=newest,
+                    workspace=loaded.workspace,
+                    files=cast("Mapping[str, str]", row["files"]),
+                    parties=parties,
+                    classes=self._classes,
+                    resolve=self.resolve,
+                ),
+            )
+            del old  # its connectors may still be in use; they close when their last user lets go
+            return self._snapshot
+
+    def resolve(self, reference: str) -> str | None:
+        """The value of `env:NAME` or `secret:NAME`, None if there is none."""
+        kind, _, name = reference.partition(":")
+        if kind == "env":
+            return self._env.get(name) or None
+        if kind == "secret":
+            with self._database.read() as tx:
+                return access.get_secret(tx, self._key, name)
+        return None

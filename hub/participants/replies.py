@@ -1,0 +1,124 @@
+"""Mail that comes back: replies become comments, bounces become exceptions, automatic mail is
+left alone. Mail never decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
+
+from connectors.sdk import Record
+from hub.flow import change
+from hub.process.people import owner
+from hub.store import cases, work
+from hub.store.exceptions import Trouble
+from hub.store.tables import pushes
+from hub.unit import Unit
+
+_KEY = re.compile(r"<?(hub-[0-9a-z]+)@")
+_MOST = 20_000
+
+
+def on_message(unit: Unit, connection: str, record: Record) -> None:
+    """Take in one mail: find what it answers, and add what it says to that task."""
+    data = record.data
+    if data.get("own") or data.get("error"):
+        return
+    bounce = data.get("bounce")
+    if bounce:
+        _bounced(unit, connection, bounce)
+        return
+    if data.get("auto_submitted"):
+        return  # automatic mail never decides and never triggers mail
+    asked = _asked(unit, connection, [data.get("in_reply_to"), *(data.get("references") or [])])
+    if asked is None:
+        return
+    link = work.links_by_external(unit.tx, connection, "message", [record.id])
+    if link:
+        return  # this mail is here already
+    step = cases.step(unit.tx, asked["entity_id"])
+    text = str(data.get("reply") or data.get("text") or "").strip()[:_MOST]
+    if step is None or not step["task"] or not text:
+        return
+    author = work.ensure_external(unit.tx, str(data.get("from")), unit.now, data.get("from_name"))
+    comment = change.new_entity(
+        "comment",
+        {
+            "task": step["task"],
+            "author": author["id"],
+            "body": text,
+            "visibility": "public",
+        },
+        unit,
+    )
+    work.insert(unit.tx, "comment", [comment])
+    work.insert_links(
+        unit.tx,
+        [work.new_link("comment", comment["id"], connection, "message", record.id, unit.now)],
+    )
+    unit.emit(
+        "comment.added",
+        comment["id"],
+        case=step["case_id"],
+        data={
+            "task": step["task"],
+            "channel": "mail",
+            "from": data.get("from"),
+            "body": text[:500],
+        },
+    )
+
+
+def on_answer(unit: Unit, connection: str, answer: Mapping[str, Any]) -> None:
+    """A button or a chat reply. Nothing decides by itself: it is shown to whoever answers for
+    the work.
+    """
+    if answer.get("automatic"):
+        return
+    unit.trouble(
+        Trouble(
+            "unrouted",
+            f"{answer.get('sender')} answered in {connection}",
+            f"“{str(answer.get('text'))[:500]}” Nothing here waits for an answer from there.",
+            severity="low",
+            owner=owner(unit),
+            place=str(answer.get("token")),
+        )
+    )
+
+
+def _asked(unit: Unit, connection: str, references: list[Any]) -> RowMapping | None:
+    """The message of ours that these references name, the nearest first."""
+    keys = [match[1] for one in references if one and (match := _KEY.match(str(one)))]
+    if not keys:
+        return None
+    rows = unit.tx.execute(
+        sa.select(pushes.c.key, pushes.c.entity_id).where(
+            pushes.c.connection == connection, pushes.c.key.in_(keys)
+        )
+    ).mappings()
+    found = {row["key"]: row for row in rows}
+    return next((found[key] for key in keys if key in found), None)
+
+
+def _bounced(unit: Unit, connection: str, bounce: Mapping[str, Any]) -> None:
+    if bounce.get("action") != "failed":
+        return
+    asked = _asked(unit, connection, [bounce.get("message_id")])
+    step = cases.step(unit.tx, asked["entity_id"]) if asked else None
+    unit.trouble(
+        Trouble(
+            "bounced",
+            f"Mail to {bounce.get('recipient')} came back",
+            f"The server says {bounce.get('status') or 'no'}. Correct the address and ask again.",
+            severity="high",
+            subject=step["id"] if step else connection,
+            owner=step["accountable"] if step else owner(unit),
+            place=str(bounce.get("recipient")),
+            data={"case": step["case_id"] if step else None},
+        )
+    )

@@ -1,0 +1,304 @@
+"""Rows as the public model: what the API, the command line, the screens and the rules all see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from hub.store import cases as case_store
+from hub.store import work
+from mappings import canonical
+
+Row = Mapping[str, Any]
+
+
+class Parties:
+    """The parties that some rows name, read at once."""
+
+    def __init__(self, tx: Connection, ids: Iterable[str | None]) -> None:
+        found = work.load(tx, "party", {id for id in ids if id})
+        self._found = {id: party(row) for id, row in found.items()}
+
+    def get(self, id: str | None) -> canonical.Party | None:
+        return self._found.get(id) if id else None
+
+    def known(self, id: str) -> canonical.Party:
+        """The party, which must exist."""
+        return self._found[id]
+
+
+def party(row: Row) -> canonical.Party:
+    return canonical.Party(
+        id=row["id"], kind=row["kind"], side=row["side"], name=row["name"], email=row["email"]
+    )
+
+
+def link(row: Row) -> canonical.Link:
+    return canonical.Link(
+        connection=row["connection"],
+        object=row["object"],
+        external_id=row["external_id"],
+        url=row["url"],
+        remote_version=row["remote_version"],
+        remote_deleted=row["remote_deleted"],
+    )
+
+
+def tasks(tx: Connection, rows: Sequence[Row]) -> list[canonical.Task]:
+    """Tasks with their people and links."""
+    links = work.links_of(tx, [row["id"] for row in rows])
+    people = Parties(
+        tx, (row[name] for row in rows for name in ("assignee", "accountable", "requester"))
+    )
+    return [
+        canonical.Task(
+            id=row["id"],
+            version=row["version"],
+            title=row["title"],
+            description=row["description"],
+            status=row["status"],
+            assignee=people.get(row["assignee"]),
+            accountable=people.get(row["accountable"]),
+            requester=people.get(row["requester"]),
+            waiting_on=row["waiting_on"],
+            due=row["due"],
+            start_by=row["start_by"],
+            priority=row["priority"],
+            labels=row["labels"],
+            url=row["url"] or _first_url(links.get(row["id"], ())),
+            case=row["case_id"],
+            step=row["step_id"],
+            custom=row["custom"],
+            links=[link(one) for one in links.get(row["id"], ())],
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+            completed_at=row["completed_at"],
+        )
+        for row in rows
+    ]
+
+
+def _first_url(links: Iterable[Row]) -> str | None:
+    return next((one["url"] for one in links if one["url"]), None)
+
+
+def items(tx: Connection, rows: Sequence[Row]) -> list[canonical.Item]:
+    """Items with their owners and links."""
+    links = work.links_of(tx, [row["id"] for row in rows])
+    people = Parties(tx, (row["owner"] for row in rows))
+    return [
+        canonical.Item(
+            id=row["id"],
+            version=row["version"],
+            kind=row["kind"],
+            title=row["title"],
+            stage=row["stage"],
+            owner=people.get(row["owner"]),
+            amount=row["amount"],
+            date=row["date"],
+            url=row["url"] or _first_url(links.get(row["id"], ())),
+            custom=row["custom"],
+            links=[link(one) for one in links.get(row["id"], ())],
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+        )
+        for row in rows
+    ]
+
+
+def comments(tx: Connection, rows: Sequence[Row]) -> list[canonical.Comment]:
+    links = work.links_of(tx, [row["id"] for row in rows])
+    people = Parties(tx, (row["author"] for row in rows))
+    return [
+        canonical.Comment(
+            id=row["id"],
+            task=row["task"],
+            author=people.get(row["author"]),
+            body=row["body"],
+            visibility=row["visibility"],
+            created_at=row["created_at"],
+            links=[link(one) for one in links.get(row["id"], ())],
+        )
+        for row in rows
+    ]
+
+
+def cases(tx: Connection, rows: Sequence[Row]) -> list[canonical.Case]:
+    """Cases with their steps, tasks, items, and the links of both."""
+    ids = [row["id"] for row in rows]
+    steps = case_store.steps_of(tx, ids)
+    about = case_store.items_of(tx, ids)
+    of_step = {row["id"]: [s["task"] for s in steps[row["id"]] if s["task"]] for row in rows}
+    entities = [one for id in ids for one in (*of_step[id], *about.get(id, ()))]
+    links = work.links_of(tx, entities)
+    people = Parties(
+        tx,
+        [row["accountable"] for row in rows]
+        + [s[name] for id in ids for s in steps[id] for name in ("responsible", "accountable")],
+    )
+    return [
+        canonical.Case(
+            id=row["id"],
+            version=row["version"],
+            process=row["process"],
+            process_version=row["process_version"],
+            key=row["key"],
+            title=row["title"],
+            status=row["status"],
+            health=row["health"],
+            accountable=people.known(row["accountable"]),
+            data=row["data"],
+            started_by=row["started_by"],
+            started_at=row["started_at"],
+            due=row["due"],
+            completed_at=row["completed_at"],
+            outcome=row["outcome"],
+            steps=[_step(one, people) for one in steps[row["id"]]],
+            items=about.get(row["id"], []),
+            tasks=of_step[row["id"]],
+            links=[
+                link(one)
+                for entity in (*about.get(row["id"], ()), *of_step[row["id"]])
+                for one in links.get(entity, ())
+            ],
+        )
+        for row in rows
+    ]
+
+
+def _step(row: Row, people: Parties) -> canonical.Step:
+    return canonical.Step(
+        id=row["id"],
+        key=row["key"],
+        run=row["run"],
+        parent=row["parent"],
+        type=row["type"],
+        title=row["title"],
+        delivers=row["delivers"],
+        status=row["status"],
+        suspended=row["suspended"],
+        responsible=people.get(row["responsible"]),
+        accountable=people.get(row["accountable"]),
+        due=row["due"],
+        task=row["task"],
+        decision=row["decision"],
+        handoff=row["handoff"],
+        started_at=row["started_at"],
+        completed_at=row["completed_at"],
+        waiting_on=row["waiting_on"],
+    )
+
+
+def decisions(tx: Connection, rows: Sequence[Row]) -> list[canonical.Decision]:
+    people = Parties(tx, (row[name] for row in rows for name in ("decided_by", "on_behalf_of")))
+    return [
+        canonical.Decision(
+            id=row["id"],
+            case=row["case_id"],
+            step=row["step_id"],
+            run=row["run"],
+            question=row["question"],
+            options=row["options"],
+            outcome=row["outcome"],
+            decided_by=people.get(row["decided_by"]),
+            on_behalf_of=people.get(row["on_behalf_of"]),
+            channel=row["channel"],
+            evidence=row["evidence"],
+            evidence_hash=row["evidence_hash"],
+            comment=row["comment"],
+            due=row["due"],
+            decided_at=row["decided_at"],
+        )
+        for row in rows
+    ]
+
+
+def handoffs(tx: Connection, rows: Sequence[Row]) -> list[canonical.Handoff]:
+    people = Parties(tx, (row[name] for row in rows for name in ("from_party", "to_party")))
+    return [
+        canonical.Handoff(
+            id=row["id"],
+            case=row["case_id"],
+            step=row["step_id"],
+            task=row["task_id"],
+            from_=people.get(row["from_party"]),
+            to=people.known(row["to_party"]),
+            reason=row["reason"],
+            note=row["note"],
+            status=row["status"],
+            offered_at=row["offered_at"],
+            answered_at=row["answered_at"],
+            due=row["due"],
+        )
+        for row in rows
+    ]
+
+
+def exceptions(tx: Connection, rows: Sequence[Row]) -> list[canonical.Exception_]:
+    people = Parties(tx, (row["owner"] for row in rows))
+    return [
+        canonical.Exception_(
+            id=row["id"],
+            type=row["type"],
+            severity=row["severity"],
+            title=row["title"],
+            detail=row["detail"],
+            owner=people.get(row["owner"]),
+            status=row["status"],
+            subject=row["subject"],
+            opened_at=row["opened_at"],
+            resolved_at=row["resolved_at"],
+            resolution=row["resolution"],
+        )
+        for row in rows
+    ]
+
+
+def event(row: Row) -> canonical.Event:
+    return canonical.Event(
+        id=row["id"],
+        type=row["type"],
+        time=row["time"],
+        source=row["source"],
+        subject=row["subject"],
+        actor=row["actor"],
+        on_behalf_of=row["on_behalf_of"],
+        cause=row["cause"],
+        correlation=row["correlation"],
+        origin=row["origin"],
+        changed=row["changed"],
+        data=row["data"],
+        sequence=row["sequence"],
+    )
+
+
+def delivery(row: Row, *, body: bool = False) -> dict[str, Any]:
+    """A delivery as the contract has it; the body as text, with what is not UTF-8 replaced."""
+    shown = {
+        name: row[name]
+        for name in (
+            "id", "connection", "delivery_id", "received_at", "status", "verdict", "headers",
+            "size", "attempts", "records", "error", "replay_of",
+        )
+    }  # fmt: skip
+    if body:
+        shown["body"] = bytes(row["body"]).decode("utf-8", "replace")
+    return shown
+
+
+def push(row: Row) -> dict[str, Any]:
+    """A push as the contract has it. A message's text stays out: it is its reader's."""
+    shown = {
+        name: row[name]
+        for name in (
+            "id", "connection", "object", "external_id", "status", "attempts", "next_attempt_at",
+            "key", "result", "created_at", "sent_at", "error", "op",
+        )
+    }  # fmt: skip
+    shown["entity"] = row["entity_id"]
+    fields = row["fields"]
+    if row["entity_type"] == "message":
+        fields = {name: fields.get(name) for name in ("to", "subject")}
+    return shown | {"fields": fields}

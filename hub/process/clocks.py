@@ -1,0 +1,182 @@
+"""Clocks: deadlines in business time, reminders before and after, escalation, and lateness that
+nobody can overlook.
+
+Timers are rows. One that fires late does what is right now: it looks at the step first, and stays
+silent if the answer has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from hub.participants import links, messages
+from hub.participants.messages import Message
+from hub.process.calendar import Duration, parse_duration
+from hub.process.model import StepDefinition
+from hub.process.people import Nobody, resolve
+from hub.process.who import Who
+from hub.store import cases, exceptions, running, work
+from hub.store.exceptions import Trouble
+from hub.unit import Unit
+
+Row = dict[str, Any]
+
+
+def deadline(unit: Unit, due: Duration | None, start: datetime) -> datetime | None:
+    """When something promised within `due` is late, in the workspace's calendar."""
+    return unit.snapshot.workspace.calendar.add(start, due) if due else None
+
+
+def wind(unit: Unit, step: Row, definition: StepDefinition) -> None:
+    """Set the timers of a step that has just become active."""
+    due = step["due_by"]
+    if due is None:
+        return
+    calendar = unit.snapshot.workspace.calendar
+    remind = definition.remind
+    if remind is not None:
+        for number, before in enumerate(remind.before):
+            when = calendar.subtract(due, before)
+            if when > unit.now:
+                running.set_timer(unit.tx, "remind_before", step["id"], number, when, {})
+        if remind.every is not None:
+            when = due
+            for number in range(remind.max):
+                when = calendar.add(when, remind.every)
+                running.set_timer(unit.tx, "remind_late", step["id"], number, when, {})
+    for number, escalation in enumerate(definition.escalate):
+        running.set_timer(
+            unit.tx,
+            "escalate",
+            step["id"],
+            number,
+            calendar.add(due, escalation.after),
+            {
+                "to": {
+                    "kind": escalation.to.kind,
+                    "text": escalation.to.text,
+                    "name": escalation.to.name,
+                },
+                "after": str(escalation.after),
+            },
+        )
+
+
+def fire(unit: Unit) -> int:
+    """Do what due timers ask for; how many there were."""
+    timers = running.due_timers(unit.tx, unit.now)
+    for timer in timers:
+        step = cases.step(unit.tx, timer["subject"])
+        if step is None or step["status"] != "active":
+            continue
+        case = cases.load(unit.tx, [step["case_id"]])[step["case_id"]]
+        if timer["kind"] == "escalate":
+            _escalate(unit, case, step, timer["data"])
+        else:
+            _remind(unit, case, step)
+    running.end_timers(unit.tx, [timer["id"] for timer in timers])
+    return len(timers)
+
+
+def _remind(unit: Unit, case: Row, step: Row) -> None:
+    party = work.load(unit.tx, "party", [step["responsible"]]).get(step["responsible"] or "")
+    if party is None:
+        return
+    late = bool(step["due_by"]) and step["due_by"] < unit.now
+    external = party["side"] == "external"
+    invitation = links.invite(unit, party["id"], step["id"], step["title"]) if external else None
+    messages.send(
+        unit,
+        Message(
+            to=party,
+            subject=f"{'Overdue' if late else 'Reminder'}: {step['title']} ({case['title']})",
+            opening=f"'{step['title']}' is {'overdue' if late else 'due soon'} and waits for you.",
+            facts=facts(unit, case, step),
+            button=(
+                ("Answer", links.link(invitation))
+                if invitation
+                else ("Open the case", links.page(f"cases/{case['id']}"))
+            ),
+            code=links.code(invitation) if invitation else None,
+            closing="Once it is done you hear no more of this.",
+            case=case["id"],
+            purpose="reminder",
+        ),
+        step["id"],
+    )
+
+
+def _escalate(unit: Unit, case: Row, step: Row, data: Mapping[str, Any]) -> None:
+    who = Who(data["to"]["kind"], data["to"]["text"], data["to"]["name"])
+    try:
+        party = resolve(
+            unit, who, {}, accountable=step["accountable"], responsible=step["responsible"]
+        )
+    except Nobody:
+        party = work.load(unit.tx, "party", [case["accountable"]])[case["accountable"]]
+    owes = work.load(unit.tx, "party", [step["responsible"]]).get(step["responsible"] or "")
+    messages.send(
+        unit,
+        Message(
+            to=party,
+            subject=f"Escalated: {step['title']} ({case['title']})",
+            opening=f"'{step['title']}' is still open {duration_in_words(data['after'])} after its"
+            f" due. {owes['name'] if owes else 'Nobody'} owes it. You are asked to get it moving.",
+            facts=facts(unit, case, step),
+            button=("Open the case", links.page(f"cases/{case['id']}")),
+            case=case["id"],
+            purpose="escalation",
+        ),
+        step["id"],
+    )
+
+
+def duration_in_words(text: str) -> str:
+    """`2bd` as `2 business days`."""
+    return parse_duration(text).in_words()
+
+
+def facts(unit: Unit, case: Row, step: Row) -> list[tuple[str, str]]:
+    """What every message about a step tells."""
+    found = [("Case", case["title"])]
+    if step["delivers"]:
+        found.append(("What is delivered", step["delivers"]))
+    if step["due_by"]:
+        zone = unit.snapshot.workspace.calendar.timezone
+        found.append(("By", f"{step['due_by'].astimezone(zone):%a %d %b %Y, %H:%M} ({zone})"))
+    answering = work.load(unit.tx, "party", [step["accountable"]]).get(step["accountable"])
+    if answering:
+        found.append(("Who answers for it", answering["name"]))
+    return found
+
+
+def note_overdue(unit: Unit) -> int:
+    """Raise an exception for every active step whose time is up and that has none yet; how many."""
+    from hub.process.cases import hold, judge_health
+
+    late = cases.overdue_steps(unit.tx, unit.now)
+    known = {
+        row["subject"]
+        for row in exceptions.open_of(unit.tx, [step["id"] for step in late], "overdue")
+    }
+    fresh = [step for step in late if step["id"] not in known]
+    for step in fresh:
+        held = hold(unit, step["case_id"])
+        unit.trouble(
+            Trouble(
+                "overdue",
+                f"'{step['title']}' is overdue",
+                f"It was due {step['due_by']:%Y-%m-%d %H:%M} UTC in '{held.case['title']}'.",
+                severity="high",
+                subject=step["id"],
+                owner=step["accountable"],
+                data={"case": step["case_id"]},
+            )
+        )
+        unit.emit("clock.breached", step["id"], case=step["case_id"], data={"due": step["due"]})
+        judge_health(unit, held)
+        held.case["version"] += 1
+        cases.save(unit.tx, held.case)
+    return len(fresh)

@@ -1,0 +1,137 @@
+"""A unit of work: what one transaction changes, and everything that follows from it.
+
+Stages change entities and note here what happened, what must go out and what a person must look at;
+`flush` writes that in the same
+transaction. Events wait in `unrouted` until rules and processes have seen them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from hub.live import Snapshot
+from hub.store import events, exceptions, outbox
+from hub.store.events import EventDraft
+from hub.store.exceptions import Trouble
+from hub.store.outbox import NewPush
+
+SYSTEM: Mapping[str, Any] = {"kind": "system", "id": "hub", "name": "Process Hub"}
+MAX_HOPS = 3
+"""Events caused by events caused by events: beyond this a chain is stopped and shown."""
+
+
+def person_actor(party: Mapping[str, Any]) -> dict[str, Any]:
+    """A person as the actor of an event."""
+    return {"kind": "person", "id": party["id"], "name": party["name"]}
+
+
+def connector_actor(connection: str, name: str | None = None) -> dict[str, Any]:
+    """A change that came from a tool; `name` is the vendor's name for who made it."""
+    return {"kind": "connector", "id": connection, "name": name or connection}
+
+
+@dataclass(slots=True)
+class Unit:
+    """One transaction with a clock, a workspace and the notes of what happened in it."""
+
+    tx: Connection
+    snapshot: Snapshot
+    now: datetime
+    key: bytes = field(repr=False)
+    actor: Mapping[str, Any] = field(default_factory=lambda: SYSTEM)
+    cause: str | None = None
+    correlation: str | None = None
+    origin: str | None = None
+    hops: int = 0
+    unrouted: deque[tuple[EventDraft, int]] = field(default_factory=deque)
+    _events: list[EventDraft] = field(default_factory=list)
+    _pushes: list[NewPush] = field(default_factory=list)
+    _troubles: list[Trouble] = field(default_factory=list)
+    topics: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def acting(
+        self,
+        actor: Mapping[str, Any],
+        *,
+        cause: str | None = None,
+        correlation: str | None = None,
+        origin: str | None = None,
+    ) -> Iterator[None]:
+        """Attribute what happens in this block."""
+        before = (self.actor, self.cause, self.correlation, self.origin)
+        self.actor, self.cause, self.correlation, self.origin = actor, cause, correlation, origin
+        try:
+            yield
+        finally:
+            self.actor, self.cause, self.correlation, self.origin = before
+
+    def emit(
+        self,
+        type: str,
+        subject: str | None,
+        *,
+        case: str | None = None,
+        changed: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | None = None,
+        on_behalf_of: str | None = None,
+    ) -> EventDraft:
+        """Note a fact; rules see it before the transaction ends."""
+        draft = EventDraft(
+            type=type,
+            subject=subject,
+            actor=self.actor,
+            case=case,
+            changed=changed or {},
+            data=data or {},
+            cause=self.cause,
+            correlation=self.correlation,
+            origin=self.origin,
+            on_behalf_of=on_behalf_of,
+        )
+        draft.correlation = draft.correlation or draft.id
+        self._events.append(draft)
+        self.unrouted.append((draft, self.hops))
+        return draft
+
+    def push(self, push: NewPush) -> None:
+        """Note an intended write."""
+        self._pushes.append(push)
+
+    def trouble(self, trouble: Trouble) -> None:
+        """Note something that a person must look at."""
+        self._troubles.append(trouble)
+
+    def flush(self) -> None:
+        """Write the notes. Call once, last."""
+        for trouble, (id, new) in zip(
+            self._troubles, exceptions.raise_(self.tx, self._troubles, self.now), strict=True
+        ):
+            if new:
+                self._events.append(
+                    EventDraft(
+                        type="exception.raised",
+                        subject=id,
+                        actor=SYSTEM,
+                        case=trouble.data.get("case"),
+                        data={
+                            "type": trouble.type,
+                            "title": trouble.title,
+                            "about": trouble.subject,
+                        },
+                        cause=self.cause,
+                        correlation=self.correlation,
+                    )
+                )
+        events.append(self.tx, self._events, self.now)
+        outbox.enqueue(self.tx, self._pushes, self.now)
+        self.topics = {draft.type.split(".")[0] for draft in self._events}
+        if self._pushes:
+            self.topics.add("push")
