@@ -184,8 +184,8 @@ def _check_values(
         if field.otherwise_place:
             yield spec.finding(
                 field.otherwise_place,
-                "'otherwise' has no 'values' to be otherwise to.",
-                "Add them.",
+                "'otherwise' stands without 'values'.",
+                "Add values.",
             )
         if canonical.type == "enum" and field.sources and not field.transforms:
             yield spec.finding(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -32,6 +33,9 @@ VARIABLES: tuple[str, ...] = (
     "each",
 )
 """What an expression may name. Which of them have a value depends on where it stands."""
+
+_MOMENTS = frozenset({"now"})
+"""Timestamps for CEL; everything else is JSON."""
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 100
@@ -63,13 +67,28 @@ class Context(dict[str, Any]):
 
 def context(variables: Mapping[str, Any]) -> Context:
     """Make variables ready for CEL once. Amounts become numbers (see `cel_view`)."""
-    return Context({name: cel_view(name, value) for name, value in variables.items()})
+    return Context(
+        {
+            name: _moment(value) if name in _MOMENTS else cel_view(name, value)
+            for name, value in variables.items()
+        }
+    )
+
+
+def _moment(value: Any) -> datetime:
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = datetime.fromisoformat(value)
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise ExpressionError("'now' is not a moment with a zone.")
+    return value
 
 
 def to_cel(value: Any, depth: int = 0) -> Any:
     """A value in a form CEL knows; text that is a decimal stays text.
 
-    Dates become text, moments stay moments, decimals and integers beyond 64 bits become doubles.
+    Dates and moments become text (write `timestamp(task.due.at) < now`), decimals and integers
+    beyond 64 bits become doubles.
     NUL and lone surrogates, at which CEL's own text ends or fails, become U+FFFD.
     """
     kind = value.__class__
@@ -93,14 +112,12 @@ def to_cel(value: Any, depth: int = 0) -> Any:
         return to_cel(value.value, depth + 1)
     if isinstance(value, str):
         return to_cel(str(value))
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.isoformat()
+    if isinstance(value, datetime) and value.tzinfo:
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal):
         return _double(value)
-    if isinstance(value, (timedelta, bytes)):
-        return value
     raise ExpressionError(f"a value of type {kind.__name__} has no form in a condition.")
 
 
@@ -162,7 +179,11 @@ def compile_condition(text: str, variables: Sequence[str] = VARIABLES) -> Condit
 
 @lru_cache(maxsize=8)
 def _environment(variables: tuple[str, ...]) -> Any:
-    return cel.NewEnv(variables={name: cel.Type.DYN for name in variables})
+    return cel.NewEnv(
+        variables={
+            name: cel.Type.TIMESTAMP if name in _MOMENTS else cel.Type.DYN for name in variables
+        }
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -281,6 +281,8 @@ class _Reader:
         self.known_keys(value, FIELD_KEYS, f"the field '{name}'")
         origins = [key for key in ("from", "value", "text") if key in value]
         if len(origins) != 1:
+            if not origins and not set(value) <= set(FIELD_KEYS):
+                return None  # a misspelt source, which has its finding
             both = " and ".join(f"'{key}'" for key in origins)
             self.source.find(
                 value.key_at(origins[1]) if origins else place,

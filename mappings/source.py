@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import yaml
+from rapidfuzz import fuzz
 from rapidfuzz import process as fuzzy
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -239,7 +240,7 @@ def did_you_mean(word: str, known: Iterator[str] | Sequence[str] | Mapping[str, 
     nothing helps.
     """
     words = list(known)
-    best = fuzzy.extractOne(word, words, score_cutoff=60) if words else None
+    best = fuzzy.extractOne(word, words, scorer=fuzz.ratio, score_cutoff=60) if words else None
     if best:
         return f"Did you mean '{best[0]}'?"
     return f"Known: {', '.join(sorted(words))}." if 0 < len(words) <= 14 else ""
