@@ -1,0 +1,138 @@
+"""The composition root: settings to database to engine to one ASGI application."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any
+
+import structlog
+from pydantic import SecretStr
+
+from connectors.sdk import ConnectorError, Receiver
+from hub.api.app import create_api
+from hub.api.stream import Stream
+from hub.hub import Hub
+from hub.live import NoWorkspace, Snapshot
+from hub.store import access, inbox
+from hub.web import create_web
+from webhooks import Endpoint, Incoming, Stored, WebhookApp
+
+log = structlog.get_logger("hub.app")
+
+Asgi = Callable[..., Any]
+REFRESH = 1.0
+"""Seconds within which a newly applied revision is in force for intake."""
+
+
+class StoreInbox:
+    """The intake's inbox: rows in the hub's database."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+
+    def store(self, batch: Sequence[Incoming]) -> Sequence[Stored]:
+        """Store a batch in one transaction."""
+        with self.hub.database.write() as tx:
+            stored = inbox.store(tx, batch)
+        self.hub.wake("intake")
+        return stored
+
+
+class LiveEndpoints:
+    """The intake's connections: answers from memory, refreshed by a thread of its own."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self._endpoints: dict[str, Endpoint] = {}
+        self._revision = -1
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def get(self, name: str) -> Endpoint | None:
+        """The endpoint of a connection whose connector takes webhooks."""
+        return self._endpoints.get(name)
+
+    def refresh(self) -> None:
+        """Take over the newest revision, if there is one."""
+        try:
+            snapshot = self.hub.live.current()
+        except NoWorkspace:
+            return
+        if snapshot.revision != self._revision:
+            self._endpoints = dict(self._build(snapshot))
+            self._revision = snapshot.revision
+
+    def _build(self, snapshot: Snapshot) -> Mapping[str, Endpoint]:
+        found = {}
+        for name in snapshot.workspace.connections:
+            try:
+                connector = snapshot.connector(name)
+            except ConnectorError as error:
+                log.warning("connection takes no webhooks", connection=name, error=str(error))
+                continue
+            if isinstance(connector, Receiver):
+                webhook = connector.settings.webhook
+                found[name] = Endpoint(
+                    connection=name,
+                    receiver=connector,
+                    token_hash=_hash(webhook.token),
+                    token_required=webhook.token is not None,
+                    unsigned=webhook.unsigned,
+                )
+        return found
+
+    def start(self) -> None:
+        self.refresh()
+        self._thread = threading.Thread(target=self._run, name="endpoints", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(REFRESH):
+            try:
+                self.refresh()
+            except Exception:
+                log.exception("endpoints could not be refreshed")
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+
+def _hash(token: SecretStr | None) -> bytes | None:
+    return bytes.fromhex(access.digest(token.get_secret_value())) if token else None
+
+
+class Application:
+    """Everything that answers HTTP: intake on its own lean path, the API and the dashboard
+    behind it.
+    """
+
+    def __init__(self, hub: Hub, public_url: str) -> None:
+        self.hub = hub
+        self.stream = Stream(hub.settings.redis_url)
+        hub.announce = self.stream.publish
+        self.endpoints = LiveEndpoints(hub)
+        self.intake = WebhookApp(
+            self.endpoints, StoreInbox(hub), public_url=public_url, now=hub.clock
+        )
+        self.pages = create_api(hub, self.stream)
+        self.pages.include_router(create_web(hub))
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Asgi, send: Asgi) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/webhooks/"):
+            await self.intake(scope, receive, send)
+        else:
+            await self.pages(scope, receive, send)
+
+    def start(self) -> None:
+        """Be ready to answer."""
+        self.endpoints.start()
+        self.intake.start()
+
+    def stop(self) -> None:
+        """Store what was taken in, then stop."""
+        self.intake.stop()
+        self.endpoints.stop()
+        self.stream.close()
