@@ -11,6 +11,7 @@ import threading
 import time
 import zipfile
 from datetime import date, datetime
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ from connectors.sdk import (
 from connectors.spreadsheet import files
 from connectors.spreadsheet.connector import SpreadsheetConfig, SpreadsheetConnector
 from connectors.spreadsheet.sandbox import SpreadsheetSandbox
+from mappings.check import check_mapping
+from mappings.compiler import compile_mapping
+from mappings.language import load_mapping
 
 HEADERS = ["ID", "Title", "Status", "Owner", "Due", "Notes"]
 
@@ -391,6 +395,16 @@ def test_what_people_made_of_the_workbook_stays(sandbox: SpreadsheetSandbox) -> 
     status = next(field for field in connector.discover("row") if field.name == "Status")
     assert status.type == "choice"
     assert "In progress" in status.choices
+
+
+def test_the_default_mapping_fits_the_tracker(sandbox: SpreadsheetSandbox) -> None:
+    file = resources.files("connectors.spreadsheet") / "mappings" / "row.yaml"
+    spec, findings = load_mapping("row.yaml", file.read_text("utf-8"))
+    assert spec is not None
+    assert [*findings, *check_mapping(spec)] == []
+    headers = [field.name for field in connect(sandbox.path).discover("row")]
+    assert headers == HEADERS
+    assert compile_mapping(spec).source_fields <= set(headers)
 
 
 # files as they come
