@@ -179,6 +179,13 @@ def end_pull(
     )
 
 
+def recover_pulls(tx: Connection) -> None:
+    """Give back the pulls of the dead; only for a process that knows it is alone."""
+    tx.execute(
+        sa.update(cursors).where(cursors.c.lease_until.is_not(None)).values(lease_until=None)
+    )
+
+
 def pull_soon(tx: Connection, connection: str, object: str) -> None:
     """Ask for a pull at the next tick."""
     now = dialect.database_now(tx)

@@ -1,0 +1,188 @@
+"""Running: everything in one process (`up`), or the parts of a scaled hub (`web`, `worker`,
+`scheduler`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+import structlog
+import uvicorn
+
+from hub.app import Application
+from hub.hub import Hub
+from hub.jobs.broker import Jobs
+from hub.jobs.scheduler import Scheduler
+from hub.settings import Settings
+from hub.store import dialect, inbox, outbox, queue, running
+from webhooks import DeadlineHttpProtocol
+
+log = structlog.get_logger("hub")
+
+
+class AlreadyRunning(RuntimeError):
+    """Another hub works on this workspace."""
+
+
+def configure_logging(kind: str, level: str = "INFO") -> None:
+    """Log lines for people (`text`) or machines (`json`), to standard error."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    final: list[structlog.typing.Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if kind == "json"
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    )
+    structlog.configure(
+        processors=[*shared, *final],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s"
+    )
+
+
+def check_durability(hub: Hub, settings: Settings) -> None:
+    """Warn loudly of a database that could lose what was acknowledged; with `strict`, refuse.
+    Raises RuntimeError.
+    """
+    with hub.database.read() as tx:
+        problems = dialect.durability_problems(tx)
+    for problem in problems:
+        if settings.strict:
+            raise RuntimeError(f"{problem} (refused because of --strict)")
+        log.warning(f"NOT SAFE FOR PRODUCTION: {problem}")
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Hold the folder's lock, so that one process at a time runs an embedded hub on it. Raises
+    AlreadyRunning.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    handle: IO[str] = (home / "hub.lock").open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise AlreadyRunning(
+            f"Another hub runs on {home.parent}. Stop it first, or name another folder."
+        ) from None
+    try:
+        yield
+    finally:
+        handle.close()
+
+
+def _recover(hub: Hub) -> None:
+    """What the last process was doing when it died is up again at once."""
+    with hub.database.write() as tx:
+        queue.recover(tx, inbox.DELIVERIES)
+        queue.recover(tx, inbox.RECORDS)
+        queue.recover(tx, outbox.PUSHES, queue.SETTLE)
+        running.recover_pulls(tx)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 picks a free one. Raises OSError in words."""
+    try:
+        return socket.create_server((host, port), backlog=512)
+    except OSError as error:
+        raise OSError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --port."
+        ) from error
+
+
+def address_of(sock: socket.socket) -> str:
+    """The address that a listening socket answers on."""
+    host, port = sock.getsockname()[:2]
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+    return f"http://{shown}:{port}"
+
+
+def up(hub: Hub, sock: socket.socket, announce: Callable[[], None], threads: int = 4) -> None:
+    """Everything in this process, until it is told to stop."""
+    jobs = Jobs(hub)
+    scheduler = Scheduler(hub, jobs)
+    _recover(hub)
+    jobs.start(threads)
+    try:
+        web(hub, sock, announce, after_start=scheduler.start)
+    finally:
+        scheduler.stop()
+        jobs.stop()
+
+
+def web(
+    hub: Hub,
+    sock: socket.socket,
+    announce: Callable[[], None],
+    after_start: Callable[[], None] = lambda: None,
+) -> None:
+    """Answer HTTP until told to stop. `announce` is called once requests are answered."""
+    application = Application(hub, hub.settings.public_url or address_of(sock))
+    application.start()
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            after_start()
+            announce()
+
+    server = Server(
+        uvicorn.Config(
+            application,
+            http=DeadlineHttpProtocol,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+    )
+    try:
+        server.run([sock])
+    finally:
+        application.stop()
+
+
+def worker(hub: Hub, threads: int = 8) -> None:
+    """Run actors until told to stop."""
+    jobs = Jobs(hub)
+    jobs.start(threads)
+    _until_told()
+    jobs.stop()
+
+
+def schedule(hub: Hub) -> None:
+    """Tick until told to stop; stands by while another leads."""
+    scheduler = Scheduler(hub, Jobs(hub))
+    scheduler.start()
+    _until_told()
+    scheduler.stop()
+
+
+def _until_told() -> None:
+    told = threading.Event()
+
+    def stop(_: int, __: FrameType | None) -> None:
+        told.set()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    told.wait()
