@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from mappings.canonical import HAS_CUSTOM, MAPPED_FIELDS, CanonicalField
-from mappings.compiler import RECORD, inverse, target_path, transforms_of, value_key
 from mappings.expressions import CompileError, compile_condition, compile_text
-from mappings.language import UNSET, FieldSpec, Located, MappingSpec, TransformUse
+from mappings.fields import RECORD, inverse, target_path, transforms_of, value_key
 from mappings.paths import Path, PathError, parse_path
 from mappings.source import Finding, Place, did_you_mean
+from mappings.spec import UNSET, FieldSpec, Located, MappingSpec, TransformUse
 from mappings.transforms import Fault, ParamError, Scope
 from mappings.values import IMPLIED, canonical_field, clean_json, closing_step
 from mappings.writing import writer

@@ -7,8 +7,8 @@ from typing import Any
 
 from mappings.compiler import CompiledMapping, Mapped
 from mappings.expressions import ExpressionError
-from mappings.language import ExampleSpec
 from mappings.source import Finding
+from mappings.spec import ExampleSpec
 from mappings.times import TimeError, read_time
 from mappings.transforms import Fault
 

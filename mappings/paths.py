@@ -260,11 +260,15 @@ def _projection_reader(
         container = head(data)
         if container.__class__ is not list:
             return otherwise(data)
-        return [
+        found = [
             element[member]
             for element in container
             if element.__class__ is dict and member in element
         ]
+        if container and not found:
+            # an empty list would read as "there are none", and there are
+            raise WrongType(f"none of the {len(container)} elements has '{member}'")
+        return found
 
     return read
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mappings.language import UNSET, TransformUse
 from mappings.source import Place
+from mappings.spec import UNSET, TransformUse
 from mappings.times import TimeError, moment_text, read_time
 from mappings.transforms import (
     TRANSFORMS,

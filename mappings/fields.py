@@ -1,0 +1,358 @@
+"""One field of a mapping, compiled: how it is read, what its value becomes, and the way back.
+
+The usual value of the usual field takes a short way; everything else is judged on the long one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from mappings.canonical import CanonicalField
+from mappings.expressions import Template, compile_condition, compile_text
+from mappings.paths import MISSING, Path, WrongType, parse_path
+from mappings.spec import UNSET, FieldSpec, MappingSpec, TransformUse, ValuePair
+from mappings.transforms import Bound, Fault, Scope, Step, bind
+from mappings.values import IMPLIED, canonical_field, clean_json, closing_step, may_be_null
+from mappings.writing import Writer, writer
+
+RECORD = ("record",)
+_RECORD_FIELD = re.compile(r"""\brecord\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*(['"])(.*?)\2\s*\])?""")
+
+
+class MappingError(Exception):
+    """A mapping cannot be compiled. `check_mapping` says all that is wrong with it, and how."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPlan:
+    """One field, compiled. `read` may give MISSING or raise; `convert` never sees MISSING."""
+
+    spec: FieldSpec
+    canonical: CanonicalField
+    read: Callable[[Any], Any] | None
+    convert: Step
+    default: Any
+    give: Step | None
+    """Canonical value to vendor value; None where there is no way back."""
+    write: Writer | None
+    inward: bool
+    outward: bool
+
+
+def compile_field(mapping: MappingSpec, spec: FieldSpec) -> FieldPlan:
+    """Compile one field. Raises MappingError, PathError, ParamError or CompileError."""
+    canonical = canonical_field(mapping.entity or "", spec.name)
+    if canonical is None:
+        raise MappingError(f"{spec.place}: {mapping.entity} has no field '{spec.name}'.")
+    direction = mapping.direction_of(spec)
+    chain = transforms_of(spec, canonical)
+    reader = _reader(spec)
+    convert = _inward_step(spec, canonical, chain)
+    default = _default(spec, canonical)
+    if spec.condition is not None:
+        reader = _guarded(spec, reader, default)
+    target = target_path(spec)
+    return FieldPlan(
+        spec=spec,
+        canonical=canonical,
+        read=reader,
+        convert=convert,
+        default=default,
+        give=_outward_step(spec, canonical, chain),
+        write=writer(target) if target else None,
+        inward=direction in ("in", "both"),
+        outward=direction in ("out", "both") and target is not None,
+    )
+
+
+def transforms_of(spec: FieldSpec, canonical: CanonicalField) -> list[Bound]:
+    """The transforms of a field, with the one its type implies at the end. Raises ParamError."""
+    chain = [bind(use) for use in spec.transforms]
+    implied = IMPLIED.get(canonical.type)
+    if not implied or any(bound.name == implied for bound in chain):
+        return chain
+    # what a value map gives is canonical already; only labels are made a list before it
+    if spec.values is None or implied == "labels":
+        chain.append(bind(TransformUse(implied, {}, UNSET, spec.place)))
+    return chain
+
+
+def target_path(spec: FieldSpec) -> Path | None:
+    """Where the field goes in a write: `to`, else its only source if that names one place."""
+    if spec.to is not None:
+        return parse_path(spec.to.text)
+    if len(spec.sources) != 1:
+        return None
+    path = parse_path(spec.sources[0].text)
+    return path if path.steps and writer(path) else None
+
+
+def _reader(spec: FieldSpec) -> Callable[[Any], Any] | None:
+    if spec.text is not None:
+        return _composed(compile_text(spec.text.text, RECORD), record_fields(spec.text.text))
+    if not spec.sources:
+        return None
+    readers = [parse_path(source.text).read for source in spec.sources]
+    return readers[0] if len(readers) == 1 else _first_of(readers)
+
+
+def _first_of(readers: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """The first value that is not empty; else the strongest of null, empty and missing."""
+
+    def read(data: Any) -> Any:
+        spoken: Any = MISSING
+        wrong: WrongType | None = None
+        for one in readers:
+            try:
+                value = one(data)
+            except WrongType as error:
+                wrong = wrong or error
+                continue
+            if value is not None and value is not MISSING and value != "" and value != []:
+                return value
+            if spoken is MISSING:
+                spoken = value
+        if wrong is not None and spoken is MISSING:
+            raise wrong
+        return spoken
+
+    return read
+
+
+def _composed(template: Template, fields: frozenset[str]) -> Callable[[Any], Any]:
+    def read(data: Any) -> Any:
+        return template.render({"record": seen_by(fields, data)})
+
+    return read
+
+
+def _guarded(
+    spec: FieldSpec, reader: Callable[[Any], Any] | None, constant: Any
+) -> Callable[[Any], Any]:
+    assert spec.condition is not None  # noqa: S101 - the caller asked only with a condition
+    condition = compile_condition(spec.condition.text, RECORD)
+    fields = record_fields(spec.condition.text)
+
+    def read(data: Any) -> Any:
+        if not condition.evaluate({"record": seen_by(fields, data)}):
+            return MISSING
+        return constant if reader is None else reader(data)
+
+    return read
+
+
+def _default(spec: FieldSpec, canonical: CanonicalField) -> Any:
+    """The default or constant in canonical form; a due or an amount may be written short."""
+    value = spec.default if spec.value is UNSET else spec.value
+    if value is UNSET or value is None:
+        return value
+    if canonical.type == "party":
+        return value
+    try:
+        scope = Scope(None, "")
+        if (implied := IMPLIED.get(canonical.type)) is not None:
+            value = bind(TransformUse(implied, {}, UNSET, spec.place)).inward(value, scope)
+        return closing_step(canonical)(clean_json(value), scope)
+    except Fault as fault:
+        raise MappingError(f"{spec.place}: the default of '{spec.name}': {fault}.") from None
+
+
+def _inward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound]) -> Step:
+    values = _value_map(spec)
+    close = closing_step(canonical, chain[-1].name if chain and values is None else "")
+    steps = tuple(bound.inward for bound in chain)
+    default = spec.default if spec.default is UNSET else _default(spec, canonical)
+    has_default = default is not UNSET
+    required = not may_be_null(canonical)
+    empty_message = (
+        f"it is empty, and every {canonical.name} needs a value"
+        if canonical.type != "enum"
+        else "it is empty"
+    )
+
+    if len(steps) == 1 and values is None and not has_default and not required:
+        only = steps[0]
+
+        def transformed(raw: Any, scope: Scope) -> Any:
+            if raw is None or (value := only(raw, scope)) is None:
+                return None
+            return close(value, scope)
+
+        return transformed
+
+    def convert(raw: Any, scope: Scope) -> Any:
+        value = raw
+        for step in steps:
+            if value is None:
+                break
+            value = step(value, scope)
+        if values is not None:
+            value = values(value)
+            if value is MISSING:
+                return MISSING
+        if value is not None:
+            value = close(value, scope)
+        if value is None or (value == "" and (required or has_default)):
+            if has_default:
+                return default
+            if required:
+                raise Fault(empty_message, "unmapped_value" if values else "mapping_error")
+        return value
+
+    return convert if steps else _fast_way(spec, canonical, close, convert)
+
+
+def _fast_way(spec: FieldSpec, canonical: CanonicalField, close: Step, otherwise: Step) -> Step:
+    """The usual value of the usual field in one step; whatever else it is goes the long way."""
+    if spec.values is not None:
+        table = {}
+        for pair in spec.values:
+            # the long way says what is wrong with a value, where it matters
+            with suppress(Fault):
+                table[value_key(pair.vendor)] = close(pair.canonical, Scope(None, ""))
+
+        def look_up(raw: Any, scope: Scope) -> Any:
+            if raw.__class__ is str and (found := table.get(raw)) is not None:
+                return found
+            return otherwise(raw, scope)
+
+        return look_up if canonical.type in ("enum", "text") else otherwise
+    if canonical.type not in ("text", "markdown", "any"):
+        return otherwise
+
+    def take(raw: Any, scope: Scope) -> Any:
+        if raw.__class__ is str and raw and raw.isascii() and "\x00" not in raw:
+            return raw
+        return otherwise(raw, scope)
+
+    return take
+
+
+_UNKNOWN = object()
+
+
+def _value_map(spec: FieldSpec) -> Callable[[Any], Any] | None:
+    """The value map as a function; MISSING means that our value stays as it is."""
+    if spec.values is None:
+        return None
+    table = {value_key(pair.vendor): pair.canonical for pair in spec.values}
+    otherwise = spec.otherwise
+    listed = ", ".join(str(pair.vendor) for pair in spec.values[:12])
+
+    def convert(value: Any) -> Any:
+        if value.__class__ is list:
+            return [one for item in value if (one := convert(item)) is not MISSING]
+        found = table.get(value if value.__class__ is str else value_key(value), _UNKNOWN)
+        if found is not _UNKNOWN:
+            return found
+        if otherwise == "keep":
+            return MISSING
+        if otherwise != "exception":
+            return otherwise
+        if value is None or value == "":
+            return value
+        shown = str(value_key(value))[:60]
+        raise Fault(
+            f"'{shown}' is not in the value map ({listed}); add it under values", "unmapped_value"
+        )
+
+    return convert
+
+
+def value_key(value: Any) -> Any:
+    """What a vendor's value is looked up by: text as it is; true, 3 and 3.0 as YAML writes them."""
+    if value is None or isinstance(value, (str, dict, list)):
+        return value if not isinstance(value, (dict, list)) else str(value)[:200]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if not isinstance(value, int) or value.bit_length() < 200 else "a huge number"
+
+
+def inverse(spec: FieldSpec) -> tuple[dict[Any, Any], dict[Any, list[ValuePair]]]:
+    """Canonical value → vendor value, and the canonical values several vendor values stand for and
+    `back` does not settle.
+    """
+    by_canonical: dict[Any, list[ValuePair]] = {}
+    for pair in spec.values or ():
+        by_canonical.setdefault(value_key(pair.canonical), []).append(pair)
+    settled = {value_key(pair.canonical): pair.vendor for pair in spec.back}
+    open_ = {
+        key: pairs for key, pairs in by_canonical.items() if len(pairs) > 1 and key not in settled
+    }
+    simple = {key: pairs[0].vendor for key, pairs in by_canonical.items() if len(pairs) == 1}
+    return {**simple, **settled}, open_
+
+
+def _outward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound]) -> Step | None:
+    if spec.text is not None or (not spec.sources and spec.to is None):
+        return None
+    if spec.values is None and any(bound.outward is None for bound in chain):
+        return None
+    steps = tuple(bound.outward for bound in reversed(chain) if bound.outward)
+    mapped = spec.values is not None or bool(spec.back)
+    table, ambiguous = inverse(spec)
+    passes = spec.values is None
+    listed = canonical.type == "labels"
+
+    def look_up(value: Any) -> Any:
+        key = value_key(value)
+        if key in table:
+            return table[key]
+        if value is None or passes:
+            return value
+        if key in ambiguous:
+            words = ", ".join(str(pair.vendor) for pair in ambiguous[key])
+            raise Fault(f"'{key}' may be {words}; choose one under back", "unmapped_value")
+        raise Fault(f"'{key}' has no value in this tool; add it under back", "unmapped_value")
+
+    if not mapped and not steps and canonical.type not in ("due", "date", "moment", "labels"):
+        return lambda value, scope: value
+
+    if mapped and not steps:
+
+        def say(value: Any, scope: Scope) -> Any:
+            if value.__class__ is str and (found := table.get(value)) is not None:
+                return found
+            return [look_up(one) for one in value] if value.__class__ is list else look_up(value)
+
+        return say
+    if len(steps) == 1 and not mapped and not listed:
+        only = steps[0]
+        return lambda value, scope: None if value is None else only(value, scope)
+
+    def give(value: Any, scope: Scope) -> Any:
+        if value is None and listed:
+            value = []
+        if mapped:
+            value = [look_up(one) for one in value] if value.__class__ is list else look_up(value)
+        elif canonical.type in ("due", "date", "moment") and not steps:
+            value = _time_text(value)
+        for step in steps:
+            if value is None:
+                break
+            value = step(value, scope)
+        return value
+
+    return give
+
+
+def _time_text(value: Any) -> Any:
+    return (value.get("at") or value.get("date")) if isinstance(value, dict) else value
+
+
+def record_fields(expression: str) -> frozenset[str]:
+    """The record's top-level fields that an expression names; `*` if it uses the record whole."""
+    return frozenset(match[1] or match[3] or "*" for match in _RECORD_FIELD.finditer(expression))
+
+
+def seen_by(fields: frozenset[str], record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of a record an expression can see, so that the rest need not be made ready."""
+    if "*" in fields:
+        return record
+    return {name: record[name] for name in fields if name in record}

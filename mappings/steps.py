@@ -1,0 +1,197 @@
+"""What a transform is: its name, its parameters, and what it may look at. `mappings.transforms` has
+those that come with the language; others register here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import re2  # type: ignore[import-untyped]  # publishes no types
+
+from mappings.paths import PathError, parse_path
+from mappings.source import did_you_mean
+from mappings.spec import UNSET, TransformUse
+from mappings.times import NAMED_FORMATS, TimeError, zone
+
+ProblemKind = Literal["unmapped_value", "mapping_error"]
+
+
+class Directory(Protocol):
+    """Who is who in which tool. Handed in by the hub."""
+
+    def party_for(self, connection: str, handle: str) -> str | None:
+        """The id of our party for a vendor's handle, user id or e-mail address."""
+
+    def handle_for(self, connection: str, party: str) -> str | None:
+        """What this party is called in that tool."""
+
+
+class Fault(Exception):
+    """A value cannot be mapped; the message completes the sentence about the field."""
+
+    def __init__(self, message: str, kind: ProblemKind = "mapping_error") -> None:
+        super().__init__(message)
+        self.kind: ProblemKind = kind
+
+
+@dataclass(slots=True)
+class Scope:
+    """What a transform may look at beside its value. `zone` is the workspace's time zone."""
+
+    directory: Directory | None
+    connection: str
+    record: Any = None
+    zone: str = "UTC"
+
+
+Step = Callable[[Any, Scope], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A transform with its parameters filled in. `outward` is None where there is no way back."""
+
+    name: str
+    inward: Step
+    outward: Step | None
+    reads: frozenset[str] = frozenset()
+    """Further top-level vendor fields it looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter. `number` means a whole number; `path` is a JSONPath into the record."""
+
+    kind: Literal["text", "number", "flag", "words", "path_or_text", "pattern", "format", "zone"]
+    required: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """A named transform: how to build it, what it may be told, and what it gives."""
+
+    name: str
+    about: str
+    build: Callable[[Mapping[str, Any]], tuple[Step, Step | None]]
+    params: Mapping[str, Param] = field(default_factory=dict)
+    short: str | None = None
+    """The parameter that `{name: X}` fills when X is not a set of parameters."""
+    whole: bool = False
+    """It takes a list as one value; others are applied to each element."""
+
+
+class ParamError(Exception):
+    """A transform is used with a parameter it does not have, or a wrong one."""
+
+    def __init__(self, message: str, hint: str = "", param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.param = param
+
+
+TRANSFORMS: dict[str, Transform] = {}
+
+
+def register(transform: Transform) -> None:
+    """Add a transform under its name; a name is taken only once."""
+    if transform.name in TRANSFORMS:
+        raise ValueError(f"There is already a transform '{transform.name}'.")
+    TRANSFORMS[transform.name] = transform
+
+
+def bind(use: TransformUse) -> Bound:
+    """A transform with the parameters of one `as` step. Raises ParamError."""
+    transform = TRANSFORMS.get(use.name)
+    if transform is None:
+        raise ParamError(f"there is no transform '{use.name}'.", did_you_mean(use.name, TRANSFORMS))
+    params = dict(use.params)
+    if use.argument is not UNSET and use.argument is not None:
+        if transform.short is None:
+            raise ParamError(f"'{use.name}' takes no parameter.", f"Write as: {use.name}.")
+        params[transform.short] = use.argument
+    for name, value in params.items():
+        if name not in transform.params:
+            hint = did_you_mean(name, transform.params) or f"'{use.name}' takes no parameters."
+            raise ParamError(f"'{use.name}' has no parameter '{name}'.", hint, name)
+        _check_param(use.name, name, transform.params[name], value)
+    for name, param in transform.params.items():
+        if param.required and name not in params:
+            raise ParamError(f"'{use.name}' needs '{name}'.", f"Write {{{use.name}: …}}.")
+    inward, outward = transform.build(params)
+    reads: frozenset[str] = frozenset()
+    for name, param in transform.params.items():
+        if param.kind == "path_or_text" and str(params.get(name, "")).startswith("$"):
+            reads |= parse_path(params[name]).roots
+    if not transform.whole:
+        inward = _each(inward)
+        outward = outward and _each(outward)
+    return Bound(use.name, inward, outward, reads)
+
+
+def _check_param(transform: str, name: str, param: Param, value: Any) -> None:
+    where = f"'{name}' of '{transform}'"
+    if param.kind == "number":
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ParamError(f"{where} is a whole number.", param=name)
+    elif param.kind == "flag":
+        if not isinstance(value, bool):
+            raise ParamError(f"{where} is true or false.", param=name)
+    elif param.kind == "words":
+        words = value if isinstance(value, list) else [value]
+        if not words or not all(isinstance(word, (str, int)) for word in words):
+            raise ParamError(f"{where} is a word or a list of words.", param=name)
+    elif not isinstance(value, str):
+        raise ParamError(f"{where} is text.", "Quote it.", name)
+    elif param.choices and value not in param.choices:
+        raise ParamError(
+            f"{where} cannot be '{value}'.", f"Write one of {', '.join(param.choices)}.", name
+        )
+    elif param.kind == "zone":
+        try:
+            zone(value)
+        except TimeError as error:
+            raise ParamError(f"{where}: {error}.", param=name) from None
+    elif param.kind == "format" and "%" not in value and value not in NAMED_FORMATS:
+        raise ParamError(
+            f"{where} cannot be '{value}'.",
+            f"Write one of {', '.join(NAMED_FORMATS)}, or a pattern such as '%d.%m.%Y'.",
+            name,
+        )
+    elif param.kind == "path_or_text" and value.startswith("$"):
+        try:
+            parse_path(value)
+        except PathError as error:
+            raise ParamError(f"{where}: {error.message}", error.hint, name) from None
+    elif param.kind == "pattern":
+        try:
+            pattern(value)
+        except ParamError as error:
+            raise ParamError(f"{where}: {error.message}", error.hint, name) from None
+
+
+def _each(step: Step) -> Step:
+    def apply(value: Any, scope: Scope) -> Any:
+        if value.__class__ is list:
+            return [None if item is None else step(item, scope) for item in value]
+        return step(value, scope)
+
+    return apply
+
+
+def pattern(text: str) -> Any:
+    """A compiled RE2 pattern, which cannot stall. Raises ParamError."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 1 << 20
+    try:
+        return re2.compile(text, options)
+    except (re2.error, UnicodeEncodeError) as error:
+        reason = error.args[0] if error.args else error
+        said = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        raise ParamError(
+            f"not a pattern: {said}.", "Patterns are RE2: no look-around, no back-references."
+        ) from None
