@@ -10,9 +10,11 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from hub.flow import change
+from hub.live import Snapshot
 from hub.process import advance as engine
 from hub.process import cases as moving
 from hub.process import evidence
+from hub.process.model import StepDefinition
 from hub.store import cases, work
 from hub.unit import Unit, person_actor
 
@@ -72,20 +74,17 @@ def decide(
             f"'{outcome}' is not an option. Options: {', '.join(decision['options'])}.",
             422,
         )
-    names = {who["id"], who.get("person"), who.get("email")} - {None}
-    if names & set(decision["exclude"]):
-        raise Refused(
-            "excluded", "Whoever started the case cannot decide this; somebody else must.", 403
-        )
-    _may_decide(unit, decision, who)
+    step = cases.step(unit.tx, decision["step_id"])
+    assert step is not None  # noqa: S101 - a foreign key holds it
+    barred = bar(unit.snapshot, held.definition.steps[step["key"]], decision, who)
+    if barred is not None:
+        raise barred
     known = evidence.gather(unit.tx, held.case)
     if cases.evidence_hash(known) != evidence_hash:
         raise Refused(
             "evidence_changed",
             "What the decision rests on has changed since you saw it. Look again, then decide.",
         )
-    step = cases.step(unit.tx, decision["step_id"])
-    assert step is not None  # noqa: S101 - a foreign key holds it
     try:
         effects = engine.on_decision(held.state(), held.definition, step["key"], outcome)
     except ValueError as error:
@@ -117,21 +116,36 @@ def decide(
     return decision
 
 
-def _may_decide(unit: Unit, decision: Row, who: Mapping[str, Any]) -> None:
-    """The decider, a deputy of the decider, or another member of a role that decides."""
+def bar(
+    snapshot: Snapshot,
+    definition: StepDefinition,
+    decision: Mapping[str, Any],
+    who: Mapping[str, Any] | None,
+) -> Refused | None:
+    """Why this party may not take a decision, or None: it is the decider's, a deputy's, or that of
+    another member of the role that decides.
+    """
+    try:
+        who = human(who)
+    except Refused as refused:
+        return refused
+    names = {who["id"], who.get("person"), who.get("email")} - {None}
+    if names & set(decision["exclude"]):
+        return Refused(
+            "excluded", "Whoever started the case cannot decide this; somebody else must.", 403
+        )
     if decision["decider"] in (None, who["id"]):
-        return
-    key = unit.snapshot.person_key(decision["decider"])
-    mine = unit.snapshot.person_key(who["id"])
-    people, roles = unit.snapshot.workspace.people, unit.snapshot.workspace.roles
-    if key and mine and mine in people[key].deputies:
-        return
-    held = moving.hold(unit, decision["case_id"])
-    step = cases.step(unit.tx, decision["step_id"])
-    pointer = held.definition.steps[step["key"]].decider if step else None
+        return None
+    key, mine = snapshot.person_key(decision["decider"]), snapshot.person_key(who["id"])
+    people, roles = snapshot.workspace.people, snapshot.workspace.roles
+    if key and key in people and mine in people[key].deputies:
+        return None
+    pointer = definition.decider
     if pointer and pointer.kind == "role" and mine in roles.get(pointer.name, ()):
-        return
-    raise Refused("not_yours", "This decision is somebody else's; their deputy could take it.", 403)
+        return None
+    return Refused(
+        "not_yours", "This decision is somebody else's; their deputy could take it.", 403
+    )
 
 
 def submit(
@@ -178,23 +192,47 @@ def check_form(form: Mapping[str, Any] | None, answers: Mapping[str, Any]) -> di
     if not form:
         return {}
     found: dict[str, str] = {}
-    for error in Draft202012Validator(dict(form)).iter_errors(dict(answers)):
+    validator = Draft202012Validator(dict(form), format_checker=Draft202012Validator.FORMAT_CHECKER)
+    for error in validator.iter_errors(dict(answers)):
         path = ".".join(map(str, error.absolute_path))
         if error.validator == "required":
             for name in error.validator_value:
-                if name not in answers:
-                    found.setdefault(name, "Please fill this in.")
+                if name not in error.instance:
+                    found.setdefault(".".join(filter(None, (path, name))), "Please fill this in.")
             continue
         title = (form.get("properties") or {}).get(path, {}).get("title", path)
-        found.setdefault(path or "form", _reason(error.validator, title, error))
+        found.setdefault(path or "form", _reason(str(error.validator), title, error))
     return found
 
 
+_FORMATS = {
+    "email": "Write an e-mail address, such as name@example.com.",
+    "date": "Write a date as year-month-day, such as 2026-03-01.",
+}
+_TYPES = {
+    "number": "Write a number, such as 12.5.",
+    "integer": "Write a whole number, such as 12.",
+    "boolean": "Choose yes or no.",
+}
+
+
 def _reason(kind: str, title: str, error: Any) -> str:
-    if kind == "pattern":
-        return (
-            f"'{error.instance}' does not have the form that {title} has ({error.validator_value})."
-        )
-    if kind == "enum":
-        return f"Choose one of: {', '.join(map(str, error.validator_value))}."
+    wanted = error.validator_value
+    match kind:
+        case "pattern":
+            return f"'{error.instance}' does not have the form that {title} has ({wanted})."
+        case "enum":
+            return f"Choose one of: {', '.join(map(str, wanted))}."
+        case "format" if wanted in _FORMATS:
+            return _FORMATS[wanted]
+        case "type" if wanted in _TYPES:
+            return _TYPES[wanted]
+        case "minLength":
+            return f"Write at least {wanted} characters."
+        case "maxLength":
+            return f"Write at most {wanted} characters."
+        case "minimum":
+            return f"Write {wanted} or more."
+        case "maximum":
+            return f"Write {wanted} or less."
     return str(error.message)[:200]

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from sqlalchemy.engine import Connection
+
 from hub.flow import change
 from hub.ids import new_id
 from hub.process import advance as engine
@@ -77,14 +79,19 @@ def hold(unit: Unit, case_id: str) -> Running:
     if case_id not in found:
         raise LookupError(f"There is no case {case_id}.")
     case = found[case_id]
-    stored = cases.definition(unit.tx, case["process_version"])
-    if stored is None:
-        raise LookupError(f"The definition {case['process_version']} is not stored.")
     return Running(
         case,
         cases.steps_of(unit.tx, [case_id])[case_id],
-        _parsed(case["process_version"], *stored),
+        definition_of(unit.tx, case["process_version"]),
     )
+
+
+def definition_of(tx: Connection, version: str) -> ProcessDefinition:
+    """The definition that a case keeps. Raises LookupError if it is not stored."""
+    stored = cases.definition(tx, version)
+    if stored is None:
+        raise LookupError(f"The definition {version} is not stored.")
+    return _parsed(version, *stored)
 
 
 def view(unit: Unit, case: Mapping[str, Any]) -> Context:
