@@ -76,6 +76,7 @@ class EmailConnector(Connector, Source, Sink):
     """One mail account: a submission server, and the mailbox that answers come to."""
 
     name: ClassVar[str] = "email"
+    names_people_by_email = True
     title: ClassVar[str] = "E-mail"
     config = EmailConfig
     objects: ClassVar[dict[str, ObjectSpec]] = {

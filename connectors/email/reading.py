@@ -22,6 +22,9 @@ from connectors.email.text import html_to_text, reply_text, unflow
 TEXT_LIMIT = 200_000
 """Characters of text kept in a record."""
 
+HEADER_LIMIT = 20_000
+"""Characters of a header field that are read; a thousand recipients fit."""
+
 _ID = re.compile(r"<[^<>\s]+>")
 _SAFE_ID = re.compile(r"<[\x21-\x7e]{1,250}>")
 _UNSAFE_CODECS = frozenset(
@@ -42,7 +45,7 @@ class Headers:
     def __init__(self, message: Message) -> None:
         self.raw: dict[str, list[str]] = {}
         for name, value in message.raw_items():
-            self.raw.setdefault(name.lower(), []).append(_unbyte(str(value)))
+            self.raw.setdefault(name.lower(), []).append(_unbyte(str(value)[:HEADER_LIMIT]))
 
     def text(self, name: str) -> str:
         """The first field of this name, encoded words decoded; empty if there is none."""
@@ -52,7 +55,7 @@ class Headers:
         """(name, address) pairs; the address is empty where none can be read."""
         try:
             pairs = email.utils.getaddresses(self.raw.get(name, []))
-        except (ValueError, IndexError, TypeError):
+        except (ValueError, IndexError, TypeError, RecursionError):
             return []
         return [
             (decode_words(who), spec if re.fullmatch(r"[^\s@]+@[^\s@]+", spec) else "")

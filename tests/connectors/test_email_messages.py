@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import default
@@ -168,10 +169,47 @@ def test_html_becomes_the_text_a_person_sees() -> None:
     assert "x()" not in data["text"]
 
 
-def test_html_made_to_be_slow_is_read_in_time() -> None:
-    html = "<b>" * 40_000 + "</i>" * 40_000 + "end"
-    raw = mail("From: a@b.test", "Content-Type: text/html", "", html)
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<b>" * 40_000 + "</i>" * 40_000,
+        "<a " * 90_000 + ">",
+        "<a '" * 60_000 + ">",
+        '<a "> ' * 40_000,
+        "<!" * 90_000 + ">",
+        "<!-- -->" * 30_000,
+        "<div><blockquote>" * 15_000,
+        "&#" + "9" * 10_000 + ";",
+        "<script><script>" * 15_000 + "</script>",
+        "<p style=" + "style " * 20_000 + "display " * 10_000 + ">",
+    ],
+    ids=range(10),
+)
+def test_html_made_to_be_slow_is_read_in_time(html: str) -> None:
+    raw = mail("From: a@b.test", "Content-Type: text/html", "", html + "<p>end")
+    started = time.process_time()
     assert read_message(raw)[1]["text"].endswith("end")
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("name", ["To", "From", "References", "Subject", "X-Any"])
+@pytest.mark.parametrize("value", ["a@b.test, ", "((", "<a@b> ", "=?utf-8?q?a?= ", '"a\\', "=?"])
+def test_a_header_made_to_be_slow_is_read_in_time(name: str, value: str) -> None:
+    started = time.process_time()
+    data = read_message(mail(f"{name}: {value * 50_000}", "", "end"))[1]
+    assert data["text"] == "end"
+    assert time.process_time() - started < 5
+
+
+def test_html_attributes_and_comments_are_no_text() -> None:
+    raw = mail(
+        "From: a@b.test",
+        "Content-Type: text/html",
+        "",
+        '1 &lt; 2 <img alt="a > b" src=x> <!-- <b>no</b> --><style>p > a {}</style>yes<br/>',
+        "<p style='Display: NONE'>hidden <b>too</b></p><P>last</P> 3 < 4",
+    )
+    assert read_message(raw)[1]["text"] == "1 < 2 yes\n\nlast\n3 < 4"
 
 
 def test_flowed_text_is_joined_again() -> None:
