@@ -6,7 +6,7 @@ closures, about as much work as mapping by hand. One bad field never costs the o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from mappings.expressions import (
 from mappings.fields import RECORD, FieldPlan, MappingError, compile_field, record_fields, seen_by
 from mappings.paths import MISSING, PathError, WrongType, parse_path
 from mappings.source import Place
-from mappings.spec import UNSET, MappingSpec
+from mappings.spec import MappingSpec
 from mappings.transforms import (
     Directory,
     Fault,
@@ -29,6 +29,7 @@ from mappings.transforms import (
     Step,
     bind,
 )
+from mappings.unroll import FAILURES, Inward, unroll_inward
 from mappings.writing import Writer
 
 __all__ = [
@@ -40,8 +41,6 @@ __all__ = [
     "Problem",
     "compile_mapping",
 ]
-
-_SURPRISES = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ class CompiledMapping:
     source_paths: frozenset[str]
     """The same with members below them, dotted: what a query that names fields must ask for."""
     _fields: Mapping[str, FieldPlan]
-    _plan: tuple[tuple[str, Callable[[Any], Any] | None, Step, FieldPlan], ...]
+    _inward: Inward
     _way_back: tuple[tuple[str, Step, Writer, FieldPlan], ...]
     _filter: Condition | None
     _filter_fields: frozenset[str]
@@ -106,29 +105,13 @@ class CompiledMapping:
         values: dict[str, Any] = {}
         raws: dict[str, Any] = {}
         mapped = Mapped(values, raws)
-        for name, read, convert, compiled in self._plan:
-            raw: Any = None
-            try:
-                if read is None:
-                    values[name] = compiled.default
-                    continue
-                raw = read(data)
-                if raw is MISSING:
-                    if compiled.default is not UNSET:
-                        values[name] = compiled.default
-                    continue
-                raws[name] = raw
-                value = convert(raw, scope)
-                if value is not MISSING:
-                    values[name] = value
-            except Fault as fault:
-                mapped.problems.append(_problem(compiled, fault.kind, str(fault), raw))
-            except (WrongType, ExpressionError) as error:
-                raw = raws[name] = _nearest(compiled, data) if raw is None else raw
-                mapped.problems.append(_problem(compiled, "mapping_error", str(error), raw))
-            except _SURPRISES as error:
-                reason = f"{type(error).__name__}: {error}"[:200]
-                mapped.problems.append(_problem(compiled, "mapping_error", reason, raw))
+
+        def fail(plan: FieldPlan, error: Exception, raw: Any) -> None:
+            if isinstance(error, WrongType) and raw is None:
+                raw = raws[plan.spec.name] = _nearest(plan, data)
+            mapped.problems.append(_problem(plan, error, raw))
+
+        self._inward(data, scope, values, raws, fail)
         return mapped
 
     def outward(
@@ -157,13 +140,8 @@ class CompiledMapping:
                 if known is not None:
                     kept = self._in_agreement(compiled, known, value, scope)
                 write(fields, give(value, scope) if kept is MISSING else kept)
-            except Fault as fault:
-                result.problems.append(_problem(compiled, fault.kind, str(fault), value))
-            except (WrongType, ExpressionError) as error:
-                result.problems.append(_problem(compiled, "mapping_error", str(error), value))
-            except _SURPRISES as error:
-                reason = f"{type(error).__name__}: {error}"[:200]
-                result.problems.append(_problem(compiled, "mapping_error", reason, value))
+            except FAILURES as error:
+                result.problems.append(_problem(compiled, error, value))
         return result
 
     def identity(self, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,7 +181,7 @@ class CompiledMapping:
             raw = compiled.read(base)
             if raw is not MISSING and compiled.convert(raw, scope) == value:
                 return raw
-        except (Fault, WrongType, ExpressionError, *_SURPRISES):
+        except FAILURES:
             pass  # what the vendor holds means nothing to us, so ours is written
         return MISSING
 
@@ -229,7 +207,7 @@ def compile_mapping(spec: MappingSpec, zone: str = "UTC") -> CompiledMapping:
         source_fields=frozenset(path.partition(".")[0] for path in paths),
         source_paths=paths,
         _fields=fields,
-        _plan=tuple((n, f.read, f.convert, f) for n, f in fields.items() if f.inward),
+        _inward=unroll_inward([plan for plan in fields.values() if plan.inward]),
         _way_back=tuple(
             (n, f.give, f.write, f) for n, f in fields.items() if f.outward and f.give and f.write
         ),
@@ -267,9 +245,13 @@ def _paths_read(spec: MappingSpec) -> frozenset[str]:
     return frozenset(found)
 
 
-def _problem(compiled: FieldPlan, kind: ProblemKind, message: str, raw: Any) -> Problem:
-    spec = compiled.spec
-    return Problem(spec.name, kind, f"{spec.name}: {message}.", raw, spec.place)
+def _problem(plan: FieldPlan, error: Exception, raw: Any) -> Problem:
+    spec = plan.spec
+    kind: ProblemKind = error.kind if isinstance(error, Fault) else "mapping_error"
+    said = str(error)
+    if not isinstance(error, (Fault, WrongType, ExpressionError)):
+        said = f"{type(error).__name__}: {error}"[:200]
+    return Problem(spec.name, kind, f"{spec.name}: {said.removesuffix('.')}.", raw, spec.place)
 
 
 def _nearest(compiled: FieldPlan, data: Mapping[str, Any]) -> Any:

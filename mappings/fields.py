@@ -20,6 +20,7 @@ from mappings.values import IMPLIED, canonical_field, clean_json, closing_step, 
 from mappings.writing import Writer, writer
 
 RECORD = ("record",)
+_TEXTS = ("text", "markdown", "any")
 _RECORD_FIELD = re.compile(r"""\brecord\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*(['"])(.*?)\2\s*\])?""")
 
 
@@ -41,6 +42,10 @@ class FieldPlan:
     write: Writer | None
     inward: bool
     outward: bool
+    members: tuple[str, ...] = ()
+    """The path of `read`, if it is one plain chain of members and nothing else."""
+    as_it_is: bool = False
+    """Text that every store can hold is the field's value without `convert`."""
 
 
 def compile_field(mapping: MappingSpec, spec: FieldSpec) -> FieldPlan:
@@ -66,7 +71,17 @@ def compile_field(mapping: MappingSpec, spec: FieldSpec) -> FieldPlan:
         write=writer(target) if target else None,
         inward=direction in ("in", "both"),
         outward=direction in ("out", "both") and target is not None,
+        members=_members(spec),
+        as_it_is=not chain and spec.values is None and canonical.type in _TEXTS,
     )
+
+
+def _members(spec: FieldSpec) -> tuple[str, ...]:
+    if len(spec.sources) != 1 or spec.condition is not None:
+        return ()
+    steps = parse_path(spec.sources[0].text).steps or ()
+    members = tuple(step for step in steps if isinstance(step, str))
+    return members if len(members) == len(steps) else ()
 
 
 def transforms_of(spec: FieldSpec, canonical: CanonicalField) -> list[Bound]:
@@ -175,12 +190,13 @@ def _inward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound])
     )
 
     if len(steps) == 1 and values is None and not has_default and not required:
-        only = steps[0]
+        single, listed = chain[0].single, chain[0].inward
 
         def transformed(raw: Any, scope: Scope) -> Any:
-            if raw is None or (value := only(raw, scope)) is None:
+            if raw is None:
                 return None
-            return close(value, scope)
+            value = listed(raw, scope) if raw.__class__ is list else single(raw, scope)
+            return None if value is None else close(value, scope)
 
         return transformed
 
@@ -207,29 +223,21 @@ def _inward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound])
 
 
 def _fast_way(spec: FieldSpec, canonical: CanonicalField, close: Step, otherwise: Step) -> Step:
-    """The usual value of the usual field in one step; whatever else it is goes the long way."""
-    if spec.values is not None:
-        table = {}
-        for pair in spec.values:
-            # the long way says what is wrong with a value, where it matters
-            with suppress(Fault):
-                table[value_key(pair.vendor)] = close(pair.canonical, Scope(None, ""))
-
-        def look_up(raw: Any, scope: Scope) -> Any:
-            if raw.__class__ is str and (found := table.get(raw)) is not None:
-                return found
-            return otherwise(raw, scope)
-
-        return look_up if canonical.type in ("enum", "text") else otherwise
-    if canonical.type not in ("text", "markdown", "any"):
+    """A word of a value map in one step; whatever else a field holds goes the long way."""
+    if spec.values is None or canonical.type not in ("enum", "text"):
         return otherwise
+    table = {}
+    for pair in spec.values:
+        # the long way says what is wrong with a value, where it matters
+        with suppress(Fault):
+            table[value_key(pair.vendor)] = close(pair.canonical, Scope(None, ""))
 
-    def take(raw: Any, scope: Scope) -> Any:
-        if raw.__class__ is str and raw and raw.isascii() and "\x00" not in raw:
-            return raw
+    def look_up(raw: Any, scope: Scope) -> Any:
+        if raw.__class__ is str and (found := table.get(raw)) is not None:
+            return found
         return otherwise(raw, scope)
 
-    return take
+    return look_up
 
 
 _UNKNOWN = object()

@@ -56,6 +56,8 @@ class Bound:
     name: str
     inward: Step
     outward: Step | None
+    single: Step
+    """`inward` for what is not a list."""
     reads: frozenset[str] = frozenset()
     """Further top-level vendor fields it looks at."""
 
@@ -126,10 +128,11 @@ def bind(use: TransformUse) -> Bound:
     for name, param in transform.params.items():
         if param.kind == "path_or_text" and str(params.get(name, "")).startswith("$"):
             reads |= parse_path(params[name]).roots
+    single = inward
     if not transform.whole:
         inward = _each(inward)
         outward = outward and _each(outward)
-    return Bound(use.name, inward, outward, reads)
+    return Bound(use.name, inward, outward, single, reads)
 
 
 def _check_param(transform: str, name: str, param: Param, value: Any) -> None:

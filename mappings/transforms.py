@@ -336,20 +336,13 @@ def _time(value: Any, form: str | None, zone_name: str | None) -> date | datetim
         raise Fault(str(error)) from None
 
 
-def _is_canonical(text: str) -> bool:
-    try:
-        return is_canonical(text)
-    except ValueError:
-        raise Fault(f"'{text}' is not a moment that exists") from None
-
-
 def _date(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
     form, zone_name = params.get("format"), params.get("zone")
 
     def inward(value: Any, scope: Scope) -> Any:
         if value == "":
             return None
-        if form is None and value.__class__ is str and len(value) == 10 and _is_canonical(value):
+        if form is None and value.__class__ is str and len(value) == 10 and is_canonical(value):
             return value
         found = _time(value, form, zone_name)
         if isinstance(found, datetime):
@@ -380,7 +373,7 @@ def _datetime(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
     def inward(value: Any, scope: Scope) -> Any:
         if value == "":
             return None
-        if form is None and value.__class__ is str and len(value) == 20 and _is_canonical(value):
+        if form is None and value.__class__ is str and len(value) == 20 and is_canonical(value):
             return value
         found = _time(value, form, zone_name)
         if not isinstance(found, datetime):

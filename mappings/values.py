@@ -19,6 +19,9 @@ _NEVER_NULL = frozenset({"status", "waiting_on", "visibility", "kind"})
 """Fields with a list of choices that an entity cannot be without. `kind` of an item is free text
 and may be null."""
 
+_CLEAN = frozenset({"date", "datetime", "decimal", "integer", "number", "boolean"})
+"""Transforms whose outcome any store can hold."""
+
 IMPLIED: Mapping[str, str] = {"party": "party", "money": "money", "labels": "labels"}
 """The transform that a field of this type applies when its `as` does not."""
 
@@ -74,6 +77,8 @@ def closing_step(field: CanonicalField, last: str = "") -> Step:
         # what these give needs no second reading
         key = "date" if last == "date" else "at"
         return lambda value, scope: {key: value}
+    if field.type == "any" and last in _CLEAN:
+        return lambda value, scope: value
     if field.type == "labels" and last == "labels":
         return _clean_labels
     return {
