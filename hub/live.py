@@ -56,12 +56,20 @@ class Snapshot:
         return self._handles.get(connection, {}).get(wanted) or self._by_email.get(wanted)
 
     def handle_for(self, connection: str, party: str) -> str | None:
-        """A tool's name for one of our people: as in `identities`, else the e-mail address."""
+        """A tool's name for one of our people: as in `identities`, else the e-mail address where
+        that tool names people so.
+        """
         key = self._by_id.get(party)
         if key is None:
             return None
         handle = self.workspace.identities.get(connection, {}).get(key)
-        return str(handle) if handle is not None else self.parties[key]["email"]
+        if handle is not None:
+            return str(handle)
+        spec = self.workspace.connections.get(connection)
+        if spec is None or not self.classes[spec.connector].names_people_by_email:
+            return None
+        email: str | None = self.parties[key]["email"]
+        return email
 
     def person_key(self, party: str) -> str | None:
         """The workspace key of a party."""

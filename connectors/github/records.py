@@ -33,6 +33,7 @@ def issue_record(
         url=row.get("html_url"),
         deleted=deleted,
         actor=actor or _author_if_new(row),
+        key=next(iter(marker.keys(row.get("body"))), None),
     )
 
 
@@ -57,6 +58,7 @@ def comment_record(
         deleted=deleted,
         parent=parent,
         actor=actor or _author_if_new(row),
+        key=next(iter(marker.keys(row.get("body"))), None),
     )
 
 

@@ -6,6 +6,8 @@ Facts about the API: https://developer.salesforce.com/docs/atlas.en-us.api_rest.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -99,7 +101,8 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
 
         The cursor: `stamp` and `id` are the place inside an unfinished run. `low` is where the
         next full run starts, the overlap before everything read since the last full run. `seen`
-        remembers versions at or after `low`, so that the overlap yields only what is new.
+        remembers states at or after `low`, so that the overlap yields only what is new: the content
+        too, for a stamp counts whole seconds and a record may change twice in one.
 
         An interrupted run goes on from its place without looking back, so that it always gets
         on; the next full run then starts at the overlap before that place. Where the place lies
@@ -119,9 +122,9 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
         size = self.settings.page_size
         while True:
             records = self._page(object, name, fields, where)
-            fresh = [item for item in records if seen.get(item.id) != item.version]
-            for item in records:
-                seen[item.id] = item.version or ""
+            states = {item.id: _state(item) for item in records}
+            fresh = [item for item in records if seen.get(item.id) != states[item.id]]
+            seen |= states
             if records:
                 stamp, id = records[-1].version or "", records[-1].id
             if stamp is None:
@@ -188,7 +191,10 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
             for row in self._query(name, select(group, name, where)):
                 merged.setdefault(str(row["Id"]), {}).update(row)
         whole = [row for row in merged.values() if "SystemModstamp" in row]
-        return [record(object, row, self.settings.base_url) for row in whole]
+        return [
+            record(object, row, self.settings.base_url, self.settings.hub_key_field)
+            for row in whole
+        ]
 
     def _page(self, object: str, name: str, fields: Collection[str], where: str) -> list[Record]:
         def read(description: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -197,7 +203,9 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
             return self._query(name, select(columns, name, where, "SystemModstamp, Id", size))
 
         rows = self._described(name, read)
-        return [record(object, row, self.settings.base_url) for row in rows]
+        return [
+            record(object, row, self.settings.base_url, self.settings.hub_key_field) for row in rows
+        ]
 
     def _described(self, name: str, read: Callable[[Mapping[str, Any]], T]) -> T:
         """Read with the object's description, and with a new one if a field was removed or
@@ -286,6 +294,12 @@ def _after(stamp: str | None, id: str | None) -> str:
     if stamp is None or id is None:
         return ""
     return f"(SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > {quoted(id)}))"
+
+
+def _state(record: Record) -> str:
+    """A record's version, then what it holds in short."""
+    held = json.dumps(record.data, sort_keys=True, default=str).encode()
+    return f"{record.version} {hashlib.sha256(held).hexdigest()[:12]}"
 
 
 def _bounded(seen: Mapping[str, str], low: str) -> dict[str, str]:

@@ -132,7 +132,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def record(object: str, row: Row, base_url: str) -> Record:
+def record(object: str, row: Row, base_url: str, hub_key: str | None = None) -> Record:
     """One row of a query as a record. Its version is SystemModstamp, written so that text order
     is time order.
     """
@@ -152,6 +152,7 @@ def record(object: str, row: Row, base_url: str) -> Record:
         url=f"{base_url}/lightning/r/{name}/{id}/view",
         deleted=bool(row.get("IsDeleted")),
         actor=id18(str(actor)) if actor else None,
+        key=row.get(hub_key) if hub_key else None,
     )
 
 

@@ -45,6 +45,8 @@ class Connector(ABC):
     config: ClassVar[type[ConnectionConfig]]
     objects: ClassVar[Mapping[str, ObjectSpec]]
     sandbox: ClassVar[str]
+    names_people_by_email: ClassVar[bool] = False
+    """Whether a person without an entry under `identities` is written by e-mail address."""
 
     def __init__(self, connection: str, settings: ConnectionConfig) -> None:
         """`connection` is the name the account has in hub.yaml. No I/O here."""

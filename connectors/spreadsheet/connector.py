@@ -53,6 +53,7 @@ class SpreadsheetConnector(Connector, Source, Sink):
     """One table in one file."""
 
     name: ClassVar[str] = "spreadsheet"
+    names_people_by_email = True
     title: ClassVar[str] = "Spreadsheet (Excel, CSV)"
     config = SpreadsheetConfig
     objects: ClassVar[dict[str, ObjectSpec]] = {
@@ -321,7 +322,7 @@ class SpreadsheetConnector(Connector, Source, Sink):
             if current[name] != change.base[name] and not self._same(value, current[name]):
                 return Result(
                     Outcome.CONFLICT,
-                    record=Record(ROW, key, current),
+                    record=Record(ROW, key, current, key=key),
                     message=f"{place}: somebody changed '{name}' meanwhile.",
                 )
         return None
@@ -337,7 +338,7 @@ def _stamp(snapshot: files.Snapshot) -> list[int]:
 
 
 def _record(row: Row) -> Record:
-    return Record(ROW, row.key, row.data)
+    return Record(ROW, row.key, row.data, key=row.key)
 
 
 def _bad(value: Any) -> bool:

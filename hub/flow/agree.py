@@ -11,6 +11,7 @@ from sqlalchemy.engine import RowMapping
 
 from connectors.sdk import Record
 from hub.flow import change
+from hub.flow.merge import same
 from hub.flow.outward import Plan
 from hub.process.people import owner
 from hub.store import outbox, work
@@ -46,7 +47,7 @@ def agree(unit: Unit, plan: Plan, record: Record | None, entity: Row | None) -> 
             if (
                 one is not None
                 and mapping.spec.direction_of(one) == "both"
-                and seen != plan.values[name]
+                and not same(name, seen, plan.values[name])
                 and not _lossy(mapping, name, plan.values[name], raw.get(name), unit, row)
             ):
                 _not_taken(unit, row, entity, name, plan.values[name], seen)

@@ -31,6 +31,7 @@ from hub.store.exceptions import Trouble
 from hub.store.tables import pushes
 from hub.unit import Unit, connector_actor
 from mappings.compiler import CompiledMapping, Mapped
+from mappings.expressions import ExpressionError
 
 BATCH = 200
 Row = dict[str, Any]
@@ -201,7 +202,12 @@ def _find_links(unit: Unit, arrivals: Iterable[Arrival]) -> None:
                 pushes.c.entity_id.is_not(None),
             )
         )
-        for key, entity_type, entity_id in ours:
+        for key, entity_type, entity_id in ours.all():
+            if any(
+                link["connection"] == connection and link["object"] == object
+                for link in work.links_of(unit.tx, [entity_id]).get(entity_id, ())
+            ):
+                continue  # somebody copied our text, hidden key and all: a record of its own
             # our own create came back before its answer did: this is the entity it was for
             link = work.new_link(
                 entity_type, entity_id, connection, object, strangers[key][0].record.id, unit.now
@@ -241,7 +247,11 @@ def _merge(unit: Unit, arrival: Arrival) -> bool:
         return True
     if link is not None and _is_stale(record, link):
         return True
-    if not arrival.mapping.matches(record.data):
+    try:
+        if not arrival.mapping.matches(record.data):
+            return True
+    except ExpressionError as error:
+        _set_aside(unit, arrival.row, error)
         return True
     mapped = arrival.mapping.inward(record.data, unit.snapshot, arrival.row["connection"])
     arrival.mapped = mapped

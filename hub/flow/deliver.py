@@ -20,6 +20,7 @@ from connectors.sdk import (
     ObjectSpec,
     Outcome,
     RateLimitError,
+    Record,
     RejectedError,
     Result,
     Sink,
@@ -33,7 +34,7 @@ from hub.flow.stage import take
 from hub.hub import Hub
 from hub.live import Snapshot
 from hub.process.people import owner
-from hub.store import outbox, queue, running, work
+from hub.store import inbox, outbox, queue, running, work
 from hub.store.exceptions import Trouble
 from hub.store.tables import pushes
 from hub.unit import Unit
@@ -293,6 +294,11 @@ def _settle(
                     "note": result.message,
                 },
             )
+        case Outcome.CONFLICT if result.record is not None and plan.link is not None:
+            _look_again(unit, row, result.record)
+            if queue.postpone(unit.tx, claim, position, result.message[:2000], 1.0):
+                _failed(unit, row, result.message)
+            return False
         case Outcome.RETRY | Outcome.CONFLICT:
             delay = result.retry_after or _backoff(row["attempts"], row["id"])
             waits = result.retry_after is not None or row["connection"] in running.paused(unit.tx)
@@ -320,6 +326,21 @@ def _settle(
                 result={"field_errors": dict(result.field_errors), "note": result.message},
             )
     return True
+
+
+def _look_again(unit: Unit, row: RowMapping, record: Record) -> None:
+    """The tool moved underneath us: its state is merged first, and what still differs is written
+    then.
+    """
+    inbox.enqueue(
+        unit.tx,
+        [
+            inbox.NewRecord(
+                row["connection"], record.object, record.id, "state", inbox.state_of(record), "push"
+            )
+        ],
+        unit.now,
+    )
 
 
 def _why(result: Result) -> str:

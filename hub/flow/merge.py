@@ -42,6 +42,13 @@ class Merged:
     """Fields under review: (ours, theirs)."""
 
 
+def same(name: str, one: Any, other: Any) -> bool:
+    """Whether two values of a field mean the same: labels have no order."""
+    if name == "labels" and isinstance(one, list) and isinstance(other, list):
+        return set(one) == set(other)
+    return bool(one == other)
+
+
 def merge(
     connection: str,
     policies: Mapping[str, FieldPolicy],
@@ -68,11 +75,11 @@ def merge(
         ours = entity.get(name)
         if raw.get(name, ABSENT) == remote_base.get(name, ABSENT):
             continue  # the tool says what it said before: at most an echo
-        if theirs == ours:
+        if same(name, theirs, ours):
             result.remote_base[name] = raw.get(name)
             result.hub_base[name] = ours
             continue
-        edited_here = name in hub_base and hub_base[name] != ours
+        edited_here = name in hub_base and not same(name, hub_base[name], ours)
         if name in under_review:
             result.conflicts[name] = (ours, theirs)
             continue

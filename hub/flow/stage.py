@@ -60,8 +60,22 @@ def in_halves(
                 hub, claim, rows[half:], work, give_up, delay=delay
             )
         log.exception("row failed", queue=claim.queue.table.name, position=rows[0]["position"])
+        return _put_off(hub, claim, rows[0], error, give_up, delay)
+
+
+def _put_off(
+    hub: Hub,
+    claim: Claim,
+    row: RowMapping,
+    error: Exception,
+    give_up: Callable[[Unit, RowMapping, Exception], None],
+    delay: float,
+) -> int:
+    try:
         with hub.unit() as unit:
-            text = f"{type(error).__name__}: {error}"
-            if queue.postpone(unit.tx, claim, rows[0]["position"], text[:2000], delay):
-                give_up(unit, rows[0], error)
-        return 0
+            text = f"{type(error).__name__}: {error}"[:2000]
+            if queue.postpone(unit.tx, claim, row["position"], text, delay):
+                give_up(unit, row, error)
+    except (LostLease, OperationalError) as lost:
+        log.warning("row given up", position=row["position"], error=str(lost))
+    return 0

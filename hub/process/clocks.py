@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hub.participants import links, messages
 from hub.participants.messages import Message
@@ -144,8 +145,10 @@ def facts(unit: Unit, case: Row, step: Row) -> list[tuple[str, str]]:
     if step["delivers"]:
         found.append(("What is delivered", step["delivers"]))
     if step["due_by"]:
-        zone = unit.snapshot.workspace.calendar.timezone
-        found.append(("By", f"{step['due_by'].astimezone(zone):%a %d %b %Y, %H:%M} ({zone})"))
+        zone = unit.snapshot.workspace.timezone
+        found.append(
+            ("By", f"{step['due_by'].astimezone(ZoneInfo(zone)):%a %d %b %Y, %H:%M} ({zone})")
+        )
     answering = work.load(unit.tx, "party", [step["accountable"]]).get(step["accountable"])
     if answering:
         found.append(("Who answers for it", answering["name"]))

@@ -182,6 +182,31 @@ def handoffs_of(tx: Connection, case: str) -> Sequence[RowMapping]:
     )
 
 
+def list_handoffs(
+    tx: Connection,
+    *,
+    status: str | None = None,
+    to: str | None = None,
+    before: tuple[datetime, str] | None = None,
+    limit: int = 50,
+) -> list[Row]:
+    """Handoffs, newest first; `before` is the (offered_at, id) of the last one seen."""
+    statement = (
+        sa.select(handoffs)
+        .order_by(handoffs.c.offered_at.desc(), handoffs.c.id.desc())
+        .limit(limit)
+    )
+    for column, value in ((handoffs.c.status, status), (handoffs.c.to_party, to)):
+        if value:
+            statement = statement.where(column == value)
+    if before:
+        statement = statement.where(
+            sa.tuple_(handoffs.c.offered_at, handoffs.c.id)
+            < sa.tuple_(sa.literal(before[0], handoffs.c.offered_at.type), sa.literal(before[1]))
+        )
+    return [dict(row) for row in tx.execute(statement).mappings()]
+
+
 def answer_handoff(tx: Connection, id: str, status: str, now: datetime, note: str | None) -> bool:
     """Accept, decline or expire an offered handoff. False: it is not open to that."""
     open_to = ("offered", "expired") if status == "accepted" else ("offered",)
@@ -229,10 +254,20 @@ def list_decisions(
     case: str | None = None,
     open_only: bool = False,
     decider: str | None = None,
+    before: tuple[datetime, str] | None = None,
     limit: int = 100,
 ) -> list[Row]:
-    """Decisions, newest first."""
-    statement = sa.select(decisions).order_by(decisions.c.created_at.desc()).limit(limit)
+    """Decisions, newest first; `before` is the (created_at, id) of the last one seen."""
+    statement = (
+        sa.select(decisions)
+        .order_by(decisions.c.created_at.desc(), decisions.c.id.desc())
+        .limit(limit)
+    )
+    if before:
+        statement = statement.where(
+            sa.tuple_(decisions.c.created_at, decisions.c.id)
+            < sa.tuple_(sa.literal(before[0], decisions.c.created_at.type), sa.literal(before[1]))
+        )
     if case:
         statement = statement.where(decisions.c.case_id == case)
     if decider:

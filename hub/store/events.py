@@ -166,6 +166,11 @@ def of(
     return tx.execute(statement.order_by(order)).mappings().all()
 
 
+def event(tx: Connection, id: str) -> RowMapping | None:
+    """One event."""
+    return tx.execute(sa.select(events).where(events.c.id == id)).mappings().first()
+
+
 def everything(tx: Connection) -> Iterator[RowMapping]:
     """All events in order, streamed."""
     yield from (

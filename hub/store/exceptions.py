@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from hub.ids import new_id
+from hub.store import dialect
 from hub.store.tables import exceptions
 
 OPEN = ("open", "acknowledged")
@@ -113,9 +114,12 @@ def open_of(
     return tx.execute(statement.order_by(exceptions.c.opened_at)).mappings().all()
 
 
-def exception(tx: Connection, id: str) -> RowMapping | None:
-    """One exception."""
-    return tx.execute(sa.select(exceptions).where(exceptions.c.id == id)).mappings().first()
+def exception(tx: Connection, id: str, *, lock: bool = False) -> RowMapping | None:
+    """One exception; `lock` holds it until the transaction ends."""
+    statement = sa.select(exceptions).where(exceptions.c.id == id)
+    if lock:
+        statement = dialect.for_update(statement, tx)
+    return tx.execute(statement).mappings().first()
 
 
 def list_exceptions(
@@ -125,10 +129,22 @@ def list_exceptions(
     type: str | None = None,
     subject: str | None = None,
     owner: str | None = None,
+    before: tuple[datetime, str] | None = None,
     limit: int = 100,
 ) -> Sequence[RowMapping]:
-    """Exceptions, the newest first; `status="open"` includes acknowledged ones, None means all."""
-    statement = sa.select(exceptions).order_by(exceptions.c.opened_at.desc()).limit(limit)
+    """Exceptions, the newest first; `status="open"` includes acknowledged ones, None means all.
+    `before` is the (opened_at, id) of the last one seen.
+    """
+    statement = (
+        sa.select(exceptions)
+        .order_by(exceptions.c.opened_at.desc(), exceptions.c.id.desc())
+        .limit(limit)
+    )
+    if before:
+        statement = statement.where(
+            sa.tuple_(exceptions.c.opened_at, exceptions.c.id)
+            < sa.tuple_(sa.literal(before[0], exceptions.c.opened_at.type), sa.literal(before[1]))
+        )
     if status == "open":
         statement = statement.where(exceptions.c.status.in_(OPEN))
     elif status:

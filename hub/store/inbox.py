@@ -207,6 +207,19 @@ def enqueue(tx: Connection, batch: Sequence[NewRecord], received_at: datetime) -
         )
 
 
+def retry_records(tx: Connection, connection: str, external_id: str, now: datetime) -> int:
+    """Take records that were set aside in again; how many there were."""
+    return tx.execute(
+        sa.update(records)
+        .where(
+            records.c.connection == connection,
+            records.c.external_id == external_id[:400],
+            records.c.status == RECORDS.aside,
+        )
+        .values(status=RECORDS.ready, next_attempt_at=now, claims=0, attempts=0, error=None)
+    ).rowcount
+
+
 def forget_done(tx: Connection, older_than: datetime, limit: int = 5000) -> int:
     """Drop records long since brought in; deliveries stay for replay. How many went."""
     old = (

@@ -198,6 +198,18 @@ def pull_soon(tx: Connection, connection: str, object: str) -> None:
     )
 
 
+def pull_afresh(tx: Connection, connection: str, object: str) -> bool:
+    """Ask for a pull from the very beginning at the next tick. False: one is under way just now."""
+    dialect.critical_section(tx, f"pull:{connection}/{object}")
+    now = dialect.database_now(tx)
+    mine = sa.and_(cursors.c.connection == connection, cursors.c.object == object)
+    if tx.scalar(sa.select(cursors.c.lease_until).where(mine, cursors.c.lease_until >= now)):
+        return False
+    pull_soon(tx, connection, object)
+    tx.execute(sa.update(cursors).where(mine).values(cursor={}))
+    return True
+
+
 def all_cursors(tx: Connection) -> Sequence[RowMapping]:
     return tx.execute(sa.select(cursors)).mappings().all()
 

@@ -126,6 +126,11 @@ def insert_links(tx: Connection, rows: Sequence[Row]) -> None:
         tx.execute(sa.insert(links), rows)
 
 
+def remove_link(tx: Connection, id: str) -> None:
+    """Forget that an entity lives in a tool; the record there stays."""
+    tx.execute(sa.delete(links).where(links.c.id == id))
+
+
 def save_links(tx: Connection, rows: Sequence[Row]) -> None:
     """Write links that were loaded before."""
     if not rows:
@@ -210,11 +215,45 @@ def ensure_external(tx: Connection, email: str, now: datetime, name: str | None 
     return made
 
 
-def list_parties(tx: Connection, q: str | None = None, limit: int = 200) -> Sequence[RowMapping]:
-    """Parties by name."""
+def find_party(tx: Connection, name: str) -> Row | None:
+    """The party with this id, person key or e-mail address; people of the workspace first."""
+    row = (
+        tx.execute(
+            sa.select(parties)
+            .where(
+                sa.or_(
+                    parties.c.id == name,
+                    parties.c.person == name,
+                    sa.func.lower(parties.c.email) == name.lower(),
+                )
+            )
+            .order_by(parties.c.id != name, parties.c.person.is_(None), parties.c.id)
+            .limit(1)
+        )
+        .mappings()
+        .first()
+    )
+    return dict(row) if row else None
+
+
+def list_parties(
+    tx: Connection,
+    q: str | None = None,
+    limit: int = 200,
+    *,
+    kind: str | None = None,
+    after: tuple[str, str] | None = None,
+) -> Sequence[RowMapping]:
+    """Parties by name; `after` is the (name, id) of the last one seen."""
     statement = sa.select(parties).order_by(parties.c.name, parties.c.id).limit(limit)
     if q:
         statement = statement.where(_contains(q, parties.c.name, parties.c.email))
+    if kind:
+        statement = statement.where(parties.c.kind == kind)
+    if after:
+        statement = statement.where(
+            sa.tuple_(parties.c.name, parties.c.id) > sa.tuple_(*map(sa.literal, after))
+        )
     return tx.execute(statement).mappings().all()
 
 

@@ -516,6 +516,7 @@ def upgrade() -> None:
         sa.Column("delivers", sa.Text(), nullable=True),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("suspended", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("blocked", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("responsible", sa.String(length=40), nullable=True),
         sa.Column("accountable", sa.String(length=40), nullable=False),
         sa.Column("due", types.Document(), nullable=True),

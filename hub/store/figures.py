@@ -1,0 +1,135 @@
+"""Figures about the hub's own work: how much waits, how old it is, and what flowed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from hub.store import inbox, outbox
+from hub.store.queue import Queue
+from hub.store.tables import cases, deliveries, events, exceptions, steps
+
+QUEUES: tuple[tuple[str, Queue], ...] = (
+    ("deliveries", inbox.DELIVERIES),
+    ("records", inbox.RECORDS),
+    ("pushes", outbox.PUSHES),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits in one queue for one connection. `oldest` is when its first row came."""
+
+    queue: str
+    connection: str
+    count: int
+    oldest: datetime | None
+    next_attempt: datetime | None
+    """The earliest moment at which any of it is tried."""
+
+
+def waiting(tx: Connection) -> list[Waiting]:
+    """Per queue and connection, what is not done with."""
+    found = []
+    for name, queue in QUEUES:
+        columns = queue.table.c
+        born = columns.created_at if name == "pushes" else columns.received_at
+        for row in tx.execute(
+            sa.select(
+                columns.connection,
+                sa.func.count(),
+                sa.func.min(born, type_=born.type),
+                sa.func.min(columns.next_attempt_at, type_=columns.next_attempt_at.type),
+            )
+            .where(columns.status == queue.ready)
+            .group_by(columns.connection)
+        ):
+            found.append(Waiting(name, *row))
+    return found
+
+
+def quarantined(tx: Connection) -> dict[str, int]:
+    """Rows set aside, by queue."""
+    return {
+        name: tx.scalar(sa.select(sa.func.count()).where(queue.table.c.status == queue.aside)) or 0
+        for name, queue in QUEUES
+    }
+
+
+def _grouped(tx: Connection, *columns: sa.ColumnElement[Any]) -> Sequence[tuple[Any, ...]]:
+    return [
+        tuple(row) for row in tx.execute(sa.select(*columns, sa.func.count()).group_by(*columns))
+    ]
+
+
+def deliveries_by_status(tx: Connection) -> Sequence[tuple[Any, ...]]:
+    """(connection, status, count)."""
+    return _grouped(tx, deliveries.c.connection, deliveries.c.status)
+
+
+def pushes_by_status(tx: Connection) -> Sequence[tuple[Any, ...]]:
+    """(connection, status, count)."""
+    columns = outbox.PUSHES.table.c
+    return _grouped(tx, columns.connection, columns.status)
+
+
+def open_exceptions(tx: Connection) -> Sequence[tuple[Any, ...]]:
+    """(type, severity, count)."""
+    return [
+        tuple(row)
+        for row in tx.execute(
+            sa.select(exceptions.c.type, exceptions.c.severity, sa.func.count())
+            .where(exceptions.c.status.in_(("open", "acknowledged")))
+            .group_by(exceptions.c.type, exceptions.c.severity)
+        )
+    ]
+
+
+def running_cases(tx: Connection) -> Sequence[tuple[Any, ...]]:
+    """(process, health, count) of cases that run."""
+    return [
+        tuple(row)
+        for row in tx.execute(
+            sa.select(cases.c.process, cases.c.health, sa.func.count())
+            .where(cases.c.status.in_(("active", "suspended")))
+            .group_by(cases.c.process, cases.c.health)
+        )
+    ]
+
+
+def event_count(tx: Connection) -> int:
+    """How many events were ever stored: they are append-only, so the last position tells."""
+    return tx.scalar(sa.select(sa.func.max(events.c.position))) or 0
+
+
+def case_times(tx: Connection, process: str | None) -> list[dict[str, Any]]:
+    """What the figures of a process are made of: each case's times."""
+    statement = sa.select(
+        cases.c.id, cases.c.process, cases.c.status, cases.c.started_at, cases.c.completed_at,
+        cases.c.due_by,
+    )  # fmt: skip
+    if process:
+        statement = statement.where(cases.c.process == process)
+    return [dict(row) for row in tx.execute(statement).mappings()]
+
+
+def step_times(tx: Connection, process: str | None) -> list[dict[str, Any]]:
+    """Each step run that began: its times and who held it."""
+    statement = (
+        sa.select(
+            cases.c.process, steps.c.case_id, steps.c.key, steps.c.title, steps.c.status,
+            steps.c.started_at, steps.c.completed_at, steps.c.due_by, steps.c.waiting_on,
+            cases.c.completed_at.label("case_completed_at"),
+        )
+        .join(cases, cases.c.id == steps.c.case_id)
+        .where(steps.c.started_at.is_not(None))
+        .order_by(steps.c.id)
+    )  # fmt: skip
+    if process:
+        statement = statement.where(cases.c.process == process)
+    return [dict(row) for row in tx.execute(statement).mappings()]
