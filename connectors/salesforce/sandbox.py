@@ -144,6 +144,12 @@ class SalesforceSandbox(SalesforceServer):
         with self.lock:
             return dict(self.org.table(object).rows[id18(id)])
 
+    def records(self, object: str) -> list[dict[str, Any]]:
+        """Copies of all records of an object, without those in the recycle bin."""
+        with self.lock:
+            rows = self.org.table(object).rows.values()
+            return [dict(row) for row in rows if not row.get("IsDeleted")]
+
     def expire_sessions(self) -> None:
         """End every session, as an admin can and time does."""
         with self.lock:

@@ -1,0 +1,122 @@
+"""Plays a story: to its end and out (`--headless`), or up to a point where there is something to
+look at and to do.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from hub.demo import report
+from hub.demo.client import StoryFailed, sign_in, wait_for
+from hub.demo.story import Done, Story, answers, customers
+from hub.demo.supervise import Supervisor
+from hub.demo.world import World
+
+Json = Any
+
+
+def headless(story: str, port: int, seed: int, *, as_json: bool) -> int:
+    """Play to the end, print what happened, and say 0, or 1 if any act failed."""
+    console = Console(stderr=as_json)
+    with World(story, port) as world:
+        found = play(world, seed, lambda done: _tell(console, done))
+        if as_json:
+            sys.stdout.write(json.dumps(found, indent=2, default=str) + "\n")
+        else:
+            report.show(found, console)
+    return 0 if found["ok"] else 1
+
+
+def play(
+    world: World,
+    seed: int,
+    tell: Callable[[Done], None] = lambda done: None,
+    meanwhile: Callable[[Supervisor], None] = lambda supervisor: None,
+) -> Json:
+    """Start a hub in this world, play the story with the first customer, and report.
+
+    `meanwhile` gets the supervisor once the hub is up: a test kills processes through it.
+    """
+    supervisor = Supervisor(world.env, world.home / "hub.log")
+    began = time.monotonic()
+    story = Story(world, customers(seed)[0], tell)
+    error = None
+    try:
+        supervisor.start(hub=world.command("up", "--port", str(world.port)))
+        wait_for("the hub answers", lambda: answers(world.url) or supervisor.failed, 60)
+        meanwhile(supervisor)
+        story.play("settled")
+    except (StoryFailed, OSError) as failure:
+        error = f"{failure}\n{supervisor.tail()}"
+    try:
+        return report.gather(story, time.monotonic() - began, error)
+    except StoryFailed as failure:
+        return report.failed(story, time.monotonic() - began, error or str(failure))
+    finally:
+        supervisor.stop()
+
+
+def interactive(story: str, port: int, seed: int) -> int:
+    """Play one onboarding to the end and another up to a decision that waits for you; then stay."""
+    console = Console()
+    wanted = port or 8080
+    with World(story, wanted if _free(wanted) else 0) as world:
+        supervisor = Supervisor(world.env, world.home / "hub.log")
+        try:
+            console.print(
+                "Starting a CRM, a ticket tool, a mail server and a spreadsheet on this machine,"
+                " and a hub between them …"
+            )
+            supervisor.start(hub=world.command("up", "--port", str(world.port)))
+            wait_for("the hub answers", lambda: answers(world.url) or supervisor.failed, 60)
+            first, second = customers(seed)[:2]
+            Story(world, first, lambda done: _tell(console, done)).play("settled")
+            console.print(f"[bold]{first.name} is live.[/] Now {second.name}, up to a decision:")
+            Story(world, second, lambda done: _tell(console, done)).play("ask_credit")
+        except StoryFailed as failure:
+            console.print(f"[bold red]The story failed:[/] {failure}\n{supervisor.tail()}")
+            supervisor.stop()
+            return 1
+        _stay(world, supervisor, console)
+    return 0
+
+
+def _free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def _stay(world: World, supervisor: Supervisor, console: Console) -> None:
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True, highlight=False)
+
+    say(f"\nlistening on {world.url}")
+    say(f"sign in as Lee Kim, whose decision is waited for (once): {sign_in(world, 'lee')}")
+    say(f"the ticket tool: {world.tools.github.url}/acme/ops/issues/1")
+    say(f"the spreadsheet: {world.tools.tracker.path}")
+    say("Press Ctrl-C to end. Nothing of this stays on the machine.")
+    try:
+        while supervisor.failed is None:
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        supervisor.stop()
+
+
+def _tell(console: Console, done: Done) -> None:
+    console.print(
+        f"[dim]{done.seconds:5.1f} s[/]  [bold]{done.who}[/] ({done.where}) {done.what}"
+        f"\n         → {done.then}",
+        highlight=False,
+    )
