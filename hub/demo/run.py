@@ -8,7 +8,7 @@ import json
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -39,17 +39,19 @@ def play(
     seed: int,
     tell: Callable[[Done], None] = lambda done: None,
     meanwhile: Callable[[Supervisor], None] = lambda supervisor: None,
+    parts: Mapping[str, Sequence[str]] | None = None,
 ) -> Json:
     """Start a hub in this world, play the story with the first customer, and report.
 
-    `meanwhile` gets the supervisor once the hub is up: a test kills processes through it.
+    `meanwhile` gets the supervisor once the hub is up: a test kills processes through it. `parts`
+    are the processes that make up the hub, by name; `hub up` if not given.
     """
     supervisor = Supervisor(world.env, world.home / "hub.log")
     began = time.monotonic()
     story = Story(world, customers(seed)[0], tell)
     error = None
     try:
-        supervisor.start(hub=world.command("up", "--port", str(world.port)))
+        supervisor.start(**(parts or {"hub": world.command("up", "--port", str(world.port))}))
         wait_for("the hub answers", lambda: answers(world.url) or supervisor.failed, 60)
         meanwhile(supervisor)
         story.play("settled")

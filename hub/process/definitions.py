@@ -274,16 +274,12 @@ class _Loading:
         options = self.options(body)
         quorum = reader.integer(body, "quorum") or 1
         decider = read_who(reader, body, "decider", self.known)
-        if decider is not None and quorum > 1:
-            voices = 1
-            if decider.kind == "role":
-                voices = len((self.known.roles or {}).get(decider.name, ())) or quorum
-            if voices < quorum:
-                reader.error(
-                    body.at("quorum"),
-                    f"a quorum of {quorum} can never be reached: '{decider}' has {voices}.",
-                    "Lower it, or name a role with more members.",
-                )
+        if quorum > 1:
+            reader.error(
+                body.at("quorum"),
+                "this version cannot count more than one vote yet.",
+                "Write quorum: 1, or ask in two steps, one after the other.",
+            )
         return {
             "decider": decider,
             "options": options,

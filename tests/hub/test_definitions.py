@@ -228,13 +228,8 @@ def complain(steps: str, head: str = "process: p\naccountable: dana\n") -> list[
         ),
         pytest.param(
             "a: {title: A, type: decision, decider: lee, options: [x, y], quorum: 2}",
-            "a quorum of 2 can never be reached: 'lee' has 1.",
+            "this version cannot count more than one vote yet.",
             id="quorum-person",
-        ),
-        pytest.param(
-            "a: {title: A, type: decision, decider: role:finance-lead, options: [x, y], quorum: 3}",
-            "'role:finance-lead' has 2",
-            id="quorum-role",
         ),
         pytest.param(
             "a: {title: A, type: decision, decider: lee, options: [yes, no],"
