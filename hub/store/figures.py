@@ -20,6 +20,9 @@ QUEUES: tuple[tuple[str, Queue], ...] = (
     ("pushes", outbox.PUSHES),
 )
 
+Counted = Sequence[tuple[Any, ...]]
+"""Rows of labels, each with its count last."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -61,24 +64,24 @@ def quarantined(tx: Connection) -> dict[str, int]:
     }
 
 
-def _grouped(tx: Connection, *columns: sa.ColumnElement[Any]) -> Sequence[tuple[Any, ...]]:
+def _grouped(tx: Connection, *columns: sa.ColumnElement[Any]) -> Counted:
     return [
         tuple(row) for row in tx.execute(sa.select(*columns, sa.func.count()).group_by(*columns))
     ]
 
 
-def deliveries_by_status(tx: Connection) -> Sequence[tuple[Any, ...]]:
+def deliveries_by_status(tx: Connection) -> Counted:
     """(connection, status, count)."""
     return _grouped(tx, deliveries.c.connection, deliveries.c.status)
 
 
-def pushes_by_status(tx: Connection) -> Sequence[tuple[Any, ...]]:
+def pushes_by_status(tx: Connection) -> Counted:
     """(connection, status, count)."""
     columns = outbox.PUSHES.table.c
     return _grouped(tx, columns.connection, columns.status)
 
 
-def open_exceptions(tx: Connection) -> Sequence[tuple[Any, ...]]:
+def open_exceptions(tx: Connection) -> Counted:
     """(type, severity, count)."""
     return [
         tuple(row)
@@ -90,7 +93,7 @@ def open_exceptions(tx: Connection) -> Sequence[tuple[Any, ...]]:
     ]
 
 
-def running_cases(tx: Connection) -> Sequence[tuple[Any, ...]]:
+def running_cases(tx: Connection) -> Counted:
     """(process, health, count) of cases that run."""
     return [
         tuple(row)

@@ -1,0 +1,129 @@
+"""Figures: of processes for people, and of the hub itself for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from hub.api.auth import Anyone, HubDep
+from hub.api.errors import Problem
+from hub.api.stream import Stream
+from hub.hub import Hub
+from hub.process import figures as judging
+from hub.process.figures import ProcessFigures
+from hub.store import figures, running
+
+router = APIRouter(prefix="/metrics", tags=["metrics"])
+scrape = APIRouter(tags=["operation"])
+
+
+@router.get("/process")
+def process_figures(hub: HubDep, caller: Anyone, process: str | None = None) -> ProcessFigures:
+    """How a process fares, or all of them: how many, how long (seconds), how reliably, who held
+    the work; per step too.
+    """
+    with hub.database.read() as tx:
+        cases = figures.case_times(tx, process)
+        steps = figures.step_times(tx, process)
+    if process and not cases and process not in hub.live.current().workspace.processes:
+        raise Problem(404, "process_unknown", f"There is no process '{process}'.")
+    return judging.figures(process, cases, steps, hub.clock())
+
+
+class HubCollector(Collector):
+    """Reads the hub's figures from the database whenever somebody scrapes."""
+
+    def __init__(self, hub: Hub, stream: Stream) -> None:
+        self.hub = hub
+        self.stream = stream
+
+    def collect(self) -> Iterator[Metric]:
+        hub = self.hub
+        now = hub.clock()
+        with hub.database.read() as tx:
+            waiting = figures.waiting(tx)
+            aside = figures.quarantined(tx)
+            deliveries = figures.deliveries_by_status(tx)
+            pushes = figures.pushes_by_status(tx)
+            exceptions = figures.open_exceptions(tx)
+            cases = figures.running_cases(tx)
+            states = running.connection_states(tx)
+            cursors = running.all_cursors(tx)
+            happened = figures.event_count(tx)
+        depth = GaugeMetricFamily(
+            "hub_queue_depth", "Rows that wait.", labels=["queue", "connection"]
+        )
+        age = GaugeMetricFamily(
+            "hub_queue_oldest_seconds",
+            "Age of the oldest row that waits.",
+            labels=["queue", "connection"],
+        )
+        for one in waiting:
+            depth.add_metric([one.queue, one.connection], one.count)
+            if one.oldest is not None:
+                seconds = max(0.0, (now - one.oldest).total_seconds())
+                age.add_metric([one.queue, one.connection], seconds)
+        yield depth
+        yield age
+        quarantine = GaugeMetricFamily(
+            "hub_queue_set_aside", "Rows that a person must look at.", labels=["queue"]
+        )
+        for queue, count in aside.items():
+            quarantine.add_metric([queue], count)
+        yield quarantine
+        yield _counted("hub_deliveries", "Stored deliveries.", ["connection", "status"], deliveries)
+        yield _counted("hub_pushes", "Intended writes.", ["connection", "status"], pushes)
+        yield _counted("hub_exceptions_open", "Open exceptions.", ["type", "severity"], exceptions)
+        yield _counted("hub_cases_running", "Running cases.", ["process", "health"], cases)
+        up = GaugeMetricFamily(
+            "hub_connection_up", "1: active and answering, 0: not.", labels=["connection"]
+        )
+        failures = GaugeMetricFamily(
+            "hub_connection_failures", "Failures in a row.", labels=["connection"]
+        )
+        for name, state in sorted(states.items()):
+            fine = state["status"] == "active" and not state["failures"]
+            up.add_metric([name], float(fine))
+            failures.add_metric([name], state["failures"])
+        yield up
+        yield failures
+        pulled = GaugeMetricFamily(
+            "hub_pull_age_seconds",
+            "Seconds since an object was last read to its end.",
+            labels=["connection", "object"],
+        )
+        for row in cursors:
+            if row["pulled_at"]:
+                seconds = max(0.0, (now - row["pulled_at"]).total_seconds())
+                pulled.add_metric([row["connection"], row["object"]], seconds)
+        yield pulled
+        yield CounterMetricFamily("hub_events", "Events ever stored.", value=happened)
+        yield GaugeMetricFamily(
+            "hub_streams_open", "Live streams of this process.", value=self.stream.watching
+        )
+
+
+def _counted(name: str, text: str, labels: list[str], rows: figures.Counted) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for *values, count in rows:
+        family.add_metric([str(value) for value in values], count)
+    return family
+
+
+def registry_of(hub: Hub, stream: Stream) -> CollectorRegistry:
+    """A registry of its own, so that several hubs in one process do not collide."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(HubCollector(hub, stream))
+    return registry
+
+
+@scrape.get("/metrics", response_class=Response)
+def prometheus(request: Request) -> Response:
+    """The hub's own figures, in the text format of Prometheus."""
+    registry: CollectorRegistry = request.app.state.registry
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
