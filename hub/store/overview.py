@@ -18,6 +18,7 @@ from hub.store.tables import (
     deliveries,
     events,
     exceptions,
+    handoffs,
     links,
     pushes,
     records,
@@ -189,3 +190,24 @@ def step_cases(tx: Connection, ids: Collection[str]) -> dict[str, str]:
         return {}
     rows = tx.execute(sa.select(steps.c.id, steps.c.case_id).where(steps.c.id.in_(ids)))
     return {row.id: row.case_id for row in rows}
+
+
+def offers(tx: Connection, party: str, limit: int = 50) -> Sequence[RowMapping]:
+    """Handoffs that a party has not answered yet, the oldest first."""
+    statement = (
+        sa.select(handoffs)
+        .where(handoffs.c.to_party == party, handoffs.c.status == "offered")
+        .order_by(handoffs.c.offered_at)
+        .limit(limit)
+    )
+    return tx.execute(statement).mappings().all()
+
+
+def exception_titles(tx: Connection, ids: Collection[str]) -> dict[str, str]:
+    """Titles of exceptions."""
+    if not ids:
+        return {}
+    rows = tx.execute(
+        sa.select(exceptions.c.id, exceptions.c.title).where(exceptions.c.id.in_(ids))
+    )
+    return {row.id: row.title for row in rows}

@@ -1,0 +1,432 @@
+"""One case as its page shows it: the flow of its steps with everything that belongs to each, its
+links into the tools, what is wrong, and what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.engine import Connection, RowMapping
+
+from hub.identity import Caller
+from hub.live import Snapshot
+from hub.process import cases as moving
+from hub.process import evidence
+from hub.process.answers import bar
+from hub.process.model import ProcessDefinition, StepDefinition
+from hub.store import cases, exceptions, overview, work
+from hub.web import words
+from hub.web.board import People, Person, process_title, progress, state_of
+from hub.web.forms import shown
+from hub.web.sentences import Sentence, ids_of, sentence
+from hub.web.site import Site, When
+
+Row = Mapping[str, Any]
+Facts = tuple[tuple[str, str], ...]
+"""Labels and values."""
+
+_EVENTS = 60
+_ALL_EVENTS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """Where something lives in a tool."""
+
+    connection: str
+    object: str
+    external_id: str
+    url: str
+    deleted: bool
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommentView:
+    author: Person | None
+    body: str
+    public: bool
+    at: When
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionView:
+    """A question. `barred` says why the reader may not answer; empty: they may."""
+
+    id: str
+    question: str
+    options: tuple[str, ...]
+    outcome: str
+    decider: Person | None
+    decided_by: Person | None
+    on_behalf_of: Person | None
+    decided: When
+    comment: str
+    evidence: tuple[tuple[str, Facts], ...]
+    evidence_hash: str
+    open: bool
+    barred: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffView:
+    id: str
+    to: Person | None
+    by: Person | None
+    status: str
+    note: str
+    offered: When
+    mine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One run of a step."""
+
+    id: str
+    key: str
+    run: int
+    type: str
+    title: str
+    delivers: str
+    state: str
+    responsible: Person | None
+    planned: str
+    accountable: Person | None
+    waits_for: tuple[str, ...]
+    waiting_on: str
+    due: When
+    started: When
+    completed: When
+    outcome: str
+    task: str
+    links: tuple[LinkView, ...] = ()
+    answers: Facts = ()
+    decision: DecisionView | None = None
+    handoff: HandoffView | None = None
+    comments: tuple[CommentView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TroubleView:
+    id: str
+    title: str
+    detail: str
+    severity: str
+    opened: When
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    said: Sentence
+    at: When
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """One case."""
+
+    id: str
+    title: str
+    process: str
+    key: str
+    state: str
+    status: str
+    outcome: str
+    accountable: Person | None
+    started_by: str
+    started: When
+    completed: When
+    due: When
+    done: int
+    total: int
+    steps: tuple[StepView, ...]
+    items: tuple[ItemView, ...]
+    data: Facts
+    troubles: tuple[TroubleView, ...]
+    timeline: tuple[Happening, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """A business object that the case is about."""
+
+    title: str
+    kind: str
+    stage: str
+    amount: str
+    links: tuple[LinkView, ...] = field(default=())
+
+
+def case_view(
+    site: Site, tx: Connection, id: str, caller: Caller, *, everything: bool = False
+) -> CaseView | None:
+    """A case for its page; None if there is none. `everything` shows the whole timeline."""
+    case = cases.load(tx, [id]).get(id)
+    if case is None:
+        return None
+    return _Reading(site, tx, case, caller).view(everything)
+
+
+class _Reading:
+    """What one page reads of one case, at once."""
+
+    def __init__(self, site: Site, tx: Connection, case: Row, caller: Caller) -> None:
+        self.site, self.tx, self.case, self.caller = site, tx, case, caller
+        self.snapshot: Snapshot | None = site.snapshot()
+        id = case["id"]
+        self.definition: ProcessDefinition = moving.definition_of(tx, case["process_version"])
+        order = {key: number for number, key in enumerate(self.definition.steps)}
+        self.steps = sorted(
+            cases.steps_of(tx, [id])[id],
+            key=lambda step: (order.get(step["key"], len(order)), step["run"]),
+        )
+        self.tasks = work.load(tx, "task", [s["task"] for s in self.steps if s["task"]])
+        self.items = work.load(tx, "item", cases.items_of(tx, [id]).get(id, []))
+        self.links = work.links_of(tx, [*self.tasks, *self.items])
+        self.decisions = {row["id"]: row for row in cases.list_decisions(tx, case=id, limit=500)}
+        self.handoffs = {row["id"]: row for row in cases.handoffs_of(tx, id)}
+        self.comments = {task: work.comments_of(tx, task) for task in self.tasks}
+
+    def view(self, everything: bool) -> CaseView:
+        case, site = self.case, self.site
+        limit = _ALL_EVENTS if everything else _EVENTS
+        # comments are events of their own subject; the rest is found by the case
+        about = [*self.tasks, *self.items]
+        events: Sequence[Any] = overview.timeline(self.tx, case["id"], about, limit=limit + 1)
+        self.people = People(self.tx, self._party_ids(events[:limit]))
+        done, total = progress(self.steps)
+        return CaseView(
+            id=case["id"],
+            title=case["title"],
+            process=process_title(self.snapshot, case["process"]),
+            key=case["key"] or "",
+            state=state_of(case),
+            status=case["status"],
+            outcome=case["outcome"] or "",
+            accountable=self.people.get(case["accountable"]),
+            started_by=str(case["started_by"].get("name") or case["started_by"].get("id") or ""),
+            started=site.past(case["started_at"]),
+            completed=site.past(case["completed_at"]) if case["completed_at"] else site.due(None),
+            due=site.due(case["due_by"] if case["status"] in cases.RUNNING else None),
+            done=done,
+            total=total,
+            steps=tuple(self._step(step) for step in self.steps),
+            items=tuple(self._item(item) for item in self.items.values()),
+            data=self._data(),
+            troubles=self._troubles(),
+            timeline=self._timeline(events[:limit]),
+            more=len(events) > limit,
+        )
+
+    def _party_ids(self, events: Sequence[Row]) -> set[str]:
+        wanted = {self.case["accountable"]}
+        for step in self.steps:
+            wanted |= {step["responsible"], step["accountable"]}
+        for decision in self.decisions.values():
+            wanted |= {decision["decider"], decision["decided_by"], decision["on_behalf_of"]}
+        for handoff in self.handoffs.values():
+            wanted |= {handoff["from_party"], handoff["to_party"]}
+        wanted |= {row["author"] for rows in self.comments.values() for row in rows}
+        wanted |= {id for event in events for id in ids_of(event) if id.startswith("pty_")}
+        return {id for id in wanted if id}
+
+    # -------------------------------------------------------------------------------- steps
+
+    def _step(self, step: Row) -> StepView:
+        site, wanted = self.site, self.definition.steps.get(step["key"])
+        active = step["status"] == "active" and self.case["status"] in cases.RUNNING
+        planned = ""
+        waits_for: tuple[str, ...] = ()
+        if step["status"] == "available" and wanted is not None:
+            planned, waits_for = self._plan(wanted)
+        answers = self.case["data"].get(step["key"]) if step["form"] else None
+        return StepView(
+            id=step["id"],
+            key=step["key"],
+            run=step["run"],
+            type=step["type"],
+            title=step["title"],
+            delivers=step["delivers"] or "",
+            state="blocked" if step["blocked"] else step["status"],
+            responsible=self.people.get(step["responsible"]),
+            planned=planned,
+            accountable=self.people.get(step["accountable"]),
+            waits_for=waits_for,
+            waiting_on=step["waiting_on"],
+            due=site.due(step["due_by"] if active else None),
+            started=site.past(step["started_at"]) if step["started_at"] else site.due(None),
+            completed=site.past(step["completed_at"]) if step["completed_at"] else site.due(None),
+            outcome=step["outcome"] or "",
+            task=step["task"] or "",
+            links=self._links(step["task"]),
+            answers=_facts(shown(step["form"], answers)) if step["status"] == "completed" else (),
+            decision=self._decision(step, wanted),
+            handoff=self._handoff(step),
+            comments=tuple(self._comment(row) for row in self.comments.get(step["task"], ())),
+        )
+
+    def _plan(self, wanted: StepDefinition) -> tuple[str, tuple[str, ...]]:
+        """Who will have a step that has not begun, and which steps it waits for."""
+        who = wanted.decider or wanted.responsible
+        planned = ""
+        if who is not None and who.kind in ("person", "role"):
+            people = self.snapshot.workspace.people if self.snapshot else {}
+            known = people.get(who.name)
+            planned = known.name if known else f"somebody of {words.label(who.name).lower()}"
+        elif who is not None:
+            planned = {"external": "somebody outside"}.get(who.kind, f"whoever is {who.kind}")
+        over = {s["key"] for s in self.steps if s["status"] in ("completed", "skipped")}
+        titles = {step["key"]: step["title"] for step in self.steps}
+        return planned, tuple(titles.get(key, key) for key in wanted.after if key not in over)
+
+    def _links(self, entity: str | None, title: str = "") -> tuple[LinkView, ...]:
+        return tuple(
+            LinkView(
+                link["connection"],
+                link["object"],
+                link["external_id"],
+                link["url"] or "",
+                link["remote_deleted"],
+                title,
+            )
+            for link in self.links.get(entity or "", ())
+        )
+
+    def _comment(self, row: RowMapping) -> CommentView:
+        return CommentView(
+            self.people.get(row["author"]),
+            row["body"],
+            row["visibility"] == "public",
+            self.site.past(row["created_at"]),
+        )
+
+    def _handoff(self, step: Row) -> HandoffView | None:
+        row = self.handoffs.get(step["handoff"] or "")
+        if row is None:
+            return None
+        me = self.caller.party
+        return HandoffView(
+            id=row["id"],
+            to=self.people.get(row["to_party"]),
+            by=self.people.get(row["from_party"]),
+            status=row["status"],
+            note=row["note"] or "",
+            offered=self.site.past(row["offered_at"]),
+            mine=row["status"] in ("offered", "expired")
+            and step["status"] == "active"
+            and me is not None
+            and self._stands_for(me, row["to_party"]),
+        )
+
+    def _stands_for(self, me: Row, party: str) -> bool:
+        if me["id"] == party or self.snapshot is None:
+            return bool(me["id"] == party)
+        key, mine = self.snapshot.person_key(party), self.snapshot.person_key(me["id"])
+        people = self.snapshot.workspace.people
+        return bool(key and mine and key in people and mine in people[key].deputies)
+
+    def _decision(self, step: Row, wanted: StepDefinition | None) -> DecisionView | None:
+        row = self.decisions.get(step["decision"] or "")
+        if row is None:
+            return None
+        open_ = row["outcome"] in (None, "expired") and step["status"] == "active"
+        known = evidence.gather(self.tx, self.case) if open_ else row["evidence"]
+        barred = ""
+        if open_:
+            refused = (
+                bar(self.snapshot, wanted, row, self.caller.party)
+                if wanted is not None and self.snapshot is not None
+                else None
+            )
+            barred = str(refused) if refused else ""
+        return DecisionView(
+            id=row["id"],
+            question=row["question"],
+            options=tuple(row["options"]),
+            outcome=row["outcome"] or "",
+            decider=self.people.get(row["decider"]),
+            decided_by=self.people.get(row["decided_by"]),
+            on_behalf_of=self.people.get(row["on_behalf_of"]),
+            decided=self.site.past(row["decided_at"]) if row["decided_at"] else self.site.due(None),
+            comment=row["comment"] or "",
+            evidence=_evidence(known),
+            evidence_hash=cases.evidence_hash(known) if open_ else row["evidence_hash"],
+            open=open_,
+            barred=barred,
+        )
+
+    # ------------------------------------------------------------------------- beside the steps
+
+    def _item(self, item: Row) -> ItemView:
+        return ItemView(
+            item["title"],
+            words.label(item["kind"] or "item"),
+            item["stage"] or "",
+            words.amount(item["amount"]),
+            self._links(item["id"]),
+        )
+
+    def _data(self) -> Facts:
+        """What the case knows beside the answers, which stand with their steps."""
+        keys = {step["key"] for step in self.steps if step["form"]}
+        return _facts(
+            (words.label(name), value)
+            for name, value in self.case["data"].items()
+            if name not in keys
+        )
+
+    def _troubles(self) -> tuple[TroubleView, ...]:
+        subjects = {self.case["id"], *self.tasks, *self.items, *self.decisions, *self.handoffs}
+        subjects |= {step["id"] for step in self.steps}
+        return tuple(
+            TroubleView(
+                row["id"],
+                row["title"],
+                row["detail"] or "",
+                row["severity"],
+                self.site.past(row["opened_at"]),
+            )
+            for row in exceptions.list_exceptions(self.tx, limit=500)
+            if row["data"].get("case") == self.case["id"] or row["subject"] in subjects
+        )
+
+    def _timeline(self, events: Sequence[Row]) -> tuple[Happening, ...]:
+        names = self.people.names()
+        names |= {step["id"]: step["title"] for step in self.steps}
+        names |= {id: row["title"] for id, row in (*self.tasks.items(), *self.items.items())}
+        names |= {id: row["question"] for id, row in self.decisions.items()}
+        titles = {step["id"]: step["title"] for step in self.steps}
+        names |= {id: titles.get(row["step_id"], "") for id, row in self.handoffs.items()}
+        names[self.case["id"]] = self.case["title"]
+        told = {event["subject"] for event in events if event["type"].startswith("exception.")}
+        names |= overview.exception_titles(self.tx, told)
+        return tuple(
+            Happening(sentence(event, names), self.site.past(event["time"])) for event in events
+        )
+
+
+def _facts(pairs: Any) -> Facts:
+    return tuple((str(label), words.value(value)) for label, value in pairs)
+
+
+def _evidence(known: Row) -> tuple[tuple[str, Facts], ...]:
+    """What a decision rests on, in groups."""
+    case = known.get("case") or {}
+    groups: list[tuple[str, Facts]] = [
+        ("The case", _facts((words.label(k), v) for k, v in (case.get("data") or {}).items()))
+    ]
+    for item in known.get("items") or ():
+        title = f"{words.label(item.get('kind') or 'item')}: {item.get('title')}"
+        pairs = [("Stage", item.get("stage")), ("Amount", words.amount(item.get("amount")))]
+        pairs += [(words.label(name), one) for name, one in (item.get("custom") or {}).items()]
+        groups.append((title, _facts((name, one) for name, one in pairs if one not in (None, ""))))
+    steps = [
+        (step.get("title"), words.label(step.get("outcome") or step.get("status")))
+        for step in known.get("steps") or ()
+    ]
+    groups.append(("Done before", _facts(steps)))
+    return tuple((title, facts) for title, facts in groups if facts)
