@@ -62,6 +62,7 @@ def play(
     except StoryFailed as failure:
         return report.failed(story, time.monotonic() - began, error or str(failure))
     finally:
+        story.close()
         supervisor.stop()
 
 

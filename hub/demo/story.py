@@ -69,6 +69,10 @@ class Story:
         self.tell(done)
         self._began = now
 
+    def close(self) -> None:
+        """Give back the story's connection to the hub."""
+        self.admin.close()
+
     def play(self, until: str = "live") -> None:
         """All acts in order, up to and including `until`. Raises StoryFailed."""
         self._began = time.monotonic()

@@ -26,6 +26,7 @@ class Part:
     starts: int = 0
     quick_ends: int = 0
     lines: list[str] = field(default_factory=list)
+    reader: threading.Thread | None = None
 
 
 class Supervisor:
@@ -59,12 +60,16 @@ class Supervisor:
                 text=True,
             )
         part.starts += 1
-        threading.Thread(target=self._read, args=(part, part.process.stdout), daemon=True).start()
+        part.reader = threading.Thread(
+            target=self._read, args=(part, part.process.stdout), daemon=True
+        )
+        part.reader.start()
 
     @staticmethod
     def _read(part: Part, stream: IO[str] | None) -> None:
-        for line in stream or ():
-            part.lines.append(line.rstrip("\n"))
+        if stream is not None:
+            with stream:
+                part.lines.extend(line.rstrip("\n") for line in stream)
 
     def _watch(self) -> None:
         began = dict.fromkeys(self.parts, time.monotonic())
@@ -105,6 +110,9 @@ class Supervisor:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+        for part in self.parts.values():
+            if part.reader is not None:
+                part.reader.join(timeout=5)
 
     def tail(self, lines: int = 20) -> str:
         """The end of the log, for a failure's message."""
