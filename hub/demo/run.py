@@ -5,10 +5,12 @@ look at and to do.
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -22,8 +24,18 @@ from hub.demo.world import World
 Json = Any
 
 
+def _end_kindly() -> None:
+    """Let a `kill` end the demo as Ctrl-C does, so that nothing stays behind."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
 def headless(story: str, port: int, seed: int, *, as_json: bool) -> int:
     """Play to the end, print what happened, and say 0, or 1 if any act failed."""
+    _end_kindly()
     console = Console(stderr=as_json)
     with World(story, port) as world:
         found = play(world, seed, lambda done: _tell(console, done))
@@ -68,6 +80,7 @@ def play(
 
 def interactive(story: str, port: int, seed: int) -> int:
     """Play one onboarding to the end and another up to a decision that waits for you; then stay."""
+    _end_kindly()
     console = Console()
     wanted = port or 8080
     with World(story, wanted if _free(wanted) else 0) as world:
