@@ -107,8 +107,8 @@ class Due(Model):
     into each other.
     """
 
-    date: CalendarDate | None = None
-    at: Moment | None = None
+    date: CalendarDate | None = Field(None, exclude_if=lambda value: value is None)
+    at: Moment | None = Field(None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _one(self) -> Due:
