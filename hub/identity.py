@@ -74,6 +74,9 @@ def create_token(
     """
     if role not in RANK:
         raise LookupError(f"There is no role '{role}'. Roles: {', '.join(ROLES)}.")
+    if role == "assistant" and person:
+        # bound to a person it could decide, and an assistant never does
+        raise LookupError("An assistant stands for nobody. Leave the person out.")
     with hub.database.write() as tx:
         party = _party_of(tx, person) if person else None
         return access.make_token(tx, "api", name, role, hub.clock(), party=party, lifetime=lifetime)

@@ -53,7 +53,8 @@ class Unit:
     unrouted: deque[tuple[EventDraft, int]] = field(default_factory=deque)
     _events: list[EventDraft] = field(default_factory=list)
     _pushes: list[NewPush] = field(default_factory=list)
-    _troubles: list[Trouble] = field(default_factory=list)
+    _troubles: list[tuple[Trouble, int, str | None, str | None]] = field(default_factory=list)
+    _causes: list[tuple[str | None, str | None]] = field(default_factory=list)
     topics: set[str] = field(default_factory=set)
 
     @contextmanager
@@ -101,35 +102,60 @@ class Unit:
         self.unrouted.append((draft, self.hops))
         return draft
 
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """All of this block, or nothing of it: if it raises, what it wrote and noted is undone, and
+        the error goes on to whoever knows what to tell.
+        """
+        before = (len(self._events), len(self._pushes), len(self._troubles))
+        waiting = list(self.unrouted)
+        savepoint = self.tx.begin_nested()
+        try:
+            yield
+        except BaseException:
+            savepoint.rollback()
+            del self._events[before[0] :], self._pushes[before[1] :], self._troubles[before[2] :]
+            self.unrouted = deque(waiting)
+            raise
+        savepoint.commit()
+
     def push(self, push: NewPush) -> None:
         """Note an intended write."""
         self._pushes.append(push)
 
     def trouble(self, trouble: Trouble) -> None:
         """Note something that a person must look at."""
-        self._troubles.append(trouble)
+        self._troubles.append((trouble, self.hops, self.cause, self.correlation))
+
+    def open_troubles(self) -> bool:
+        """Open an exception for every trouble noted so far. True if any is new: that is an event,
+        and rules may listen to it.
+        """
+        noted, self._troubles = self._troubles, []
+        if not noted:
+            return False
+        raised = exceptions.raise_(self.tx, [trouble for trouble, *_ in noted], self.now)
+        for (trouble, hops, cause, correlation), (id, new) in zip(noted, raised, strict=True):
+            if not new:
+                continue
+            draft = EventDraft(
+                type="exception.raised",
+                subject=id,
+                actor=SYSTEM,
+                case=trouble.data.get("case"),
+                data={"type": trouble.type, "title": trouble.title, "about": trouble.subject},
+                cause=cause,
+                correlation=correlation,
+            )
+            draft.correlation = draft.correlation or draft.id
+            self._events.append(draft)
+            if hops <= MAX_HOPS:
+                self.unrouted.append((draft, hops))
+        return bool(self.unrouted)
 
     def flush(self) -> None:
         """Write the notes. Call once, last."""
-        for trouble, (id, new) in zip(
-            self._troubles, exceptions.raise_(self.tx, self._troubles, self.now), strict=True
-        ):
-            if new:
-                self._events.append(
-                    EventDraft(
-                        type="exception.raised",
-                        subject=id,
-                        actor=SYSTEM,
-                        case=trouble.data.get("case"),
-                        data={
-                            "type": trouble.type,
-                            "title": trouble.title,
-                            "about": trouble.subject,
-                        },
-                        cause=self.cause,
-                        correlation=self.correlation,
-                    )
-                )
+        self.open_troubles()
         events.append(self.tx, self._events, self.now)
         outbox.enqueue(self.tx, self._pushes, self.now)
         self.topics = {draft.type.split(".")[0] for draft in self._events}

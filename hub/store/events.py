@@ -100,6 +100,12 @@ def head(tx: Connection) -> tuple[int, str]:
     return (row[0], row[1]) if row else (0, GENESIS)
 
 
+def unsealed(tx: Connection) -> int:
+    """How many events are not in the chain yet."""
+    statement = sa.select(sa.func.count()).where(events.c.sequence.is_(None))
+    return tx.scalar(statement) or 0
+
+
 def seal(tx: Connection, limit: int = 1000) -> int:
     """Number and chain what is committed and not sealed yet; how many. One sealer at a time."""
     dialect.critical_section(tx, "seal")
