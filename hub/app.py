@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from connectors.sdk import ConnectorError, Receiver
 from hub.api.app import create_api
 from hub.api.stream import Stream
+from hub.failpoints import reach
 from hub.hub import Hub
 from hub.live import NoWorkspace, Snapshot
 from hub.store import access, inbox
@@ -35,6 +36,7 @@ class StoreInbox:
         """Store a batch in one transaction."""
         with self.hub.database.write() as tx:
             stored = inbox.store(tx, batch)
+        reach("intake.stored")
         self.hub.wake("intake")
         return stored
 

@@ -20,6 +20,7 @@ from connectors.sdk import (
     Source,
     TransientError,
 )
+from hub.failpoints import reach
 from hub.flow import change, connections
 from hub.flow.merge import FieldPolicy, merge
 from hub.flow.stage import Rows, in_halves, take
@@ -58,15 +59,14 @@ def bring_in(hub: Hub) -> int:
                 _set_aside(unit, row, RuntimeError("Every process that worked on it died."))
     if not claim.rows:
         return len(claim.poison)
+    reach("bring_in.claimed")
     fetched, held_back = _fetch(hub, claim)
     rows = [row for row in claim.rows if row["position"] not in held_back]
-    return (
-        len(claim.poison)
-        + len(held_back)
-        + in_halves(
-            hub, claim, rows, lambda unit, some: _bring(unit, claim, some, fetched), _set_aside
-        )
+    done = in_halves(
+        hub, claim, rows, lambda unit, some: _bring(unit, claim, some, fetched), _set_aside
     )
+    reach("bring_in.committed")
+    return len(claim.poison) + len(held_back) + done
 
 
 # ---------------------------------------------------------------------------- thin records, read

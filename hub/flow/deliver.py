@@ -27,12 +27,12 @@ from connectors.sdk import (
     Source,
     UnsupportedError,
 )
+from hub.failpoints import reach
 from hub.flow import connections
 from hub.flow.agree import agree
 from hub.flow.outward import Plan, plan_all
 from hub.flow.stage import take
 from hub.hub import Hub
-from hub.live import Snapshot
 from hub.process.people import owner
 from hub.store import inbox, outbox, queue, running, work
 from hub.store.exceptions import Trouble
@@ -42,6 +42,8 @@ from hub.unit import Unit
 log = structlog.get_logger("hub.deliver")
 
 BATCH = 100
+CHUNK = 10
+"""Pushes after which outcomes are stored, where the tool takes no larger batches."""
 Row = dict[str, Any]
 
 
@@ -82,6 +84,33 @@ def _deliver_group(
         return 0
     with hub.database.read() as tx:
         plans = plan_all(hub, snapshot, tx, rows)
+    reach("deliver.claimed")
+    done = 0
+    size = max(CHUNK, spec.batch)
+    for start in range(0, len(plans), size):
+        some = plans[start : start + size]
+        if start and not _still_ours(hub, claim, plans[start:]):
+            break
+        done += _deliver_some(hub, claim, connector, connection, object, spec, some)
+    return done
+
+
+def _still_ours(hub: Hub, claim: queue.Claim, plans: Sequence[Plan]) -> bool:
+    """Keep the lease of what is still to be sent while a slow tool takes its time."""
+    with hub.database.write() as tx:
+        return queue.renew(tx, claim, [plan.row["position"] for plan in plans])
+
+
+def _deliver_some(
+    hub: Hub,
+    claim: queue.Claim,
+    connector: Sink,
+    connection: str,
+    object: str,
+    spec: ObjectSpec,
+    plans: Sequence[Plan],
+) -> int:
+    """Send a few pushes and store what became of them, before the next few."""
     ready = [plan for plan in plans if plan.change is not None]
     results: dict[int, Result] = {}
     try:
@@ -108,7 +137,11 @@ def _deliver_group(
                 plan.row["position"],
                 Result(Outcome.UNKNOWN, message=f"{type(error).__name__}: {error}"),
             )
-    return _record(hub, claim, snapshot, spec, plans, results)
+    if ready:
+        reach("deliver.pushed")
+    done = _record(hub, claim, spec, plans, results)
+    reach("deliver.recorded")
+    return done
 
 
 def _as_result(error: ConnectorError) -> Result:
@@ -185,7 +218,6 @@ def _look_up(
 def _record(
     hub: Hub,
     claim: queue.Claim,
-    snapshot: Snapshot,
     spec: ObjectSpec,
     plans: Sequence[Plan],
     results: Mapping[int, Result],
@@ -200,7 +232,7 @@ def _record(
         if len(plans) == 1:
             log.exception("outcome could not be stored", push=plans[0].row["id"])
             return 0  # its lease runs out, and it is looked up
-        return sum(_record(hub, claim, snapshot, spec, [plan], results) for plan in plans)
+        return sum(_record(hub, claim, spec, [plan], results) for plan in plans)
 
 
 def _commit(

@@ -21,6 +21,7 @@ from connectors.sdk import (
     Receiver,
     Record,
 )
+from hub.failpoints import reach
 from hub.flow.stage import Rows, in_halves, take
 from hub.hub import Hub
 from hub.live import Snapshot
@@ -42,6 +43,7 @@ def parse_deliveries(hub: Hub) -> int:
                 _quarantined(unit, row, "Every process that worked on it died.")
     if not claim.rows:
         return len(claim.poison)
+    reach("intake.parsed")
     done = in_halves(hub, claim, claim.rows, lambda unit, rows: _parse(unit, claim, rows), _give_up)
     hub.wake("bring_in")
     return done + len(claim.poison)

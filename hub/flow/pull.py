@@ -11,6 +11,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from connectors.sdk import ConfigError, ConnectorError, Page, RateLimitError, Record, Source
+from hub.failpoints import reach
 from hub.flow import connections
 from hub.hub import Hub
 from hub.ids import new_id
@@ -124,6 +125,7 @@ def _store_page(hub: Hub, result: Pulled, page: Page, fence: int, *, full: bool)
             hub.clock(),
         )
         running.move_cursor(tx, result.connection, result.object, fence, page.cursor, LEASE)
+    reach("pull.stored")
     result.seen += len(page.records)
     result.queued += len(changed)
     result.unchanged += len(page.records) - len(changed)
