@@ -225,8 +225,9 @@ def _reason(kind: str, title: str, error: Any) -> str:
             return f"Choose one of: {', '.join(map(str, wanted))}."
         case "format" if wanted in _FORMATS:
             return _FORMATS[wanted]
-        case "type" if wanted in _TYPES:
-            return _TYPES[wanted]
+        case "type":
+            kinds = wanted if isinstance(wanted, list) else [wanted]
+            return next((_TYPES[one] for one in kinds if one in _TYPES), "Write this as text.")
         case "minLength":
             return f"Write at least {wanted} characters."
         case "maxLength":

@@ -5,7 +5,6 @@ links into the tools, what is wrong, and what happened.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.engine import Connection, RowMapping
@@ -18,147 +17,27 @@ from hub.process.answers import bar
 from hub.process.model import ProcessDefinition, StepDefinition
 from hub.store import cases, exceptions, overview, work
 from hub.web import words
-from hub.web.board import People, Person, process_title, progress, state_of
+from hub.web.board import People, process_title, progress, state_of
+from hub.web.case_model import (
+    CaseView,
+    CommentView,
+    DecisionView,
+    Facts,
+    HandoffView,
+    Happening,
+    ItemView,
+    LinkView,
+    StepView,
+    TroubleView,
+)
 from hub.web.forms import shown
-from hub.web.sentences import Sentence, ids_of, sentence
-from hub.web.site import Site, When
+from hub.web.sentences import handle, ids_of, sentence, told_elsewhere
+from hub.web.site import Site
+from mappings.expressions import Context, ExpressionError, context
 
 Row = Mapping[str, Any]
-Facts = tuple[tuple[str, str], ...]
-"""Labels and values."""
-
 _EVENTS = 60
 _ALL_EVENTS = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class LinkView:
-    """Where something lives in a tool."""
-
-    connection: str
-    object: str
-    external_id: str
-    url: str
-    deleted: bool
-    title: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CommentView:
-    author: Person | None
-    body: str
-    public: bool
-    at: When
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionView:
-    """A question. `barred` says why the reader may not answer; empty: they may."""
-
-    id: str
-    question: str
-    options: tuple[str, ...]
-    outcome: str
-    decider: Person | None
-    decided_by: Person | None
-    on_behalf_of: Person | None
-    decided: When
-    comment: str
-    evidence: tuple[tuple[str, Facts], ...]
-    evidence_hash: str
-    open: bool
-    barred: str
-
-
-@dataclass(frozen=True, slots=True)
-class HandoffView:
-    id: str
-    to: Person | None
-    by: Person | None
-    status: str
-    note: str
-    offered: When
-    mine: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StepView:
-    """One run of a step."""
-
-    id: str
-    key: str
-    run: int
-    type: str
-    title: str
-    delivers: str
-    state: str
-    responsible: Person | None
-    planned: str
-    accountable: Person | None
-    waits_for: tuple[str, ...]
-    waiting_on: str
-    due: When
-    started: When
-    completed: When
-    outcome: str
-    task: str
-    links: tuple[LinkView, ...] = ()
-    answers: Facts = ()
-    decision: DecisionView | None = None
-    handoff: HandoffView | None = None
-    comments: tuple[CommentView, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TroubleView:
-    id: str
-    title: str
-    detail: str
-    severity: str
-    opened: When
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    said: Sentence
-    at: When
-
-
-@dataclass(frozen=True, slots=True)
-class CaseView:
-    """One case."""
-
-    id: str
-    title: str
-    process: str
-    key: str
-    state: str
-    status: str
-    outcome: str
-    accountable: Person | None
-    started_by: str
-    started: When
-    completed: When
-    due: When
-    done: int
-    total: int
-    steps: tuple[StepView, ...]
-    items: tuple[ItemView, ...]
-    data: Facts
-    troubles: tuple[TroubleView, ...]
-    timeline: tuple[Happening, ...]
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ItemView:
-    """A business object that the case is about."""
-
-    title: str
-    kind: str
-    stage: str
-    amount: str
-    links: tuple[LinkView, ...] = field(default=())
 
 
 def case_view(
@@ -218,8 +97,8 @@ class _Reading:
             items=tuple(self._item(item) for item in self.items.values()),
             data=self._data(),
             troubles=self._troubles(),
-            timeline=self._timeline(events[:limit]),
-            more=len(events) > limit,
+            timeline=self._timeline(events[:limit], everything),
+            more=not everything,
         )
 
     def _party_ids(self, events: Sequence[Row]) -> set[str]:
@@ -249,7 +128,7 @@ class _Reading:
             key=step["key"],
             run=step["run"],
             type=step["type"],
-            title=step["title"],
+            title=self._title(step),
             delivers=step["delivers"] or "",
             state="blocked" if step["blocked"] else step["status"],
             responsible=self.people.get(step["responsible"]),
@@ -269,6 +148,21 @@ class _Reading:
             comments=tuple(self._comment(row) for row in self.comments.get(step["task"], ())),
         )
 
+    def _title(self, step: Row) -> str:
+        """A step's title; of one that has not begun, what it would be now."""
+        wanted = self.definition.steps.get(step["key"])
+        if step["status"] != "available" or wanted is None:
+            return str(step["title"])
+        try:
+            return str(wanted.title.render(self._context()))
+        except ExpressionError:
+            return words.label(step["key"])
+
+    def _context(self) -> Context:
+        case = self.case
+        seen = {name: case[name] for name in ("id", "title", "key", "status", "data")}
+        return context({"case": seen, "item": next(iter(self.items.values()), {})})
+
     def _plan(self, wanted: StepDefinition) -> tuple[str, tuple[str, ...]]:
         """Who will have a step that has not begun, and which steps it waits for."""
         who = wanted.decider or wanted.responsible
@@ -280,7 +174,7 @@ class _Reading:
         elif who is not None:
             planned = {"external": "somebody outside"}.get(who.kind, f"whoever is {who.kind}")
         over = {s["key"] for s in self.steps if s["status"] in ("completed", "skipped")}
-        titles = {step["key"]: step["title"] for step in self.steps}
+        titles = {step["key"]: self._title(step) for step in self.steps}
         return planned, tuple(titles.get(key, key) for key in wanted.after if key not in over)
 
     def _links(self, entity: str | None, title: str = "") -> tuple[LinkView, ...]:
@@ -353,11 +247,15 @@ class _Reading:
             on_behalf_of=self.people.get(row["on_behalf_of"]),
             decided=self.site.past(row["decided_at"]) if row["decided_at"] else self.site.due(None),
             comment=row["comment"] or "",
-            evidence=_evidence(known),
+            evidence=_evidence(known, self._forms()),
             evidence_hash=cases.evidence_hash(known) if open_ else row["evidence_hash"],
             open=open_,
             barred=barred,
         )
+
+    def _forms(self) -> dict[str, tuple[str, Row]]:
+        """Title and form of the steps that have one, by key: answers stand under it in the data."""
+        return {step["key"]: (step["title"], step["form"]) for step in self.steps if step["form"]}
 
     # ------------------------------------------------------------------------- beside the steps
 
@@ -394,7 +292,7 @@ class _Reading:
             if row["data"].get("case") == self.case["id"] or row["subject"] in subjects
         )
 
-    def _timeline(self, events: Sequence[Row]) -> tuple[Happening, ...]:
+    def _timeline(self, events: Sequence[Row], everything: bool) -> tuple[Happening, ...]:
         names = self.people.names()
         names |= {step["id"]: step["title"] for step in self.steps}
         names |= {id: row["title"] for id, row in (*self.tasks.items(), *self.items.items())}
@@ -404,21 +302,39 @@ class _Reading:
         names[self.case["id"]] = self.case["title"]
         told = {event["subject"] for event in events if event["type"].startswith("exception.")}
         names |= overview.exception_titles(self.tx, told)
+        names |= self._handles(events)
+        aside = set() if everything else told_elsewhere(events)
         return tuple(
-            Happening(sentence(event, names), self.site.past(event["time"])) for event in events
+            Happening(sentence(event, names), self.site.past(event["time"]))
+            for event in events
+            if event["id"] not in aside
         )
+
+    def _handles(self, events: Sequence[Row]) -> dict[str, str]:
+        """Our names of whoever did something in a tool, by the tool's names of them."""
+        found: dict[str, str] = {}
+        for event in events:
+            actor = event["actor"]
+            if self.snapshot and actor.get("kind") == "connector" and actor.get("name"):
+                id = self.snapshot.party_for(str(actor["id"]), str(actor["name"]))
+                key = self.snapshot.person_key(id) if id else None
+                if key:
+                    found[handle(event)] = self.snapshot.parties[key]["name"]
+        return found
 
 
 def _facts(pairs: Any) -> Facts:
     return tuple((str(label), words.value(value)) for label, value in pairs)
 
 
-def _evidence(known: Row) -> tuple[tuple[str, Facts], ...]:
+def _evidence(known: Row, forms: Mapping[str, tuple[str, Row]]) -> tuple[tuple[str, Facts], ...]:
     """What a decision rests on, in groups."""
-    case = known.get("case") or {}
-    groups: list[tuple[str, Facts]] = [
-        ("The case", _facts((words.label(k), v) for k, v in (case.get("data") or {}).items()))
-    ]
+    data = (known.get("case") or {}).get("data") or {}
+    plain = ((words.label(name), value) for name, value in data.items() if name not in forms)
+    groups: list[tuple[str, Facts]] = [("The case", _facts(plain))]
+    for key, (title, form) in forms.items():
+        if key in data:
+            groups.append((f"Answers: {title}", _facts(shown(form, data[key]))))
     for item in known.get("items") or ():
         title = f"{words.label(item.get('kind') or 'item')}: {item.get('title')}"
         pairs = [("Stage", item.get("stage")), ("Amount", words.amount(item.get("amount")))]

@@ -5,7 +5,7 @@ Every event type of the contract has a sentence here; a test holds that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -43,13 +43,68 @@ def ids_of(event: Row) -> set[str]:
     return {one for one in found if isinstance(one, str)}
 
 
+def handle(event: Row) -> str:
+    """The key in `Names` of whoever a tool says did it: `github/dmeier`."""
+    return f"{event['actor'].get('id')}/{event['actor'].get('name')}"
+
+
+def told_elsewhere(events: Sequence[Row]) -> set[str]:
+    """Ids of events that only repeat, for a reader, what one beside them says."""
+    moments: dict[datetime, set[str]] = {}
+    asked: set[tuple[datetime, Any]] = set()
+    for event in events:
+        moments.setdefault(event["time"], set()).add(event["type"])
+        data, said = event["data"], _BEGINS.get(event["type"])
+        if said == "subject" and data.get("purpose") == "request":
+            asked.add((event["time"], event["subject"]))
+        elif said in data:
+            asked.add((event["time"], data[said]))
+    found = set()
+    for event in events:
+        around, kind, data = moments[event["time"]], event["type"], event["data"]
+        names = (event["subject"], data.get("key"), data.get("title"))
+        if (
+            _made_by_step(event)
+            or (kind == "step.activated" and any((event["time"], one) in asked for one in names))
+            or (kind == "nudge.sent" and data.get("purpose") in ("assignment", "decision"))
+            or (kind == "step.completed" and around & {"task.completed", "decision.made"})
+            or (kind == "handoff.accepted" and event["actor"].get("kind") == "system")
+        ):
+            found.add(event["id"])
+    return found
+
+
+def _made_by_step(event: Row) -> bool:
+    return bool(event["type"] == "task.created" and event["data"].get("step"))
+
+
+_BEGINS = {"decision.requested": "question", "handoff.offered": "step", "nudge.sent": "subject"}
+"""What says that a step began better than its own event, and where it says which step."""
+
+_BY_ITSELF = frozenset(
+    {
+        "nudge.sent",
+        "step.activated",
+        "step.completed",
+        "step.skipped",
+        "decision.requested",
+        "handoff.offered",
+        "case.completed",
+        "case.health_changed",
+    }
+)
+"""What the hub does of its own accord, in the transaction of what made it necessary."""
+
+
 def sentence(event: Row, names: Names) -> Sentence:
     """The sentence about one event."""
     actor = event["actor"]
     who, via = str(actor.get("name") or actor.get("id") or HUB), event["origin"] or ""
-    if actor.get("kind") == "connector":
+    if event["type"] in _BY_ITSELF or _made_by_step(event):
+        who, via = HUB, ""  # whoever set it off stands in the event before
+    elif actor.get("kind") == "connector":
         via = str(actor.get("id") or via)
-        who = who if who != via else f"Somebody in {via}"
+        who = names.get(handle(event), who) if who != via else f"Somebody in {via}"
     elif actor.get("kind") == "system" and actor.get("id") == "hub":
         who = HUB
     if event["on_behalf_of"]:
@@ -220,6 +275,8 @@ def _offered(event: Row, names: Names) -> str:
 def _answered(event: Row, names: Names) -> str:
     verb = event["type"].split(".")[1]
     note = event["data"].get("note")
+    if event["actor"].get("kind") == "system":
+        return f"counted {_subject(event, names, 'the handoff')} as {verb}, as work has begun."
     return f"{verb} {_subject(event, names, 'the handoff')}{_because(note)}"
 
 

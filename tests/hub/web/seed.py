@@ -195,11 +195,11 @@ class Seeded:
     def finish(self, name: str, key: str, status: str = "done", who: str = "lkim") -> None:
         """Somebody moves the step's task in their tool."""
         task_id = self.step(name, key)["task"]
-        with self.hub.unit() as unit:
-            with unit.acting(connector_actor("github", who), origin="github"):
-                task = work.load(unit.tx, "task", [task_id], lock=True)[task_id]
-                change.change(unit, "task", task, {"status": status}, origin="github")
-                work.save(unit.tx, "task", [task])
+        by = connector_actor("github", who)
+        with self.hub.unit() as unit, unit.acting(by, origin="github"):
+            task = work.load(unit.tx, "task", [task_id], lock=True)[task_id]
+            change.change(unit, "task", task, {"status": status}, origin="github")
+            work.save(unit.tx, "task", [task])
 
     def answer(self, name: str, **given: Any) -> None:
         step = self.step(name, "documents")

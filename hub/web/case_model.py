@@ -1,0 +1,142 @@
+"""What the page of one case shows, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.web.board import Person
+from hub.web.sentences import Sentence
+from hub.web.site import When
+
+Facts = tuple[tuple[str, str], ...]
+"""Labels and values."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """Where something lives in a tool."""
+
+    connection: str
+    object: str
+    external_id: str
+    url: str
+    deleted: bool
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommentView:
+    author: Person | None
+    body: str
+    public: bool
+    at: When
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionView:
+    """A question. `barred` says why the reader may not answer; empty: they may."""
+
+    id: str
+    question: str
+    options: tuple[str, ...]
+    outcome: str
+    decider: Person | None
+    decided_by: Person | None
+    on_behalf_of: Person | None
+    decided: When
+    comment: str
+    evidence: tuple[tuple[str, Facts], ...]
+    evidence_hash: str
+    open: bool
+    barred: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffView:
+    id: str
+    to: Person | None
+    by: Person | None
+    status: str
+    note: str
+    offered: When
+    mine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One run of a step."""
+
+    id: str
+    key: str
+    run: int
+    type: str
+    title: str
+    delivers: str
+    state: str
+    responsible: Person | None
+    planned: str
+    accountable: Person | None
+    waits_for: tuple[str, ...]
+    waiting_on: str
+    due: When
+    started: When
+    completed: When
+    outcome: str
+    task: str
+    links: tuple[LinkView, ...] = ()
+    answers: Facts = ()
+    decision: DecisionView | None = None
+    handoff: HandoffView | None = None
+    comments: tuple[CommentView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TroubleView:
+    id: str
+    title: str
+    detail: str
+    severity: str
+    opened: When
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    said: Sentence
+    at: When
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """A business object that the case is about."""
+
+    title: str
+    kind: str
+    stage: str
+    amount: str
+    links: tuple[LinkView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """One case."""
+
+    id: str
+    title: str
+    process: str
+    key: str
+    state: str
+    status: str
+    outcome: str
+    accountable: Person | None
+    started_by: str
+    started: When
+    completed: When
+    due: When
+    done: int
+    total: int
+    steps: tuple[StepView, ...]
+    items: tuple[ItemView, ...]
+    data: Facts
+    troubles: tuple[TroubleView, ...]
+    timeline: tuple[Happening, ...]
+    more: bool
