@@ -47,7 +47,7 @@ class LiveEndpoints:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self._endpoints: dict[str, Endpoint] = {}
-        self._revision = -1
+        self._seen: Snapshot | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -61,9 +61,9 @@ class LiveEndpoints:
             snapshot = self.hub.live.current()
         except NoWorkspace:
             return
-        if snapshot.revision != self._revision:
+        if snapshot is not self._seen:
             self._endpoints = dict(self._build(snapshot))
-            self._revision = snapshot.revision
+            self._seen = snapshot
 
     def _build(self, snapshot: Snapshot) -> Mapping[str, Endpoint]:
         found = {}

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
 from connectors.sdk import ConfigError, Connector
@@ -117,6 +118,12 @@ class Snapshot:
                 return name
         return None
 
+    def afresh(self) -> Snapshot:
+        """The same revision with connectors that are yet to be built."""
+        return Snapshot(
+            self.revision, self.workspace, self.files, self.parties, self.classes, self.resolve
+        )
+
     def close(self) -> None:
         with self._lock:
             for connector in self._connectors.values():
@@ -144,6 +151,8 @@ class Live:
         self._env = os.environ if env is None else env
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
+        self._secrets_of: datetime | None = None
+        self._unreadable = -1
 
     def current(self) -> Snapshot:
         """The newest revision's snapshot; looks whether there is a newer one. Raises NoWorkspace.
@@ -152,9 +161,13 @@ class Live:
         force.
         """
         with self._database.read() as tx:
-            newest = running.newest_number(tx)
+            newest, secrets_of = running.configuration_stamp(tx)
         with self._lock:
-            if self._snapshot is not None and self._snapshot.revision == newest:
+            if self._snapshot is not None and newest in (self._snapshot.revision, self._unreadable):
+                if secrets_of != self._secrets_of:
+                    # connectors were built with the former secrets: build them anew
+                    self._snapshot = self._snapshot.afresh()
+                    self._secrets_of = secrets_of
                 return self._snapshot
             if newest == 0:
                 raise NoWorkspace("No workspace has been applied. Run: hub apply DIR")
@@ -165,6 +178,7 @@ class Live:
             loaded = load(row["files"], self._classes, self._env)
             if loaded.workspace is None:
                 if self._snapshot is not None:
+                    self._unreadable = newest
                     return self._snapshot
                 raise NoWorkspace(
                     f"Revision {newest} does not load in this version: {loaded.findings[0]}"
@@ -180,6 +194,7 @@ class Live:
                     resolve=self.resolve,
                 ),
             )
+            self._secrets_of = secrets_of
             del old  # its connectors may still be in use; they close when their last user lets go
             return self._snapshot
 
@@ -192,3 +207,9 @@ class Live:
             with self._database.read() as tx:
                 return access.get_secret(tx, self._key, name)
         return None
+
+    def close(self) -> None:
+        """Give back what the connectors hold. Nothing is used afterwards."""
+        with self._lock:
+            if self._snapshot is not None:
+                self._snapshot.close()

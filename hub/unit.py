@@ -54,7 +54,6 @@ class Unit:
     _events: list[EventDraft] = field(default_factory=list)
     _pushes: list[NewPush] = field(default_factory=list)
     _troubles: list[tuple[Trouble, int, str | None, str | None]] = field(default_factory=list)
-    _causes: list[tuple[str | None, str | None]] = field(default_factory=list)
     topics: set[str] = field(default_factory=set)
 
     @contextmanager

@@ -14,16 +14,22 @@ from hub.flow import change
 from hub.flow.merge import same
 from hub.flow.outward import Plan
 from hub.process.people import owner
-from hub.store import outbox, work
+from hub.store import inbox, outbox, work
 from hub.store.exceptions import Trouble
 from hub.unit import Unit
+from mappings.compiler import CompiledMapping
 
 Row = dict[str, Any]
 
 
-def agree(unit: Unit, plan: Plan, record: Record | None, entity: Row | None) -> None:
+def agree(
+    unit: Unit, plan: Plan, record: Record | None, entity: Row | None, *, found: bool = False
+) -> None:
     """The tool holds what we wrote: that is the new base on both sides; what changed meanwhile
     goes out next.
+
+    `found` says that the record was looked up after an unknown outcome: then it may hold what an
+    earlier attempt sent, or what a person made of that.
     """
     row = plan.row
     if record is None or entity is None:
@@ -37,30 +43,14 @@ def agree(unit: Unit, plan: Plan, record: Record | None, entity: Row | None) -> 
             row["entity_type"], entity["id"], row["connection"], row["object"], record.id, unit.now
         )
     mapping = unit.snapshot.mapping(row["connection"], row["object"])
-    raw: Mapping[str, Any] = {}
-    if mapping is not None:
-        mapped = mapping.inward(record.data, unit.snapshot, row["connection"])
-        raw = mapped.raw
-        for name in plan.values:
-            seen = mapped.values.get(name, plan.values[name])
-            one = mapping.spec.fields.get(name)
-            if (
-                one is not None
-                and mapping.spec.direction_of(one) == "both"
-                and not same(name, seen, plan.values[name])
-                and not _lossy(mapping, name, plan.values[name], raw.get(name), unit, row)
-            ):
-                _not_taken(unit, row, entity, name, plan.values[name], seen)
     newer = not (
         link["remote_version"] and record.version and record.version < link["remote_version"]
     )
-    link["remote_base"] = {
-        **link["remote_base"],
-        **{
-            name: raw[name] for name in (plan.values if not fresh else raw) if name in raw and newer
-        },
-    }
-    link["hub_base"] = {**link["hub_base"], **plan.values}
+    sent = row["fields"] if found and isinstance(row["fields"], Mapping) else plan.values
+    if mapping is not None and found:
+        base_on(unit, link, mapping, record, sent)
+    elif mapping is not None:
+        _base_on_answer(unit, plan, mapping, record, link, entity, fresh=fresh, newer=newer)
     if newer:
         link["address"] = dict(record.address) or link["address"]
         link["url"] = record.url or link["url"]
@@ -77,16 +67,18 @@ def agree(unit: Unit, plan: Plan, record: Record | None, entity: Row | None) -> 
         )
     else:
         work.save_links(unit.tx, [link])
+    if found:
+        _look_at(unit, row, record)
     changed = {
         name
         for name in change.outward_fields(unit, link)
-        if name in plan.values and change.value_of(entity, name) != plan.values[name]
+        if name in sent and change.value_of(entity, name) != sent[name]
     }
     if fresh:
         changed |= {
             name
             for name in change.outward_fields(unit, link)
-            if name not in plan.values
+            if name not in sent
             and change.value_of(entity, name) not in (None, [], "")
             and plan.error is None
         }
@@ -106,14 +98,99 @@ def agree(unit: Unit, plan: Plan, record: Record | None, entity: Row | None) -> 
         )
 
 
-def _lossy(mapping: Any, name: str, ours: Any, raw: Any, unit: Unit, row: RowMapping) -> bool:
-    """Whether the tool holds just what our value becomes there, although that reads back
+def base_on(
+    unit: Unit, link: Row, mapping: CompiledMapping, record: Record, sent: Mapping[str, Any]
+) -> None:
+    """Base a link on what our create carried (`sent`): whatever the record says otherwise was
+    changed there since, and whatever the entity says otherwise, here.
+    """
+    connection = link["connection"]
+    mapped = mapping.inward(record.data, unit.snapshot, connection)
+    agreed = {
+        name: mapped.raw[name]
+        for name, ours in sent.items()
+        if name in mapped.raw
+        and (
+            same(name, mapped.values.get(name), ours)
+            or holds(unit, mapping, connection, name, ours, mapped.raw[name])
+        )
+    }
+    link["remote_base"] = {**link["remote_base"], **agreed}
+    link["hub_base"] = {**link["hub_base"], **sent}
+
+
+def _base_on_answer(
+    unit: Unit,
+    plan: Plan,
+    mapping: CompiledMapping,
+    record: Record,
+    link: Row,
+    entity: Row,
+    *,
+    fresh: bool,
+    newer: bool,
+) -> None:
+    """Base a link on the vendor's answer to our write, and take in what the tool filled in."""
+    connection = plan.row["connection"]
+    mapped = mapping.inward(record.data, unit.snapshot, connection)
+    for name, ours in plan.values.items():
+        seen = mapped.values.get(name, ours)
+        one = mapping.spec.fields.get(name)
+        if (
+            one is not None
+            and mapping.spec.direction_of(one) == "both"
+            and not same(name, seen, ours)
+            and not holds(unit, mapping, connection, name, ours, mapped.raw.get(name))
+        ):
+            _not_taken(unit, plan.row, entity, name, ours, seen)
+    known = mapped.raw if fresh else plan.values
+    if newer:
+        link["remote_base"] = {
+            **link["remote_base"],
+            **{name: mapped.raw[name] for name in known if name in mapped.raw},
+        }
+    link["hub_base"] = {**link["hub_base"], **plan.values}
+    if not fresh:
+        return
+    given = {
+        name: value
+        for name, value in mapped.values.items()
+        if name not in plan.values
+        and value not in (None, [], "")
+        and change.value_of(entity, name) in (None, [], "")
+        and mapping.spec.direction_of(mapping.spec.fields[name]) != "out"
+    }
+    link["hub_base"] |= given
+    kind = plan.row["entity_type"]
+    if given and change.change(
+        unit, kind, entity, given, origin=connection, data={"connection": connection}
+    ):
+        work.save(unit.tx, kind, [entity])
+
+
+def holds(
+    unit: Unit, mapping: CompiledMapping, connection: str, name: str, ours: Any, raw: Any
+) -> bool:
+    """Whether the tool holds just what our value becomes there, although that may read back
     differently.
     """
     try:
-        return bool(mapping.vendor_value(name, ours, unit.snapshot, row["connection"]) == raw)
+        return bool(mapping.vendor_value(name, ours, unit.snapshot, connection) == raw)
     except Exception:  # a value without a form there was reported when it was written
         return True
+
+
+def _look_at(unit: Unit, row: RowMapping, record: Record) -> None:
+    """Merge what was found as any other record, so that a person's edit of it comes in."""
+    inbox.enqueue(
+        unit.tx,
+        [
+            inbox.NewRecord(
+                row["connection"], record.object, record.id, "state", inbox.state_of(record), "push"
+            )
+        ],
+        unit.now,
+    )
 
 
 def _not_taken(unit: Unit, row: RowMapping, entity: Row, name: str, ours: Any, theirs: Any) -> None:

@@ -6,15 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import RowMapping
 
 from connectors.sdk import (
     AuthError,
     ConfigError,
     ConnectorError,
+    PayloadError,
     RateLimitError,
     Record,
     Source,
@@ -22,6 +25,7 @@ from connectors.sdk import (
 )
 from hub.failpoints import reach
 from hub.flow import change, connections
+from hub.flow.agree import base_on
 from hub.flow.merge import FieldPolicy, merge
 from hub.flow.stage import Rows, in_halves, take
 from hub.hub import Hub
@@ -34,7 +38,11 @@ from hub.unit import Unit, connector_actor
 from mappings.compiler import CompiledMapping, Mapped
 from mappings.expressions import ExpressionError
 
+log = structlog.get_logger("hub.bring_in")
+
 BATCH = 200
+PATIENCE = timedelta(hours=1)
+"""How long a comment waits for the record it hangs on."""
 Row = dict[str, Any]
 
 
@@ -84,14 +92,25 @@ def _fetch(hub: Hub, claim: queue.Claim) -> tuple[dict[int, Record], set[int]]:
     records: dict[int, Record] = {}
     waiting: set[int] = set()
     snapshot = hub.live.current()
+    paused: set[str] = set()
+    if wanted:
+        with hub.database.read() as tx:
+            paused = running.paused(tx)
     for (connection, object), rows in wanted.items():
+        if connection in paused:
+            _wait_for_resume(hub, claim, rows)
+            waiting |= {row["position"] for row in rows}
+            continue
         ids = list(dict.fromkeys(row["external_id"] for row in rows))
         try:
             connector = snapshot.connector(connection)
             if not isinstance(connector, Source):
                 raise ConfigError(f"The connection '{connection}' cannot be read.")
             found = {record.id: record for record in connector.fetch(object, ids)}
-        except ConnectorError as error:
+        except Exception as error:
+            if not isinstance(error, ConnectorError):
+                log.exception("connector failed", connection=connection)
+                error = PayloadError(f"The connector failed: {type(error).__name__}: {error}")
             _hold_back(hub, claim, connection, rows, error)
             waiting |= {row["position"] for row in rows}
             continue
@@ -100,6 +119,14 @@ def _fetch(hub: Hub, claim: queue.Claim) -> tuple[dict[int, Record], set[int]]:
                 object, row["external_id"], {}, deleted=True
             )
     return records, waiting
+
+
+def _wait_for_resume(hub: Hub, claim: queue.Claim, rows: Sequence[RowMapping]) -> None:
+    with hub.database.write() as tx:
+        for row in rows:
+            queue.postpone(
+                tx, claim, row["position"], "the connection is paused", 60.0, counted=False
+            )
 
 
 def _hold_back(
@@ -162,7 +189,7 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rec
         with unit.acting(actor, cause=row["delivery"], origin=row["connection"]):
             waits_for_parent = not _merge(unit, arrival)
         if waits_for_parent:
-            queue.postpone(unit.tx, claim, row["position"], "its parent is not here yet", 5.0)
+            _wait_for_parent(unit, claim, arrival)
             continue
         done.append(row["position"])
         if arrival.link is not None and arrival.entity is not None:
@@ -174,6 +201,33 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rec
         work.save(unit.tx, kind, list(entities.values()))
     work.save_links(unit.tx, list(touched_links.values()))
     queue.finish(unit.tx, claim, done, "done")
+
+
+def _wait_for_parent(unit: Unit, claim: queue.Claim, arrival: Arrival) -> None:
+    """Its parent may be under way. If it never comes (a filter keeps it out), one exception per
+    connection says how many comments that concerns.
+    """
+    row = arrival.row
+    age = unit.now - row["received_at"]
+    why = f"its parent {arrival.record.parent} is not here"
+    if age < PATIENCE:
+        delay = min(300.0, max(5.0, age.total_seconds()))
+        queue.postpone(unit.tx, claim, row["position"], why, delay, counted=False)
+        return
+    queue.finish(unit.tx, claim, [row["position"]], inbox.RECORDS.aside, error=why)
+    unit.trouble(
+        Trouble(
+            "unrouted",
+            f"{row['connection']} has a {row['object']} on something that is not here",
+            f"{row['object']} {arrival.record.id} hangs on {arrival.record.parent}, which never"
+            " came. Pull its connection in full, or waive this if it is kept out on purpose.",
+            severity="low",
+            subject=row["connection"],
+            owner=owner(unit),
+            place=f"parent/{row['object']}",
+            data={"connection": row["connection"], "external_id": arrival.record.id},
+        )
+    )
 
 
 def _find_links(unit: Unit, arrivals: Iterable[Arrival]) -> None:
@@ -195,27 +249,34 @@ def _find_links(unit: Unit, arrivals: Iterable[Arrival]) -> None:
         if not strangers:
             continue
         ours = unit.tx.execute(
-            sa.select(pushes.c.key, pushes.c.entity_type, pushes.c.entity_id).where(
+            sa.select(
+                pushes.c.key, pushes.c.entity_type, pushes.c.entity_id, pushes.c.fields
+            ).where(
                 pushes.c.connection == connection,
                 pushes.c.object == object,
                 pushes.c.key.in_(list(strangers)),
                 pushes.c.entity_id.is_not(None),
             )
-        )
-        for key, entity_type, entity_id in ours.all():
+        ).all()
+        linked = work.links_of(unit.tx, [row.entity_id for row in ours])
+        for row in ours:
             if any(
                 link["connection"] == connection and link["object"] == object
-                for link in work.links_of(unit.tx, [entity_id]).get(entity_id, ())
+                for link in linked.get(row.entity_id, ())
             ):
                 continue  # somebody copied our text, hidden key and all: a record of its own
             # our own create came back before its answer did: this is the entity it was for
+            first = strangers[row.key][0]
             link = work.new_link(
-                entity_type, entity_id, connection, object, strangers[key][0].record.id, unit.now
+                row.entity_type, row.entity_id, connection, object, first.record.id, unit.now
             )
+            if isinstance(row.fields, Mapping):
+                base_on(unit, link, first.mapping, first.record, row.fields)
             work.insert_links(unit.tx, [link])
-            unit.emit("link.added", entity_id, data=_where(link))
-            for arrival in strangers[key]:
-                arrival.link = link
+            unit.emit("link.added", row.entity_id, data=_where(link))
+            for arrival in strangers[row.key]:
+                if arrival.record.id == first.record.id:
+                    arrival.link = link
 
 
 def _load_entities(unit: Unit, arrivals: Iterable[Arrival]) -> None:
@@ -245,7 +306,7 @@ def _merge(unit: Unit, arrival: Arrival) -> bool:
         if link is not None and arrival.entity is not None:
             _deleted(unit, arrival, link, arrival.entity)
         return True
-    if link is not None and _is_stale(record, link):
+    if link is not None and _is_stale(arrival.row, record, link):
         return True
     try:
         if not arrival.mapping.matches(record.data):
@@ -261,11 +322,15 @@ def _merge(unit: Unit, arrival: Arrival) -> bool:
     return True
 
 
-def _is_stale(record: Record, link: Mapping[str, Any]) -> bool:
-    """An older state that arrived late: what we know is newer."""
-    return bool(
-        record.version and link["remote_version"] and record.version < link["remote_version"]
-    )
+def _is_stale(row: RowMapping, record: Record, link: Mapping[str, Any]) -> bool:
+    """An older state that arrived late: what we know is newer. A delivery from before a deletion
+    does not bring the record back; that takes a newer one, or seeing it there.
+    """
+    if not record.version or not link["remote_version"]:
+        return False
+    if link["remote_deleted"] and row["source"] == "webhook" and row["kind"] == "state":
+        return bool(record.version <= link["remote_version"])
+    return bool(record.version < link["remote_version"])
 
 
 def _keep_identity(unit: Unit, link: Row, record: Record) -> None:
@@ -303,6 +368,9 @@ def _first_contact(unit: Unit, arrival: Arrival, mapped: Mapped) -> bool:
     work.insert_links(unit.tx, [link])
     arrival.entity, arrival.link = entity, link
     change.announce_new(unit, kind, entity, _trace(arrival, mapped.values))
+    if kind == "comment":
+        links = work.links_of(unit.tx, [entity["task"]]).get(entity["task"], [])
+        change.mirror_comment(unit, entity, links, except_for=connection)
     _problems(unit, arrival, mapped, entity)
     return True
 
@@ -426,6 +494,9 @@ def _deleted(unit: Unit, arrival: Arrival, link: Row, entity: Row) -> None:
     """
     if link["remote_deleted"]:
         return
+    record = arrival.record
+    if record.version and (link["remote_version"] or "") < record.version:
+        link["remote_version"] = record.version
     link["remote_deleted"] = True
     link["updated_at"] = unit.now
     kind = link["entity_type"]

@@ -33,10 +33,19 @@ def put(entity: Row, name: str, value: Any) -> None:
         if name not in _EMPTY:
             return
         value = _EMPTY[name]
+    if isinstance(value, str):
+        value = storable(value)
     if name.startswith("custom."):
         entity["custom"] = {**entity["custom"], name.removeprefix("custom."): value}
     else:
         entity[name] = value
+
+
+def storable(text: str) -> str:
+    """The text without what no database takes: NULs, and halves of characters."""
+    if text.isascii():
+        return text.replace("\0", "")
+    return text.replace("\0", "").encode(errors="replace").decode()
 
 
 def due_by(due: Mapping[str, Any] | None, unit: Unit) -> datetime | None:
@@ -129,7 +138,7 @@ def change(
         entity["updated_at"] = unit.now
         if kind == "task":
             entity["due_by"] = due_by(entity["due"], unit)
-            _note_task(unit, entity, changed, data)
+            _note_task(unit, entity, changed, data, from_a_tool=origin is not None)
         elif kind == "item":
             unit.emit("item.updated", entity["id"], changed=changed, data=data)
     for link in links:
@@ -139,12 +148,18 @@ def change(
 
 
 def _note_task(
-    unit: Unit, entity: Row, changed: Mapping[str, Any], data: Mapping[str, Any] | None
+    unit: Unit,
+    entity: Row,
+    changed: Mapping[str, Any],
+    data: Mapping[str, Any] | None,
+    *,
+    from_a_tool: bool,
 ) -> None:
     type_ = "task.updated"
     if "status" in changed:
-        before = TaskStatus(changed["status"]["before"])
-        after = advance(before, TaskStatus(entity["status"]))
+        before, after = (TaskStatus(changed["status"][one]) for one in ("before", "after"))
+        if not from_a_tool:  # people in tools go where they like; it has happened
+            advance(before, after)
         finished = after in work.FINISHED
         entity["completed_at"] = unit.now if finished else None
         if after is TaskStatus.DONE:
@@ -164,7 +179,8 @@ def outward_fields(unit: Unit, link: Mapping[str, Any]) -> set[str]:
 
 
 def _tell(unit: Unit, kind: str, entity: Row, link: Row, names: set[str]) -> None:
-    names &= outward_fields(unit, link)
+    if names and not link["remote_deleted"]:
+        names &= outward_fields(unit, link)
     if names and not link["remote_deleted"]:
         unit.push(
             NewPush(
@@ -199,3 +215,23 @@ def mirror(unit: Unit, kind: str, entity: Row, connection: str, object: str | No
         )
     )
     return True
+
+
+def mirror_comment(
+    unit: Unit, comment: Row, links: Collection[Row], *, except_for: str | None = None
+) -> None:
+    """Have a comment written beneath its task in every tool that holds the task (`links`) and may
+    show it: a public one everywhere, an internal one where the tool can keep it internal.
+    `except_for` is the connection it came from.
+    """
+    for link in links:
+        if link["connection"] == except_for or link["remote_deleted"]:
+            continue
+        target = unit.snapshot.mirror(link["connection"], "comment")
+        mapping = unit.snapshot.mapping(link["connection"], target) if target else None
+        if mapping is None:
+            continue
+        field = mapping.spec.fields.get("visibility")
+        keeps_it = field is not None and mapping.spec.direction_of(field) != "in"
+        if comment["visibility"] == "public" or keeps_it:
+            mirror(unit, "comment", comment, link["connection"], target)

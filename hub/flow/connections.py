@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from connectors.sdk import AuthError, ConfigError, ConnectorError
 from hub.process.people import owner
-from hub.store import exceptions, running
+from hub.store import exceptions, inbox, outbox, queue, running
 from hub.store.exceptions import Trouble
+from hub.store.tables import pushes, records
 from hub.unit import Unit
 
 PATIENCE = 5
@@ -37,12 +38,17 @@ def resume(unit: Unit, connection: str) -> None:
     """Go on, and close what was open about it."""
     if running.set_connection(unit.tx, connection, "active", None, unit.now):
         unit.emit("connection.resumed", connection)
+    queue.hurry(unit.tx, outbox.PUSHES, pushes.c.connection == connection)
+    queue.hurry(unit.tx, inbox.RECORDS, records.c.connection == connection)
+    running.pull_all_soon(unit.tx, connection)
     _settle(unit, connection, "resumed")
 
 
 def note_success(unit: Unit, connection: str) -> None:
     """The vendor answers; trouble that was shown is over."""
     running.note_success(unit.tx, connection, unit.now)
+    if connection in running.paused(unit.tx):
+        return  # what answers is not what it was paused for; a person resumes it
     _settle(unit, connection, "it answers again")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy.engine import RowMapping
+from sqlalchemy.exc import OperationalError
 
 from connectors.sdk import (
     ConfigError,
@@ -33,6 +34,7 @@ from hub.flow.agree import agree
 from hub.flow.outward import Plan, plan_all
 from hub.flow.stage import take
 from hub.hub import Hub
+from hub.live import Snapshot
 from hub.process.people import owner
 from hub.store import inbox, outbox, queue, running, work
 from hub.store.exceptions import Trouble
@@ -82,8 +84,7 @@ def _deliver_group(
     except ConnectorError as error:
         _hold_back(hub, claim, connection, rows, error)
         return 0
-    with hub.database.read() as tx:
-        plans = plan_all(hub, snapshot, tx, rows)
+    plans = _plan(hub, snapshot, rows)
     reach("deliver.claimed")
     done = 0
     size = max(CHUNK, spec.batch)
@@ -113,10 +114,12 @@ def _deliver_some(
     """Send a few pushes and store what became of them, before the next few."""
     ready = [plan for plan in plans if plan.change is not None]
     results: dict[int, Result] = {}
+    settled: dict[int, Result] = {}
     try:
         settled = _look_up(connector, object, spec, ready)
         results |= settled
         rest = [plan for plan in ready if plan.row["position"] not in settled]
+        _note_creates(hub, claim, rest)
         size = max(1, spec.batch)
         for start in range(0, len(rest), size):
             some = rest[start : start + size]
@@ -124,6 +127,9 @@ def _deliver_some(
             results |= {
                 plan.row["position"]: answer for plan, answer in zip(some, answers, strict=True)
             }
+    except (queue.LostLease, OperationalError) as error:
+        log.warning("pushes were taken over", error=str(error))
+        return 0
     except ConnectorError as error:
         unsent = [plan for plan in ready if plan.row["position"] not in results]
         for plan in unsent:
@@ -137,11 +143,38 @@ def _deliver_some(
                 plan.row["position"],
                 Result(Outcome.UNKNOWN, message=f"{type(error).__name__}: {error}"),
             )
+    for plan in plans:
+        plan.looked_up = plan.row["position"] in settled
     if ready:
         reach("deliver.pushed")
     done = _record(hub, claim, spec, plans, results)
     reach("deliver.recorded")
     return done
+
+
+def _plan(hub: Hub, snapshot: Snapshot, rows: Sequence[RowMapping]) -> list[Plan]:
+    """What the rows write; one that cannot be worked out does not stop the others."""
+    try:
+        with hub.database.read() as tx:
+            return plan_all(hub, snapshot, tx, rows)
+    except OperationalError:
+        raise
+    except Exception as error:
+        if len(rows) > 1:
+            return [plan for row in rows for plan in _plan(hub, snapshot, [row])]
+        log.exception("push could not be worked out", push=rows[0]["id"])
+        return [Plan(rows[0], error=f"{type(error).__name__}: {error}"[:2000])]
+
+
+def _note_creates(hub: Hub, claim: queue.Claim, plans: Sequence[Plan]) -> None:
+    sent = {
+        plan.row["position"]: plan.values
+        for plan in plans
+        if plan.change and plan.change.op == "create" and plan.row["entity_type"] != "message"
+    }
+    if sent:
+        with hub.database.write() as tx:
+            outbox.note_creates(tx, claim, sent)
 
 
 def _as_result(error: ConnectorError) -> Result:
@@ -300,7 +333,13 @@ def _settle(
         case Outcome.OK:
             external_id = result.record.id if result.record else row["external_id"]
             if row["entity_type"] != "message":
-                agree(unit, plan, result.record, entities.get(row["entity_id"]))
+                agree(
+                    unit,
+                    plan,
+                    result.record,
+                    entities.get(row["entity_id"]),
+                    found=plan.looked_up,
+                )
             unit.emit(
                 "push.sent",
                 row["entity_id"],
@@ -346,7 +385,7 @@ def _settle(
                 _failed(unit, row, result.message)
             return False
         case Outcome.UNKNOWN:
-            return _unknown(unit, claim, spec, row, result)
+            return _unknown(unit, claim, spec, plan, result)
         case _:
             _failed(unit, row, _why(result))
             queue.finish(
@@ -354,6 +393,7 @@ def _settle(
                 claim,
                 [position],
                 "failed",
+                claims=0,  # refused: nothing happened, and a retry need not look
                 error=_why(result)[:2000],
                 result={"field_errors": dict(result.field_errors), "note": result.message},
             )
@@ -388,14 +428,13 @@ def _backoff(attempts: int, seed: str) -> float:
     return base * (0.875 + 0.25 * (hash(seed) % 1000) / 1000)
 
 
-def _unknown(
-    unit: Unit, claim: queue.Claim, spec: ObjectSpec, row: RowMapping, result: Result
-) -> bool:
+def _unknown(unit: Unit, claim: queue.Claim, spec: ObjectSpec, plan: Plan, result: Result) -> bool:
     """The effect may have happened. Where it can be looked up, it soon is; else a person must
     say.
     """
-    harmless = spec.keyed or row["op"] != "create"
-    if harmless or (spec.find and row["claims"] == 0):
+    row = plan.row
+    harmless = spec.keyed or (plan.change is not None and plan.change.op != "create")
+    if harmless or (spec.find and not plan.looked_up):
         delay = _backoff(row["attempts"], row["id"])
         if queue.postpone(
             unit.tx, claim, row["position"], result.message[:2000], delay, unsure=True

@@ -32,6 +32,8 @@ class Plan:
     superseded: bool = False
     waits: bool = False
     error: str | None = None
+    looked_up: bool = False
+    """Its outcome was looked up rather than written now."""
 
 
 def plan_all(
@@ -65,7 +67,7 @@ def plan_all(
             ),
             None,
         )
-        if entity is None:
+        if entity is None or _never_needed(row, plan.link, entity):
             plan.superseded = True
         elif row["op"] == "update" and (row["entity_id"] in carried or plan.link is None):
             plan.superseded = True  # a newer update, or the create that comes first, brings it
@@ -79,6 +81,12 @@ def plan_all(
         if plan.row["op"] == "update" and plan.row["entity_id"] in created:
             plan.change, plan.superseded = None, True
     return plans
+
+
+def _never_needed(row: RowMapping, link: Row | None, entity: Row) -> bool:
+    """Cancelled before any attempt to create it: then nobody there need hear of it."""
+    untried = row["op"] == "create" and link is None and not row["claims"] and not row["attempts"]
+    return untried and entity.get("status") == "cancelled"
 
 
 def _message(hub: Hub, row: RowMapping) -> Change:
@@ -109,6 +117,7 @@ def _plan_entity(snapshot: Snapshot, tx: Connection, plan: Plan, entity: Row) ->
         review = {
             one["data"].get("field")
             for one in exceptions.open_of(tx, entity["id"], "sync_conflict")
+            if one["data"].get("connection") == row["connection"]
         }
         missing = object()
         names = {

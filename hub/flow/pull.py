@@ -9,8 +9,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import OperationalError
 
-from connectors.sdk import ConfigError, ConnectorError, Page, RateLimitError, Record, Source
+from connectors.sdk import (
+    ConfigError,
+    ConnectorError,
+    Page,
+    PayloadError,
+    RateLimitError,
+    Record,
+    Source,
+)
 from hub.failpoints import reach
 from hub.flow import connections
 from hub.hub import Hub
@@ -19,7 +29,10 @@ from hub.live import Snapshot
 from hub.process.calendar import parse_duration
 from hub.store import inbox, running, work
 from hub.store.inbox import NewRecord
+from hub.store.queue import LostLease
 from hub.store.tables import events, records
+
+log = structlog.get_logger("hub.pull")
 
 LEASE = timedelta(seconds=90)
 
@@ -81,7 +94,13 @@ def pull(
             _store_page(hub, result, page, fence, full=full)
             if progress:
                 progress(result.seen)
-    except ConnectorError as error:
+    except LostLease:
+        result.busy = True  # somebody else goes on from the last page
+        return result
+    except OperationalError:
+        raise
+    except Exception as caught:
+        error = caught if isinstance(caught, ConnectorError) else _bug(connection, caught)
         result.error = str(error)
         wait = timedelta(seconds=error.retry_after if isinstance(error, RateLimitError) else 30.0)
         with hub.unit() as unit:
@@ -94,6 +113,11 @@ def pull(
     if result.queued:
         hub.wake("bring_in")
     return result
+
+
+def _bug(connection: str, error: Exception) -> ConnectorError:
+    log.error("connector failed", connection=connection, exc_info=error)
+    return PayloadError(f"The connector failed: {type(error).__name__}: {error}")
 
 
 def _interval(text: str) -> timedelta:

@@ -7,6 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
+from sqlalchemy.exc import OperationalError
+
 from hub import present
 from hub.flow import change
 from hub.participants import links, messages
@@ -18,18 +21,22 @@ from hub.process.who import Who
 from hub.store import cases, work
 from hub.store.events import EventDraft
 from hub.store.exceptions import Trouble
+from hub.store.queue import LostLease
 from hub.unit import MAX_HOPS, SYSTEM, Unit
 from hub.workspace import Action, Rule
 from mappings.expressions import Context, ExpressionError
 from mappings.expressions import context as make_ready
+
+log = structlog.get_logger("hub.route")
 
 Row = dict[str, Any]
 
 
 def route(unit: Unit) -> None:
     """Let every event of the unit have its consequences, and theirs, until nothing follows."""
-    while unit.unrouted:
+    while unit.unrouted or unit.open_troubles():
         event, hops = unit.unrouted.popleft()
+        unit.hops = hops
         if hops > MAX_HOPS:
             unit.trouble(
                 Trouble(
@@ -44,7 +51,6 @@ def route(unit: Unit) -> None:
                 )
             )
             continue
-        unit.hops = hops
         with unit.acting(SYSTEM, cause=event.id, correlation=event.correlation):
             _move_process(unit, event)
         unit.hops = hops + 1
@@ -76,7 +82,7 @@ def _apply_rules(unit: Unit, event: EventDraft) -> None:
         if trace.verdict == "error":
             event.data = {**event.data, "traces": [*event.data.get("traces", ()), str(trace)]}
     if not matched.rules:
-        if rules.otherwise == "exception":
+        if rules.otherwise == "exception" and not event.type.startswith("exception."):
             unit.trouble(
                 Trouble(
                     "unrouted",
@@ -140,19 +146,24 @@ def _case_view(case: Mapping[str, Any]) -> Row:
 def _act(unit: Unit, event: EventDraft, rule: Rule, action: Action, sees: Context) -> None:
     """Carry out one action. What goes wrong in it is a person's to see and stops nothing else."""
     try:
-        values = action.render(sees)
-        match action.name:
-            case "start_case":
-                _start_case(unit, event, values)
-            case "notify":
-                _notify(unit, event, values, sees)
-            case "create_task":
-                _create_task(unit, event, values, sees)
-            case "update_task" | "assign":
-                _update_task(unit, event, action.name, values, sees)
-            case "raise_exception":
-                _raise(unit, event, rule, values, sees)
-    except (ExpressionError, Nobody, LookupError, ValueError) as error:
+        with unit.attempt():
+            values = action.render(sees)
+            match action.name:
+                case "start_case":
+                    _start_case(unit, event, values)
+                case "notify":
+                    _notify(unit, event, values, sees)
+                case "create_task":
+                    _create_task(unit, event, values, sees)
+                case "update_task" | "assign":
+                    _update_task(unit, event, action.name, values, sees)
+                case "raise_exception":
+                    _raise(unit, event, rule, values, sees)
+    except (OperationalError, LostLease):
+        raise  # the database's trouble, not the rule's
+    except Exception as error:
+        if not isinstance(error, ExpressionError | Nobody | LookupError | ValueError):
+            log.exception("action failed", rule=rule.name, action=action.name)
         unit.trouble(
             Trouble(
                 "validation",

@@ -52,6 +52,8 @@ def in_halves(
         log.warning(
             "batch given up", queue=claim.queue.table.name, rows=len(rows), error=str(error)
         )
+        if isinstance(error, OperationalError):
+            _give_back(hub, claim, rows)
         return 0
     except Exception as error:
         if len(rows) > 1:
@@ -61,6 +63,15 @@ def in_halves(
             )
         log.exception("row failed", queue=claim.queue.table.name, position=rows[0]["position"])
         return _put_off(hub, claim, rows[0], error, give_up, delay)
+
+
+def _give_back(hub: Hub, claim: Claim, rows: Rows) -> None:
+    """Nothing was done with these rows, and not through their fault (a deadlock, a full disk)."""
+    try:
+        with hub.database.write() as tx:
+            queue.release(tx, claim, [row["position"] for row in rows], 1.0)
+    except OperationalError as error:
+        log.warning("their leases must run out", rows=len(rows), error=str(error))
 
 
 def _put_off(

@@ -23,6 +23,8 @@ log = structlog.get_logger("hub.scheduler")
 TICK = 0.5
 LEASE = timedelta(seconds=10)
 KEEP_RECORDS = timedelta(days=7)
+SEALED = 5000
+"""Events sealed in one tick at most."""
 _HOURLY = 7200
 """Ticks between the rare chores."""
 
@@ -44,7 +46,7 @@ class Scheduler:
         with hub.database.write() as tx:
             if not running.hold(tx, "scheduler", self.name, LEASE):
                 return
-            events.seal(tx)
+            events.seal(tx, SEALED)
         with hub.database.read() as tx:
             waiting = {
                 "intake": queue.due_count(tx, inbox.DELIVERIES),

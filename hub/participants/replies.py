@@ -42,7 +42,10 @@ def on_message(unit: Unit, connection: str, record: Record) -> None:
         return  # this mail is here already
     step = cases.step(unit.tx, asked["entity_id"])
     text = str(data.get("reply") or data.get("text") or "").strip()[:_MOST]
-    if step is None or not step["task"] or not text:
+    if not text:
+        return
+    if step is None or not step["task"]:
+        _unplaced(unit, connection, record, asked, step, text)
         return
     author = work.ensure_external(unit.tx, str(data.get("from")), unit.now, data.get("from_name"))
     comment = change.new_entity(
@@ -70,6 +73,33 @@ def on_message(unit: Unit, connection: str, record: Record) -> None:
             "from": data.get("from"),
             "body": text[:500],
         },
+    )
+    change.mirror_comment(
+        unit, comment, work.links_of(unit.tx, [step["task"]]).get(step["task"], ())
+    )
+
+
+def _unplaced(
+    unit: Unit,
+    connection: str,
+    record: Record,
+    asked: RowMapping,
+    step: Mapping[str, Any] | None,
+    text: str,
+) -> None:
+    """A person answered a mail of ours that belongs to no task: a decision's, or a notice."""
+    decides = " Mail decides nothing: the decision waits on its page." if step else ""
+    unit.trouble(
+        Trouble(
+            "unrouted",
+            f"{record.data.get('from_name') or record.data.get('from')} answered by mail",
+            f"“{text[:500]}”{decides}",
+            severity="low",
+            subject=step["id"] if step else asked["entity_id"],
+            owner=step["accountable"] if step else owner(unit),
+            place=f"{connection}/{record.id}"[:150],
+            data={"case": step["case_id"] if step else None},
+        )
     )
 
 

@@ -235,6 +235,8 @@ def carry_out(unit: Unit, held: Running, effects: Sequence[engine.Effect]) -> No
                 row = _new_step(case, held.definition.steps[key], run)
                 cases.insert_steps(unit.tx, [row])
                 held.steps.append(row)
+                if row["form"]:  # the new run asks anew; what was answered stays in the events
+                    case["data"] = {k: v for k, v in case["data"].items() if k != key}
             case engine.ActivateStep(key, run):
                 _activate(unit, held, _step(held, key, run))
             case engine.SkipStep(key, run):
@@ -369,7 +371,7 @@ def _terminate(unit: Unit, held: Running, step: Row) -> None:
         return
     if step["decision"]:
         decision = cases.decision(unit.tx, step["decision"], lock=True)
-        if decision and decision["outcome"] is None:
+        if decision and decision["outcome"] in (None, "expired"):
             decision["outcome"] = "withdrawn"
             cases.save_decision(unit.tx, decision)
             unit.emit("decision.withdrawn", decision["id"], case=held.case["id"])
@@ -398,6 +400,7 @@ def _raise(unit: Unit, held: Running, effect: engine.RaiseException) -> None:
             severity="high",
             subject=step["id"],
             owner=held.case["accountable"],
+            place=effect.title[:100],
             data={"case": held.case["id"], "step": step["key"]},
         )
     )

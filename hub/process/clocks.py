@@ -12,15 +12,21 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import structlog
+from sqlalchemy.exc import OperationalError
+
 from hub.participants import links, messages
 from hub.participants.messages import Message
 from hub.process.calendar import Duration, parse_duration
 from hub.process.model import StepDefinition
 from hub.process.people import Nobody, resolve
 from hub.process.who import Who
-from hub.store import cases, exceptions, running, work
+from hub.store import cases, running, work
 from hub.store.exceptions import Trouble
+from hub.store.queue import LostLease
 from hub.unit import Unit
+
+log = structlog.get_logger("hub.clocks")
 
 Row = dict[str, Any]
 
@@ -66,17 +72,41 @@ def wind(unit: Unit, step: Row, definition: StepDefinition) -> None:
 
 
 def fire(unit: Unit) -> int:
-    """Do what due timers ask for; how many there were."""
+    """Do what due timers ask for; how many there were. Of several reminders that come due at once,
+    because nobody could fire them, one is sent.
+    """
     timers = running.due_timers(unit.tx, unit.now)
+    reminded: set[str] = set()
     for timer in timers:
         step = cases.step(unit.tx, timer["subject"])
         if step is None or step["status"] != "active":
             continue
+        if timer["kind"] != "escalate" and step["id"] in reminded:
+            continue
         case = cases.load(unit.tx, [step["case_id"]])[step["case_id"]]
-        if timer["kind"] == "escalate":
-            _escalate(unit, case, step, timer["data"])
-        else:
-            _remind(unit, case, step)
+        try:
+            with unit.attempt():
+                if timer["kind"] == "escalate":
+                    _escalate(unit, case, step, timer["data"])
+                else:
+                    _remind(unit, case, step)
+                    reminded.add(step["id"])
+        except (OperationalError, LostLease):
+            raise
+        except Exception as error:
+            log.exception("timer failed", timer=timer["id"])
+            unit.trouble(
+                Trouble(
+                    "stalled",
+                    f"'{step['title']}' could not be chased",
+                    f"{timer['kind']}: {type(error).__name__}: {error}",
+                    severity="high",
+                    subject=step["id"],
+                    owner=step["accountable"],
+                    place=timer["kind"],
+                    data={"case": case["id"]},
+                )
+            )
     running.end_timers(unit.tx, [timer["id"] for timer in timers])
     return len(timers)
 
@@ -159,14 +189,10 @@ def note_overdue(unit: Unit) -> int:
     """Raise an exception for every active step whose time is up and that has none yet; how many."""
     from hub.process.cases import hold, judge_health
 
-    late = cases.overdue_steps(unit.tx, unit.now)
-    known = {
-        row["subject"]
-        for row in exceptions.open_of(unit.tx, [step["id"] for step in late], "overdue")
-    }
-    fresh = [step for step in late if step["id"] not in known]
+    fresh = cases.overdue_steps(unit.tx, unit.now)
     for step in fresh:
         held = hold(unit, step["case_id"])
+        _expire(unit, step)
         unit.trouble(
             Trouble(
                 "overdue",
@@ -181,5 +207,20 @@ def note_overdue(unit: Unit) -> int:
         unit.emit("clock.breached", step["id"], case=step["case_id"], data={"due": step["due"]})
         judge_health(unit, held)
         held.case["version"] += 1
+        held.case["updated_at"] = unit.now
         cases.save(unit.tx, held.case)
     return len(fresh)
+
+
+def _expire(unit: Unit, step: Row) -> None:
+    """Silence decides nothing: an unanswered question or handoff is noted as expired, and can
+    still be answered.
+    """
+    decision = cases.decision(unit.tx, step["decision"], lock=True) if step["decision"] else None
+    if decision and decision["outcome"] is None:
+        decision["outcome"] = "expired"
+        cases.save_decision(unit.tx, decision)
+        unit.emit("decision.expired", decision["id"], case=step["case_id"])
+    handoff = step["handoff"]
+    if handoff and cases.answer_handoff(unit.tx, handoff, "expired", unit.now, None):
+        unit.emit("handoff.expired", handoff, case=step["case_id"])

@@ -53,7 +53,7 @@ def make_token(
             id=id,
             kind=kind,
             hash=digest(secret),
-            name=name,
+            name=name[:100],
             role=role,
             party=party,
             subject=subject,

@@ -11,7 +11,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from hub.store import dialect
-from hub.store.tables import case_items, cases, decisions, definitions, handoffs, steps
+from hub.store.tables import (
+    case_items,
+    cases,
+    decisions,
+    definitions,
+    exceptions,
+    handoffs,
+    steps,
+)
 from hub.store.types import to_json
 
 RUNNING = ("active", "suspended")
@@ -29,7 +37,10 @@ def load(tx: Connection, ids: Collection[str], *, lock: bool = False) -> dict[st
 
 
 def running(tx: Connection, process: str, key: str) -> str | None:
-    """The id of the running case of a process with this key."""
+    """The id of the running case of a process with this key. Whoever asks may then start one: two
+    who ask at once take turns.
+    """
+    dialect.critical_section(tx, f"case:{process}/{key}")
     return tx.scalar(
         sa.select(cases.c.id).where(
             cases.c.process == process, cases.c.key == key, cases.c.status.in_(RUNNING)
@@ -144,7 +155,14 @@ def save_step(tx: Connection, row: Row) -> None:
 
 
 def overdue_steps(tx: Connection, now: datetime, limit: int = 200) -> list[Row]:
-    """Active steps of running cases whose time is up, the latest first."""
+    """Active steps of running cases whose time is up and of which nobody was told since, the
+    latest first.
+    """
+    told = sa.exists().where(
+        exceptions.c.subject == steps.c.id,
+        exceptions.c.type == "overdue",
+        exceptions.c.opened_at >= steps.c.due_by,
+    )
     statement = (
         sa.select(steps)
         .join(cases, cases.c.id == steps.c.case_id)
@@ -152,6 +170,7 @@ def overdue_steps(tx: Connection, now: datetime, limit: int = 200) -> list[Row]:
             steps.c.status == "active",
             steps.c.due_by < now,
             cases.c.status == "active",
+            sa.not_(told),
         )
         .order_by(steps.c.due_by)
         .limit(limit)

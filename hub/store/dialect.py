@@ -104,6 +104,12 @@ def insert_or_ignore(
         connection.execute(make(table).on_conflict_do_nothing(), list(rows))
 
 
+def insert_new(connection: Connection, table: sa.Table, row: dict[str, Any]) -> bool:
+    """Insert a row unless it collides with a unique key; whether it is new."""
+    make = sqlite.insert if is_sqlite(connection) else postgresql.insert
+    return bool(connection.execute(make(table).values(**row).on_conflict_do_nothing()).rowcount)
+
+
 def upsert(
     connection: Connection,
     table: sa.Table,

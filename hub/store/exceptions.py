@@ -53,39 +53,57 @@ def raise_(tx: Connection, troubles: Sequence[Trouble], now: datetime) -> list[t
     answers = []
     for trouble in troubles:
         there = known.get(trouble.fingerprint)
-        if there:
-            tx.execute(
-                sa.update(exceptions)
-                .where(exceptions.c.id == there)
-                .values(
-                    count=exceptions.c.count + 1,
-                    seen_at=now,
-                    detail=trouble.detail,
-                    data=dict(trouble.data),
+        while there is None:
+            made = _open(tx, trouble, now)
+            if made is not None:
+                break
+            # another worker opened it since we looked
+            there = tx.scalar(
+                sa.select(exceptions.c.id).where(
+                    exceptions.c.fingerprint == trouble.fingerprint, exceptions.c.status.in_(OPEN)
                 )
             )
-            answers.append((there, False))
+        if there is None:
+            assert made is not None  # noqa: S101 - the loop ends with one or the other
+            known[trouble.fingerprint] = made
+            answers.append((made, True))
             continue
-        made = new_id("exc")
         tx.execute(
-            sa.insert(exceptions).values(
-                id=made,
-                type=trouble.type,
-                severity=trouble.severity,
-                title=trouble.title,
-                detail=trouble.detail,
-                owner=trouble.owner,
-                status="open",
-                subject=trouble.subject,
-                fingerprint=trouble.fingerprint,
-                data=dict(trouble.data),
-                opened_at=now,
+            sa.update(exceptions)
+            .where(exceptions.c.id == there)
+            .values(
+                count=exceptions.c.count + 1,
                 seen_at=now,
+                detail=trouble.detail,
+                data=dict(trouble.data),
             )
         )
-        known[trouble.fingerprint] = made
-        answers.append((made, True))
+        answers.append((there, False))
     return answers
+
+
+def _open(tx: Connection, trouble: Trouble, now: datetime) -> str | None:
+    """A new exception's id; None if the same one is open already."""
+    made = new_id("exc")
+    new = dialect.insert_new(
+        tx,
+        exceptions,
+        {
+            "id": made,
+            "type": trouble.type,
+            "severity": trouble.severity,
+            "title": trouble.title,
+            "detail": trouble.detail,
+            "owner": trouble.owner,
+            "status": "open",
+            "subject": trouble.subject,
+            "fingerprint": trouble.fingerprint,
+            "data": dict(trouble.data),
+            "opened_at": now,
+            "seen_at": now,
+        },
+    )
+    return made if new else None
 
 
 def close(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,8 +28,8 @@ def store(tx: Connection, batch: Sequence[Incoming]) -> list[Stored]:
     The same delivery id with another body is stored beside the first with the verdict `altered`,
     never dropped.
     """
-    now = datetime.now(UTC)
-    keys = {f"{one.connection}\n{one.delivery_id}" for one in batch if one.delivery_id}
+    now = dialect.database_now(tx)
+    keys = {key for one in batch if (key := _dedupe(one))}
     known = {
         row.dedupe: (row.id, row.body_hash)
         for row in tx.execute(
@@ -41,7 +41,7 @@ def store(tx: Connection, batch: Sequence[Incoming]) -> list[Stored]:
     rows: list[dict[str, Any]] = []
     answers: list[Stored] = []
     for one in batch:
-        dedupe = f"{one.connection}\n{one.delivery_id}"[:400] if one.delivery_id else None
+        dedupe = _dedupe(one)
         verdict: str = one.verdict
         first = known.get(dedupe) if dedupe else None
         if first and first[1] == one.body_hash:
@@ -79,21 +79,39 @@ def store(tx: Connection, batch: Sequence[Incoming]) -> list[Stored]:
     if not rows:
         return answers
     dialect.insert_or_ignore(tx, deliveries, rows)
-    if any(row["dedupe"] for row in rows):
-        # another process may have stored the same delivery between our look and our insert
-        ours = [row["dedupe"] for row in rows if row["dedupe"]]
-        stored = {
-            row.dedupe: row.id
-            for row in tx.execute(
-                sa.select(deliveries.c.dedupe, deliveries.c.id).where(deliveries.c.dedupe.in_(ours))
-            )
-        }
-        lost = {row["id"]: stored[row["dedupe"]] for row in rows if row["dedupe"]}
-        answers = [
-            Stored(lost[one.id], True) if lost.get(one.id, one.id) != one.id else one
-            for one in answers
-        ]
-    return answers
+    lost = _overtaken(tx, rows)
+    return [Stored(lost[one.id], True) if one.id in lost else one for one in answers]
+
+
+def _dedupe(one: Incoming) -> str | None:
+    return f"{one.connection}\n{one.delivery_id}"[:400] if one.delivery_id else None
+
+
+def _overtaken(tx: Connection, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Another process may have stored a delivery between our look and our insert: our id to its.
+
+    Where it stored another body under the same delivery id, ours is kept beside it as `altered`.
+    """
+    ours = {row["dedupe"]: row for row in rows if row["dedupe"]}
+    if not ours:
+        return {}
+    lost: dict[str, str] = {}
+    beside: list[dict[str, Any]] = []
+    for there in tx.execute(
+        sa.select(deliveries.c.dedupe, deliveries.c.id, deliveries.c.body_hash).where(
+            deliveries.c.dedupe.in_(ours)
+        )
+    ):
+        mine = ours[there.dedupe]
+        if there.id == mine["id"]:
+            continue
+        if there.body_hash == mine["body_hash"]:
+            lost[mine["id"]] = there.id
+        else:
+            other = f"{there.dedupe}\n{mine['body_hash']}"
+            beside.append({**mine, "verdict": "altered", "dedupe": other})
+    dialect.insert_or_ignore(tx, deliveries, beside)
+    return lost | (_overtaken(tx, beside) if beside else {})
 
 
 def _find(tx: Connection, dedupe: str) -> tuple[str, str] | None:
@@ -110,7 +128,7 @@ def replay(tx: Connection, delivery: str) -> str | None:
     row = tx.execute(sa.select(deliveries).where(deliveries.c.id == delivery)).mappings().first()
     if row is None:
         return None
-    now, new = datetime.now(UTC), new_id("dlv")
+    now, new = dialect.database_now(tx), new_id("dlv")
     kept = ("connection", "delivery_id", "received_at", "method", "url", "headers", "body",
             "body_hash", "size", "verdict")  # fmt: skip
     tx.execute(
@@ -184,6 +202,7 @@ def record_of(payload: Mapping[str, Any]) -> Record:
 def enqueue(tx: Connection, batch: Sequence[NewRecord], received_at: datetime) -> None:
     """Queue records for normalizing; each remote record is its own lane."""
     if batch:
+        now = dialect.database_now(tx)
         tx.execute(
             sa.insert(records),
             [
@@ -197,7 +216,7 @@ def enqueue(tx: Connection, batch: Sequence[NewRecord], received_at: datetime) -
                     "delivery": one.delivery,
                     "received_at": received_at,
                     **queue.work_row(
-                        received_at,
+                        now,
                         f"{one.connection}/{one.object}/{one.external_id}",
                         RECORDS.ready,
                     ),
@@ -216,7 +235,13 @@ def retry_records(tx: Connection, connection: str, external_id: str, now: dateti
             records.c.external_id == external_id[:400],
             records.c.status == RECORDS.aside,
         )
-        .values(status=RECORDS.ready, next_attempt_at=now, claims=0, attempts=0, error=None)
+        .values(
+            status=RECORDS.ready,
+            next_attempt_at=dialect.database_now(tx),
+            claims=0,
+            attempts=0,
+            error=None,
+        )
     ).rowcount
 
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from hub.ids import new_id
-from hub.store import queue
+from hub.store import dialect, queue
 from hub.store.tables import pushes
 
 PUSHES = queue.Queue(pushes, ready="pending", aside="failed", max_attempts=12)
@@ -43,6 +43,7 @@ def enqueue(tx: Connection, batch: Sequence[NewPush], now: datetime) -> None:
     their own way.
     """
     if batch:
+        ready_at = dialect.database_now(tx)
         tx.execute(
             sa.insert(pushes),
             [
@@ -59,7 +60,7 @@ def enqueue(tx: Connection, batch: Sequence[NewPush], now: datetime) -> None:
                     "cause": one.cause,
                     "correlation": one.correlation,
                     "created_at": now,
-                    **queue.work_row(now, _lane(one), PUSHES.ready),
+                    **queue.work_row(ready_at, _lane(one), PUSHES.ready),
                 }
                 for one in batch
             ],
@@ -68,6 +69,20 @@ def enqueue(tx: Connection, batch: Sequence[NewPush], now: datetime) -> None:
 
 def _lane(push: NewPush) -> str:
     return f"{push.connection}/{push.key if push.entity_type == 'message' else push.entity_id}"
+
+
+def note_creates(tx: Connection, claim: queue.Claim, sent: Mapping[int, Mapping[str, Any]]) -> None:
+    """Keep, before creates are sent, which values they carry, by position: if one comes back by
+    another way than its answer, they tell our own words from a person's. Raises LostLease.
+    """
+    for position, values in sent.items():
+        done = tx.execute(
+            sa.update(pushes)
+            .where(pushes.c.position == position, pushes.c.fence == claim.fence)
+            .values(fields=dict(values))
+        ).rowcount
+        if not done:
+            raise queue.LostLease("The push was taken over.")
 
 
 def supersede(tx: Connection, positions: Sequence[int], by: str) -> None:
@@ -122,12 +137,23 @@ def list_pushes(
 
 
 def retry(tx: Connection, id: str, now: datetime) -> bool:
-    """Send a failed or unknown push again, with its old key. False: it is neither."""
+    """Send a failed or unknown push again, with its old key. False: it is neither.
+
+    A failed one whose effect may have happened is looked up first; of an unknown one that was done,
+    and a person who looked says that it did not.
+    """
+    looked = pushes.c.status == "unknown"
     return bool(
         tx.execute(
             sa.update(pushes)
             .where(pushes.c.id == id, pushes.c.status.in_(("failed", "unknown")))
-            .values(status="pending", next_attempt_at=now, claims=0, attempts=0, error=None)
+            .values(
+                status="pending",
+                next_attempt_at=dialect.database_now(tx),
+                claims=sa.case((looked, 0), else_=pushes.c.claims),
+                attempts=0,
+                error=None,
+            )
         ).rowcount
     )
 

@@ -114,7 +114,7 @@ def claim(tx: Connection, queue: Queue, limit: int, *conditions: sa.ColumnElemen
             .where(columns.position.in_([row["position"] for row in poison]))
             .values(
                 status=queue.aside,
-                claims=0,
+                claims=1,  # what it was meant to do may have happened: a retry looks first
                 lease_until=None,
                 error="every worker that took this row died",
             )
@@ -181,9 +181,9 @@ def postpone(
         raise LostLease("The row was taken over.")
     attempts += 1 if counted else 0
     aside = counted and attempts >= claim.queue.max_attempts
-    tx.execute(
+    done = tx.execute(
         sa.update(claim.queue.table)
-        .where(columns.position == position)
+        .where(_held(claim, [position], now))
         .values(
             status=claim.queue.aside if aside else claim.queue.ready,
             attempts=attempts,
@@ -192,8 +192,21 @@ def postpone(
             lease_until=None,
             next_attempt_at=now + timedelta(seconds=delay),
         )
-    )
+    ).rowcount
+    if not done:
+        raise LostLease("The row was taken over.")
     return aside
+
+
+def renew(tx: Connection, claim: Claim, positions: Sequence[int]) -> bool:
+    """Hold rows for another lease. False if any of them was taken over."""
+    now = dialect.database_now(tx)
+    done = tx.execute(
+        sa.update(claim.queue.table)
+        .where(_held(claim, positions, now))
+        .values(lease_until=now + LEASE)
+    ).rowcount
+    return done == len(positions)
 
 
 def release(tx: Connection, claim: Claim, positions: Sequence[int], delay: float = 0.0) -> None:
@@ -205,6 +218,17 @@ def release(tx: Connection, claim: Claim, positions: Sequence[int], delay: float
             .where(_held(claim, positions, now))
             .values(claims=0, lease_until=None, next_attempt_at=now + timedelta(seconds=delay))
         )
+
+
+def hurry(tx: Connection, queue: Queue, *conditions: sa.ColumnElement[bool]) -> int:
+    """Let rows that wait for their time go at once; how many."""
+    columns = queue.table.c
+    now = dialect.database_now(tx)
+    return tx.execute(
+        sa.update(queue.table)
+        .where(columns.status == queue.ready, columns.next_attempt_at > now, *conditions)
+        .values(next_attempt_at=now)
+    ).rowcount
 
 
 SETTLE = timedelta(seconds=10)
@@ -257,5 +281,5 @@ def due_count(tx: Connection, queue: Queue) -> int:
 
 
 def work_row(now: datetime, lane: str, status: str) -> dict[str, Any]:
-    """The work columns of a new row."""
+    """The work columns of a new row. `now` is the database's, as all that is waited for here."""
     return {"lane": lane[:600], "status": status, "next_attempt_at": now}

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from hub.ids import new_id
 from hub.store import dialect
 from hub.store.queue import LostLease
-from hub.store.tables import connections, cursors, leases, revisions, timers
+from hub.store.tables import connections, cursors, leases, revisions, secrets, timers
 
 Row = dict[str, Any]
 
@@ -52,6 +52,17 @@ def revision(tx: Connection, number: int) -> RowMapping | None:
 def newest_number(tx: Connection) -> int:
     """The number of the revision in force; 0 before the first."""
     return tx.scalar(sa.select(sa.func.max(revisions.c.number))) or 0
+
+
+def configuration_stamp(tx: Connection) -> tuple[int, datetime | None]:
+    """The revision in force (0 before the first), and when a stored secret last changed."""
+    row = tx.execute(
+        sa.select(
+            sa.select(sa.func.max(revisions.c.number)).scalar_subquery(),
+            sa.select(sa.func.max(secrets.c.changed_at)).scalar_subquery(),
+        )
+    ).one()
+    return row[0] or 0, row[1]
 
 
 def list_revisions(tx: Connection, limit: int = 50) -> Sequence[RowMapping]:
@@ -195,6 +206,16 @@ def pull_soon(tx: Connection, connection: str, object: str) -> None:
         {"connection": connection, "object": object, "cursor": {}, "next_pull_at": now},
         ["connection", "object"],
         ["next_pull_at"],
+    )
+
+
+def pull_all_soon(tx: Connection, connection: str) -> None:
+    """Ask for a pull of everything that was ever pulled from a connection."""
+    now = dialect.database_now(tx)
+    tx.execute(
+        sa.update(cursors)
+        .where(cursors.c.connection == connection, cursors.c.next_pull_at > now)
+        .values(next_pull_at=now)
     )
 
 

@@ -430,7 +430,7 @@ events = sa.Table(
     sa.Column("type", sa.String(40), nullable=False),
     sa.Column("time", Moment, nullable=False),
     sa.Column("source", sa.String(200), nullable=False),
-    sa.Column("subject", sa.String(40)),
+    sa.Column("subject", sa.String(100)),
     sa.Column("case_id", sa.String(40)),
     sa.Column("actor", Document, nullable=False),
     sa.Column("on_behalf_of", sa.String(40)),

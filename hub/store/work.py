@@ -190,6 +190,7 @@ def people(tx: Connection) -> dict[str, Row]:
 
 def ensure_external(tx: Connection, email: str, now: datetime, name: str | None = None) -> Row:
     """The external party with this address, made on first sight."""
+    dialect.critical_section(tx, f"party:{email.lower()}")
     row = (
         tx.execute(
             sa.select(parties)

@@ -126,7 +126,7 @@ def upgrade() -> None:
         sa.Column("type", sa.String(length=40), nullable=False),
         sa.Column("time", types.Moment(length=27), nullable=False),
         sa.Column("source", sa.String(length=200), nullable=False),
-        sa.Column("subject", sa.String(length=40), nullable=True),
+        sa.Column("subject", sa.String(length=100), nullable=True),
         sa.Column("case_id", sa.String(length=40), nullable=True),
         sa.Column("actor", types.Document(), nullable=False),
         sa.Column("on_behalf_of", sa.String(length=40), nullable=True),
