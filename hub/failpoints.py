@@ -1,7 +1,9 @@
-"""Places where a test can have the process die, as a power cut would: between an effect and its record, above all.
+"""Places where a test can have the process die, as a power cut would: between an effect and its
+record, above all.
 
 `HUB_FAILPOINT=deliver.pushed:3:/tmp/once` kills the process the third time it reaches that place,
-once: the named file is made first, and while it exists nothing is killed. Unset, this costs nothing.
+once: the named file is made first, and while it exists nothing is killed. Unset, this costs
+nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ _reached = 0
 
 
 def reach(place: str) -> None:
-    """Say that the process is at this place. Does nothing unless a test asked for it to die here."""
+    """Say that the process is at this place. Does nothing unless a test asked for it to die
+    here.
+    """
     if _wanted is not None:
         _perhaps_die(place, _wanted)
 

@@ -146,8 +146,7 @@ def unflow(text: str, *, delsp: bool = False) -> str:
     return "\n".join(result)
 
 
-# ----------------------------------------------------------------------------------------------
-# the reply
+# ---------------------------------------------------------------------------------------- the reply
 
 _ATTRIBUTION = re.compile(
     r"(?:(?:On|Am|Le|El|Il|Op|Em|Den|Dne|W dniu|Il giorno)\b(?=.{0,240}\d).{1,240}"

@@ -79,7 +79,9 @@ def play(
 
 
 def interactive(story: str, port: int, seed: int) -> int:
-    """Play one onboarding to the end and another up to a decision that waits for you; then stay."""
+    """Play onboardings: one to its end, one up to a decision that waits for you, one that waits for
+    its customer; then stay.
+    """
     _end_kindly()
     console = Console()
     wanted = port or 8080
@@ -92,10 +94,18 @@ def interactive(story: str, port: int, seed: int) -> int:
             )
             supervisor.start(hub=world.command("up", "--port", str(world.port)))
             wait_for("the hub answers", lambda: answers(world.url) or supervisor.failed, 60)
-            first, second = customers(seed)[:2]
-            Story(world, first, lambda done: _tell(console, done)).play("settled")
-            console.print(f"[bold]{first.name} is live.[/] Now {second.name}, up to a decision:")
-            Story(world, second, lambda done: _tell(console, done)).play("ask_credit")
+            done, deciding, asked = customers(seed)[:3]
+            for customer, until, words in (
+                (done, "settled", "is live."),
+                (deciding, "ask_credit", "waits for a decision."),
+                (asked, "contract", "is asked for its documents."),
+            ):
+                story_of = Story(world, customer, lambda done: _tell(console, done))
+                try:
+                    story_of.play(until)
+                finally:
+                    story_of.close()
+                console.print(f"[bold]{customer.name} {words}[/]")
         except StoryFailed as failure:
             console.print(f"[bold red]The story failed:[/] {failure}\n{supervisor.tail()}")
             supervisor.stop()

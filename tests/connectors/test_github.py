@@ -93,8 +93,7 @@ def update(record: Record, **fields: Any) -> Change:
     )
 
 
-# ----------------------------------------------------------------------------------------------
-# configuration and check
+# -------------------------------------------------------------------------- configuration and check
 
 
 @pytest.mark.parametrize(
@@ -151,8 +150,7 @@ def test_discover_names_the_real_labels_and_people(
         github.discover("user")
 
 
-# ----------------------------------------------------------------------------------------------
-# pull
+# --------------------------------------------------------------------------------------------- pull
 
 
 def test_an_issue_becomes_a_record(sandbox: GithubSandbox, one: GithubConnector) -> None:
@@ -320,8 +318,7 @@ def test_an_exhausted_budget_says_when_it_is_filled_again(
     assert 3500 < caught.value.retry_after <= 3600
 
 
-# ----------------------------------------------------------------------------------------------
-# push
+# --------------------------------------------------------------------------------------------- push
 
 
 def test_a_create_sends_all_fields_and_hides_its_key(
@@ -508,8 +505,7 @@ def test_a_locked_conversation_is_a_refusal(sandbox: GithubSandbox, one: GithubC
     assert "locked" in result.message
 
 
-# ----------------------------------------------------------------------------------------------
-# unknown outcomes and limits
+# ---------------------------------------------------------------------- unknown outcomes and limits
 
 
 @pytest.mark.parametrize("object", ["issue", "comment"])
@@ -619,8 +615,7 @@ def test_a_token_that_expires_pauses_instead_of_failing_the_record(
     connector.close()
 
 
-# ----------------------------------------------------------------------------------------------
-# the mark
+# ----------------------------------------------------------------------------------------- the mark
 
 
 @pytest.mark.parametrize("text", [None, "", "a", "a\n\nb\n", "<!-- note -->", "a\r\nb"])

@@ -70,8 +70,7 @@ def records(event: str, body: bytes | dict[str, Any]) -> list[Record]:
     return cast("list[Record]", list(parsed))
 
 
-# ----------------------------------------------------------------------------------------------
-# genuine or not
+# ----------------------------------------------------------------------------------- genuine or not
 
 
 def test_the_vector_that_github_publishes() -> None:
@@ -153,8 +152,7 @@ def test_ping_is_answered_and_nothing_else_is_a_handshake() -> None:
     assert records("ping", fixture("ping")) == []
 
 
-# ----------------------------------------------------------------------------------------------
-# what a delivery says
+# ----------------------------------------------------------------------------- what a delivery says
 
 
 @pytest.mark.parametrize("action", ["opened", "edited", "labeled", "assigned"])
@@ -281,8 +279,7 @@ def test_a_broken_form_is_a_payload_error(body: bytes) -> None:
         connector().parse(broken_form)
 
 
-# ----------------------------------------------------------------------------------------------
-# the sandbox sends what GitHub sends
+# -------------------------------------------------------------- the sandbox sends what GitHub sends
 
 
 class Hub:

@@ -1,4 +1,4 @@
-"""State machines: legal steps are the contract's; an illegal one raises and names the legal ones."""
+"""State machines: legal steps are the contract's; an illegal one raises and says what is legal."""
 
 from __future__ import annotations
 
