@@ -21,7 +21,6 @@ class LinkView:
     external_id: str
     url: str
     deleted: bool
-    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

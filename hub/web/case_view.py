@@ -177,7 +177,7 @@ class _Reading:
         titles = {step["key"]: self._title(step) for step in self.steps}
         return planned, tuple(titles.get(key, key) for key in wanted.after if key not in over)
 
-    def _links(self, entity: str | None, title: str = "") -> tuple[LinkView, ...]:
+    def _links(self, entity: str | None) -> tuple[LinkView, ...]:
         return tuple(
             LinkView(
                 link["connection"],
@@ -185,7 +185,6 @@ class _Reading:
                 link["external_id"],
                 link["url"] or "",
                 link["remote_deleted"],
-                title,
             )
             for link in self.links.get(entity or "", ())
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -24,7 +25,7 @@ NOTES = {
     "accepted": "It is yours now. Thank you.",
     "declined": "You declined; whoever answers for it has it back.",
 }
-NO_CASE = Stop(404, "There is no such case", "It may have a typo in its address.")
+NO_CASE = partial(Stop, 404, "There is no such case", "It may have a typo in its address.")
 
 
 def add_cases(router: APIRouter, site: Site) -> None:
@@ -93,7 +94,7 @@ def add_cases(router: APIRouter, site: Site) -> None:
         with hub.database.read() as tx:
             view = case_view(site, tx, id, caller, everything=everything)
         if view is None:
-            raise NO_CASE
+            raise NO_CASE()
         return site.page(
             "case.html", caller, status=status, nav="cases", case=view, note=note,
             problem=problem, kept=kept,

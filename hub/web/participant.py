@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -24,18 +25,21 @@ from hub.unit import Unit, person_actor
 from hub.web import forms
 from hub.web.site import Site, Stop, Typed, When, first, typed
 
-UNKNOWN = Stop(
+UNKNOWN = partial(
+    Stop,
     404,
     "This link leads nowhere",
     "Perhaps it was cut off in your mail program. Please copy the whole address from the mail.",
 )
-EXPIRED = Stop(
+EXPIRED = partial(
+    Stop,
     410,
     "This link no longer works",
     "It is too old, or a wrong code was entered too often. Please answer the mail instead, or ask"
     " whoever wrote to you for a new link.",
 )
-ANSWERED = Stop(
+ANSWERED = partial(
+    Stop,
     409,
     "This was already answered",
     "Thank you. Nothing is open here any more. If something was wrong with the answer, please reply"
@@ -97,10 +101,10 @@ def add_participant(router: APIRouter, site: Site) -> None:
             if refused.code == "form_invalid":
                 return _page(site, asked, sent, refused.errors)
             if refused.code == "already_answered":
-                raise ANSWERED from refused
+                raise ANSWERED() from refused
             raise Stop(refused.status, "This could not be taken", str(refused)) from refused
         except LookupError as error:
-            raise EXPIRED from error
+            raise EXPIRED() from error
         return site.plain("answered.html", asked=asked, finished=finished)
 
 
@@ -111,15 +115,15 @@ def _asked(site: Site, tx: Connection, secret: str) -> Asked:
         id = secret.partition(".")[0]
         made = links.secret_of(site.hub.settings.secret_key, id)
         genuine = hmac.compare_digest(made.encode(), secret.encode(errors="replace"))
-        raise EXPIRED if genuine else UNKNOWN
+        raise EXPIRED() if genuine else UNKNOWN()
     step = cases.step(tx, token["subject"] or "")
     case = cases.load(tx, [step["case_id"]]).get(step["case_id"]) if step else None
     parties = work.load(tx, "party", {token["party"] or "", step["accountable"] if step else ""})
     party = parties.get(token["party"] or "")
     if step is None or case is None or party is None:
-        raise EXPIRED
+        raise EXPIRED()
     if step["status"] != "active" or case["status"] != "active":
-        raise ANSWERED
+        raise ANSWERED()
     accountable = parties.get(step["accountable"])
     return Asked(
         token=token,

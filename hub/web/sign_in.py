@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -11,7 +12,8 @@ from hub import identity
 from hub.store import access
 from hub.web.site import COOKIE, Site, Stop, Typed, session_lifetime, typed
 
-SPENT = Stop(
+SPENT = partial(
+    Stop,
     410,
     "This link no longer works",
     "A sign-in link works once, within half an hour. This one was used, is too old, or is not"
@@ -30,7 +32,7 @@ def add_sign_in(router: APIRouter, site: Site) -> None:
         with hub.database.read() as tx:
             row = access.token(tx, secret, "signin", site.now)
         if row is None or row["used_at"] is not None:
-            raise SPENT
+            raise SPENT()
         return site.plain("sign_in.html", name=row["name"])
 
     @router.post("/sign-in/{secret}")
@@ -38,7 +40,7 @@ def add_sign_in(router: APIRouter, site: Site) -> None:
         site.refuse_foreign(request)
         session = identity.sign_in(hub, secret)
         if session is None:
-            raise SPENT
+            raise SPENT()
         response = RedirectResponse("/", 303)
         response.set_cookie(
             COOKIE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,10 +15,30 @@ from tests.hub.web.seed import Seeded, fill, open_seeded
 Browser = Callable[..., TestClient]
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, tuple[Path, Seeded]]:
+    """A bare hub and a filled one, made once; every test works on a copy of their file."""
+    found = {}
+    for filled in (False, True):
+        folder = tmp_path_factory.mktemp("made")
+        seeded = open_seeded(folder)
+        if filled:
+            fill(seeded)
+        seeded.hub.database.close()
+        found[filled] = (folder / "hub.db", seeded)
+    return found
+
+
 @pytest.fixture
-def bare(tmp_path: Path) -> Iterator[Seeded]:
-    """A workspace without cases."""
+def bare(
+    request: pytest.FixtureRequest, tmp_path: Path, made: dict[bool, tuple[Path, Seeded]]
+) -> Iterator[Seeded]:
+    """A workspace without cases (with them where the test asks for `seeded`)."""
+    file, origin = made["seeded" in request.fixturenames]
+    shutil.copy(file, tmp_path / "hub.db")
     seeded = open_seeded(tmp_path)
+    seeded.cases |= origin.cases
+    seeded.clock.now = origin.clock.now
     yield seeded
     seeded.hub.database.close()
 
@@ -25,7 +46,7 @@ def bare(tmp_path: Path) -> Iterator[Seeded]:
 @pytest.fixture
 def seeded(bare: Seeded) -> Seeded:
     """Cases in every state."""
-    return fill(bare)
+    return bare
 
 
 @pytest.fixture
