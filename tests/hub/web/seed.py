@@ -245,10 +245,12 @@ class Seeded:
             return work(unit)
 
 
-def open_seeded(folder: Path, files: dict[str, str] | None = None) -> Seeded:
+def open_seeded(
+    folder: Path, files: dict[str, str] | None = None, database_url: str | None = None
+) -> Seeded:
     """A hub with a workspace and no cases."""
     clock = Clock()
-    settings = Settings(folder, f"sqlite:///{folder / 'hub.db'}", None, KEY)
+    settings = Settings(folder, database_url or f"sqlite:///{folder / 'hub.db'}", None, KEY)
     hub = open_hub(settings, connector_classes(), env=ENV, clock=clock)
     seeded = Seeded(hub, clock)
     hub.wake = seeded.woken.append
