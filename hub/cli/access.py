@@ -138,7 +138,7 @@ def set_secret(
     if json:
         print_json({"name": name})
     else:
-        typer.echo(f"Stored. Write secret:{name} in hub.yaml; restart a running hub.")
+        typer.echo(f"Stored. Write secret:{name} where hub.yaml needs it.")
 
 
 @secret.command("list", epilog=example("hub secret list", "hub secret list --json"))

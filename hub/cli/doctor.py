@@ -79,6 +79,7 @@ def examine(settings: Settings) -> Iterator[Line]:
         yield from _guarded("clock", lambda: _clock(hub))
         yield from _guarded("workspace", lambda: _workspace(hub))
         yield from _guarded("connections", lambda: _connections(hub))
+        hub.live.close()
         hub.database.close()
     yield from _guarded("broker", lambda: _broker(settings))
     yield from _guarded("disk", lambda: _disk(settings))
@@ -182,7 +183,6 @@ def _connections(hub: Hub) -> Iterator[Line]:
             yield Line(what, "warn", f"{took} It is paused.", remedy)
         else:
             yield Line(what, "ok", took)
-    snapshot.close()
 
 
 def _broker(settings: Settings) -> Iterator[Line]:

@@ -23,6 +23,7 @@ Limit = Annotated[int, typer.Option(help="How many at most.", min=1, max=500)]
 Id = Annotated[str, typer.Argument(metavar="ID", help="As a listing shows it.", show_default=False)]
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_DATABASE = ("OperationalError", "InterfaceError", "DatabaseError")
 WIDE = 10_000
 """Columns where nobody reads along: a pipe gets whole lines."""
 
@@ -96,9 +97,9 @@ def explained(error: Exception) -> str | None:
     module, name = type(error).__module__, type(error).__name__
     if name in ("AlreadyRunning", "Refused") and module.startswith("hub."):
         return f"error: {error}"
-    if module.startswith("sqlalchemy.") and name in ("OperationalError", "InterfaceError"):
+    if module.startswith("sqlalchemy.") and name in _DATABASE:
         first = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        return f"error: the database does not answer: {first}. Check HUB_DATABASE_URL."
+        return f"error: the database cannot be used: {first}. Check HUB_DATABASE_URL."
     if (module.startswith("redis.") and "Connection" in name) or name == "ConnectionClosed":
         return f"error: Redis does not answer: {error}. Check HUB_REDIS_URL."
     return None

@@ -70,6 +70,7 @@ def up(
             )
             serve.up(hub, sock, lambda: _announce(hub, serve.address_of(sock), person), threads)
         finally:
+            hub.live.close()
             hub.database.close()
 
 
@@ -108,6 +109,7 @@ def web(port: Port = 8080, host: Host = "127.0.0.1", strict: Strict = False) -> 
         serve.web(hub, sock, lambda: typer.echo(f"listening on {serve.address_of(sock)}"))
     finally:
         jobs.stop()
+        hub.live.close()
         hub.database.close()
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -62,11 +62,27 @@ def settings_for(folder: Path | None = None) -> Settings:
     return from_environment(workspace=root)
 
 
-def classes() -> dict[str, type[Connector]]:
-    """The installed connectors."""
-    from hub.registry import connector_classes
+class Installed(Mapping[str, "type[Connector]"]):
+    """The installed connectors, imported when one is first looked for: most commands need none."""
 
-    return connector_classes()
+    def _found(self) -> Mapping[str, type[Connector]]:
+        from hub.registry import connector_classes
+
+        return connector_classes()
+
+    def __getitem__(self, name: str) -> type[Connector]:
+        return self._found()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found())
+
+    def __len__(self) -> int:
+        return len(self._found())
+
+
+def classes() -> Mapping[str, type[Connector]]:
+    """The installed connectors."""
+    return Installed()
 
 
 def quiet() -> None:
@@ -93,6 +109,7 @@ def opened(folder: Path | None = None) -> Iterator[Hub]:
     try:
         yield hub
     finally:
+        hub.live.close()
         hub.database.close()
 
 
