@@ -17,6 +17,9 @@ import pytest
 import yaml
 from typer.testing import Result
 
+from connectors.github.sandbox import GithubSandbox
+from tests import servers
+
 Run = Callable[..., Result]
 Read = Callable[..., Any]
 Start = Callable[..., "Process"]
@@ -148,6 +151,43 @@ def test_a_running_hub_takes_up_a_new_revision(workspace: Path, start: Start, ru
 @pytest.mark.parametrize("part", ["web", "worker", "scheduler"])
 def test_a_part_of_a_scaled_hub_says_what_it_needs(part: str, workspace: Path, run: Run) -> None:
     assert "HUB_REDIS_URL is not set" in run(part, code=1).stderr
+
+
+@pytest.mark.scaled
+def test_the_parts_of_a_scaled_hub_work_together(
+    workspace: Path,
+    github: GithubSandbox,
+    open_issue: Callable[..., Any],
+    postgres_server: str,
+    redis_url: str,
+    start: Start,
+    run: Run,
+    read: Read,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Web, worker and scheduler share PostgreSQL and Redis: an issue becomes a task."""
+    with servers.fresh_database(postgres_server) as database:
+        monkeypatch.setenv("HUB_DATABASE_URL", database)
+        monkeypatch.setenv("HUB_REDIS_URL", redis_url)
+        assert "HUB_SECRET_KEY" in run("migrate", code=1).stderr
+        monkeypatch.setenv("HUB_SECRET_KEY", "k" * 32)
+        for name, value in github.env().items():
+            monkeypatch.setenv(name, value)
+        text = (workspace / "hub.yaml").read_text().split("connections: {}")[0]
+        block = yaml.safe_dump({"connections": {"github": github.connection()}})
+        (workspace / "hub.yaml").write_text(text + block)
+        assert read("migrate")["schema"]
+        run("apply")
+        web, worker, scheduler = start("web", "--port", "0"), start("worker"), start("scheduler")
+        url = web.line().removeprefix("listening on ")
+        assert (worker.line(), scheduler.line()) == ("working with 8 threads", "scheduling")
+        open_issue("Wire the tenant")
+        run("pull", "github")
+        assert read("tasks")[0]["title"] == "Wire the tenant"
+        assert httpx.get(f"{url}/readyz", timeout=10).status_code == 200
+        found = {one["check"]: one["status"] for one in read("doctor")}
+        assert set(found.values()) == {"ok"}
+        assert [one.stop() for one in (web, worker, scheduler)] == [0, 0, 0]
 
 
 def test_migrate_brings_an_empty_database_up_to_date(workspace: Path, read: Read) -> None:
