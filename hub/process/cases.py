@@ -232,6 +232,8 @@ def carry_out(unit: Unit, held: Running, effects: Sequence[engine.Effect]) -> No
             case engine.RaiseException():
                 _raise(unit, held, effect)
             case engine.ReopenStep(key, run):
+                # what was answered before no longer holds; the event of that answer keeps it
+                case["data"] = {name: v for name, v in case["data"].items() if name != key}
                 row = _new_step(case, held.definition.steps[key], run)
                 cases.insert_steps(unit.tx, [row])
                 held.steps.append(row)
