@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,9 @@ from hub.workspace import ConnectionSpec, Workspace, load
 from mappings.compiler import CompiledMapping
 
 Row = dict[str, Any]
+
+GRACE = 900.0
+"""Seconds that the connectors of a former revision may still be in use."""
 
 
 @dataclass(slots=True)
@@ -153,6 +157,7 @@ class Live:
         self._snapshot: Snapshot | None = None
         self._secrets_of: datetime | None = None
         self._unreadable = -1
+        self._retired: list[tuple[float, Snapshot]] = []
 
     def current(self) -> Snapshot:
         """The newest revision's snapshot; looks whether there is a newer one. Raises NoWorkspace.
@@ -166,6 +171,7 @@ class Live:
             if self._snapshot is not None and newest in (self._snapshot.revision, self._unreadable):
                 if secrets_of != self._secrets_of:
                     # connectors were built with the former secrets: build them anew
+                    self._retire(self._snapshot)
                     self._snapshot = self._snapshot.afresh()
                     self._secrets_of = secrets_of
                 return self._snapshot
@@ -183,20 +189,36 @@ class Live:
                 raise NoWorkspace(
                     f"Revision {newest} does not load in this version: {loaded.findings[0]}"
                 )
-            old, self._snapshot = (
-                self._snapshot,
-                Snapshot(
-                    revision=newest,
-                    workspace=loaded.workspace,
-                    files=cast("Mapping[str, str]", row["files"]),
-                    parties=parties,
-                    classes=self._classes,
-                    resolve=self.resolve,
-                ),
+            if self._snapshot is not None:
+                self._retire(self._snapshot)
+            self._snapshot = Snapshot(
+                revision=newest,
+                workspace=loaded.workspace,
+                files=cast("Mapping[str, str]", row["files"]),
+                parties=parties,
+                classes=self._classes,
+                resolve=self.resolve,
             )
             self._secrets_of = secrets_of
-            del old  # its connectors may still be in use; they close when their last user lets go
             return self._snapshot
+
+    def _retire(self, snapshot: Snapshot) -> None:
+        """Its connectors may still be in use: they are closed long after."""
+        now = time.monotonic()
+        for at, one in self._retired:
+            if now - at > GRACE:
+                one.close()
+        self._retired = [(at, one) for at, one in self._retired if now - at <= GRACE]
+        self._retired.append((now, snapshot))
+
+    def close(self) -> None:
+        """Close every connector there is. Call once nobody works any more."""
+        with self._lock:
+            for _, one in self._retired:
+                one.close()
+            self._retired.clear()
+            if self._snapshot is not None:
+                self._snapshot.close()
 
     def resolve(self, reference: str) -> str | None:
         """The value of `env:NAME` or `secret:NAME`, None if there is none."""

@@ -92,6 +92,14 @@ def quiet() -> None:
     import structlog
 
     structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(
+                colors=False,
+                # the pretty one prints local variables, and with them secrets
+                exception_formatter=structlog.dev.plain_traceback,
+            ),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,

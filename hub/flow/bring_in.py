@@ -35,7 +35,7 @@ from hub.store import exceptions, inbox, queue, running, work
 from hub.store.exceptions import Trouble
 from hub.store.tables import pushes
 from hub.unit import Unit, connector_actor
-from mappings.compiler import CompiledMapping, Mapped
+from mappings.compiler import CompiledMapping, Mapped, Problem
 from mappings.expressions import ExpressionError
 
 log = structlog.get_logger("hub.bring_in")
@@ -412,6 +412,7 @@ def _update(unit: Unit, arrival: Arrival, mapped: Mapped, link: Row, entity: Row
     )
     link["remote_base"] = {**link["remote_base"], **merged.remote_base}
     link["hub_base"] = {**link["hub_base"], **merged.hub_base}
+    mapped.problems[:] = _news(unit, arrival, mapped, link)
     _keep_identity(unit, link, arrival.record)
     for name, (ours, theirs) in merged.conflicts.items():
         _conflict(unit, arrival, entity, name, ours, theirs)
@@ -425,6 +426,17 @@ def _update(unit: Unit, arrival: Arrival, mapped: Mapped, link: Row, entity: Row
         data=_trace(arrival, merged.values),
     )
     _problems(unit, arrival, mapped, entity)
+
+
+def _news(unit: Unit, arrival: Arrival, mapped: Mapped, link: Row) -> list[Problem]:
+    """The problems that the record did not have when it was last seen: a person was told of those,
+    or nobody need be (who wrote what we wrote ourselves). A retry tells all of them again.
+    """
+    if not mapped.problems or arrival.row["source"] == "retry":
+        return mapped.problems
+    before = arrival.mapping.inward(link["data"], unit.snapshot, link["connection"])
+    told = [(problem.field, problem.raw) for problem in before.problems]
+    return [one for one in mapped.problems if (one.field, one.raw) not in told]
 
 
 def _trace(arrival: Arrival, names: Iterable[str]) -> Row:

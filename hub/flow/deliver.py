@@ -36,7 +36,7 @@ from hub.flow.stage import take
 from hub.hub import Hub
 from hub.live import Snapshot
 from hub.process.people import owner
-from hub.store import inbox, outbox, queue, running, work
+from hub.store import exceptions, inbox, outbox, queue, running, work
 from hub.store.exceptions import Trouble
 from hub.store.tables import pushes
 from hub.unit import Unit
@@ -44,6 +44,8 @@ from hub.unit import Unit
 log = structlog.get_logger("hub.deliver")
 
 BATCH = 100
+LONG = 8
+"""Attempts, within some ten minutes, after which a person hears of a push that is still tried."""
 CHUNK = 10
 """Pushes after which outcomes are stored, where the tool takes no larger batches."""
 Row = dict[str, Any]
@@ -134,6 +136,7 @@ def _deliver_some(
         unsent = [plan for plan in ready if plan.row["position"] not in results]
         for plan in unsent:
             results[plan.row["position"]] = _as_result(error)
+            plan.unsent = True
         _note(hub, connection, error)
     except Exception as error:
         # a connector's bug: the effect may have happened, so these are unknown, not failed
@@ -209,17 +212,15 @@ def _look_up(
     connector: Any, object: str, spec: ObjectSpec, plans: Sequence[Plan]
 ) -> dict[int, Result]:
     """What became of creates that were begun before and never heard of again: found, or proven
-    not to have happened.
+    not to have happened. Also where repeating has one effect (`keyed`): a repeat could overwrite
+    what a person has made of the record since.
     """
     unsure = [
         plan
         for plan in plans
-        if plan.change is not None
-        and plan.change.op == "create"
-        and plan.row["claims"] > 0
-        and not spec.keyed
+        if plan.change is not None and plan.change.op == "create" and plan.row["claims"] > 0
     ]
-    if not unsure:
+    if not unsure or (spec.keyed and not spec.find):
         return {}
     settled: dict[int, Result] = {}
     if not (spec.find and isinstance(connector, Source)):
@@ -238,7 +239,7 @@ def _look_up(
     for plan, record in zip(unsure, found, strict=True):
         if record is not None:
             settled[plan.row["position"]] = Result(Outcome.OK, record, "found by its key")
-        elif not spec.conclusive:
+        elif not (spec.conclusive or spec.keyed):
             settled[plan.row["position"]] = Result(
                 Outcome.UNKNOWN, message="It was begun before and was not found there."
             )
@@ -313,7 +314,9 @@ def _settle(
     if plan.superseded:
         queue.finish(unit.tx, claim, [position], "superseded")
         return True
-    if plan.waits:
+    if plan.arrived:
+        result = Result(Outcome.OK, message="it came back before its answer")
+    elif plan.waits:
         queue.postpone(
             unit.tx,
             claim,
@@ -331,7 +334,8 @@ def _settle(
         _unmapped(unit, row, plan.error)
     match result.outcome:
         case Outcome.OK:
-            external_id = result.record.id if result.record else row["external_id"]
+            external_id = plan.link["external_id"] if plan.link else row["external_id"]
+            external_id = result.record.id if result.record else external_id
             if row["entity_type"] != "message":
                 agree(
                     unit,
@@ -352,6 +356,8 @@ def _settle(
                     "fields": sorted(plan.values),
                 },
             )
+            if row["attempts"]:
+                _there_at_last(unit, row)
             queue.finish(
                 unit.tx,
                 claim,
@@ -371,8 +377,18 @@ def _settle(
                 _failed(unit, row, result.message)
             return False
         case Outcome.RETRY | Outcome.CONFLICT:
-            delay = result.retry_after or _backoff(row["attempts"], row["id"])
-            waits = result.retry_after is not None or row["connection"] in running.paused(unit.tx)
+            waits = (
+                plan.unsent
+                or result.retry_after is not None
+                or row["connection"] in running.paused(unit.tx)
+            )
+            delay = result.retry_after or (
+                min(300.0, max(2.0, (unit.now - row["created_at"]).total_seconds() / 2))
+                if plan.unsent
+                else _backoff(row["attempts"], row["id"])
+            )
+            if not waits and row["attempts"] == LONG:
+                _takes_long(unit, row, result.message)
             if queue.postpone(
                 unit.tx,
                 claim,
@@ -468,6 +484,26 @@ def _unmapped(unit: Unit, row: RowMapping, error: str) -> None:
             data={"connection": row["connection"], "push": row["id"]},
         )
     )
+
+
+def _takes_long(unit: Unit, row: RowMapping, why: str) -> None:
+    unit.trouble(
+        Trouble(
+            "push_failed",
+            f"A {row['object']} cannot be written to {row['connection']} yet",
+            f"{why} It is tried again for about a day; this closes by itself once it is there.",
+            subject=row["id"],
+            owner=owner(unit),
+            place="not yet",
+            data={"connection": row["connection"], "push": row["id"], "entity": row["entity_id"]},
+        )
+    )
+
+
+def _there_at_last(unit: Unit, row: RowMapping) -> None:
+    for trouble in exceptions.open_of(unit.tx, row["id"]):
+        exceptions.close(unit.tx, trouble["id"], "resolved", unit.now, None, "it was sent")
+        unit.emit("exception.resolved", trouble["id"], data={"why": "it was sent"})
 
 
 def _failed(unit: Unit, row: RowMapping, why: str) -> None:

@@ -31,7 +31,11 @@ class Plan:
     """The canonical values that are being written, by field."""
     superseded: bool = False
     waits: bool = False
+    arrived: bool = False
+    """A create that was begun before has come back by itself."""
     error: str | None = None
+    unsent: bool = False
+    """The connection failed as a whole before it was sent."""
     looked_up: bool = False
     """Its outcome was looked up rather than written now."""
 
@@ -127,7 +131,8 @@ def _plan_entity(snapshot: Snapshot, tx: Connection, plan: Plan, entity: Row) ->
             and not (name not in link["hub_base"] and current[name] in (None, [], ""))
         }
         if not names:
-            plan.superseded = True
+            plan.arrived = row["op"] == "create" and row["claims"] > 0
+            plan.superseded = not plan.arrived
             return
     if link is not None and link["remote_deleted"]:
         plan.error = f"It was deleted in {row['connection']}."

@@ -19,7 +19,7 @@ from hub.ids import new_id
 from hub.store import dialect, queue
 from hub.store.tables import pushes
 
-PUSHES = queue.Queue(pushes, ready="pending", aside="failed", max_attempts=12)
+PUSHES = queue.Queue(pushes, ready="pending", aside="failed", max_attempts=100)
 
 
 @dataclass(frozen=True, slots=True)
