@@ -88,8 +88,21 @@ def code_matches(row: RowMapping, code: str) -> bool:
     )
 
 
-def note_wrong_code(tx: Connection, id: str) -> None:
-    tx.execute(sa.update(tokens).where(tokens.c.id == id).values(failures=tokens.c.failures + 1))
+def try_code(tx: Connection, row: RowMapping, code: str) -> bool:
+    """Whether this is the code that went out with the link. A wrong one is counted, and none is
+    looked at once there were too many: however many are tried at the same time.
+    """
+    counted = tx.execute(
+        sa.update(tokens)
+        .where(tokens.c.id == row["id"], tokens.c.failures < MAX_FAILURES)
+        .values(failures=tokens.c.failures + 1)
+    ).rowcount
+    if not counted or not code_matches(row, code):
+        return False
+    tx.execute(
+        sa.update(tokens).where(tokens.c.id == row["id"]).values(failures=tokens.c.failures - 1)
+    )
+    return True
 
 
 def use_once(tx: Connection, id: str, now: datetime) -> bool:

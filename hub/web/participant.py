@@ -75,10 +75,11 @@ def add_participant(router: APIRouter, site: Site) -> None:
         site.refuse_foreign(request)
         with hub.database.read() as tx:
             asked = _asked(site, tx, secret)
-        if not access.code_matches(asked.token, first(sent, "code")):
-            if first(sent, "code"):
-                with hub.database.write() as tx:
-                    access.note_wrong_code(tx, asked.token["id"])
+        if not first(sent, "code"):
+            return _page(site, asked, sent, {"@code": WRONG_CODE})
+        with hub.database.write() as tx:
+            right = access.try_code(tx, asked.token, first(sent, "code"))
+        if not right:
             return _page(site, asked, sent, {"@code": WRONG_CODE})
         form = asked.step["form"]
         choice, comment = first(sent, "answer"), first(sent, "comment")
