@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
-from fastapi.security import APIKeyCookie, HTTPBearer
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from hub import identity
 from hub.api.errors import Problem
@@ -31,8 +31,16 @@ def hub_of(request: Request) -> Hub:
 HubDep = Annotated[Hub, Depends(hub_of)]
 
 
-def caller_of(request: Request, hub: HubDep) -> Caller:
-    """Whoever makes this request. Raises Problem: 401, or 403 for a foreign page's cookie."""
+def caller_of(
+    request: Request,
+    hub: HubDep,
+    _bearer: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
+    _session: Annotated[str | None, Security(session)],
+) -> Caller:
+    """Whoever makes this request. Raises Problem: 401, or 403 for a foreign page's cookie.
+
+    The two schemes stand here for the OpenAPI document; what they read is read more strictly below.
+    """
     given = request.headers.get("authorization")
     if given is not None:
         kind, _, secret = given.partition(" ")

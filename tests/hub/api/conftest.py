@@ -1,4 +1,4 @@
-"""A real hub on SQLite with a small workspace, its API, and a caller of each kind."""
+"""A real hub with a small workspace, its API, and a caller of each kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -95,7 +94,7 @@ class Api:
     tokens: dict[str, str]
     woken: list[str] = field(default_factory=list)
 
-    def call(self, method: str, path: str, who: str | None = "dana", **more: Any) -> httpx.Response:
+    def call(self, method: str, path: str, who: str | None = "dana", **more: Any) -> Any:
         headers = dict(more.pop("headers", {}))
         if who is not None:
             headers["Authorization"] = f"Bearer {self.tokens[who]}"
@@ -165,12 +164,16 @@ def workspace_files(sheet: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[Api]:
+def api(tmp_path: Path, database_url: str) -> Iterator[Api]:
     """A hub with the workspace applied, and tokens for people, systems and an assistant."""
     sheet = tmp_path / "tracker.csv"
     write_sheet(sheet, {"1": {"ID": "1", "Title": "Order laptops", "Status": "Open"}})
     settings = from_environment(
-        {"HUB_ADMIN_TOKEN": BOOTSTRAP, "HUB_PUBLIC_URL": "https://hub.acme.test"},
+        {
+            "HUB_ADMIN_TOKEN": BOOTSTRAP,
+            "HUB_PUBLIC_URL": "https://hub.acme.test",
+            "HUB_DATABASE_URL": database_url,
+        },
         workspace=tmp_path,
     )
     hub = open_hub(settings, connector_classes(), env=ENV)

@@ -55,7 +55,7 @@ def test_pages_lead_through_everything_once_while_tasks_are_added(api: Api) -> N
         api.post("tasks", {"title": f"Task {number}"})
     seen, cursor = [], None
     while True:
-        params = {"limit": 3, **({"cursor": cursor} if cursor else {})}
+        params: Any = {"limit": 3, **({"cursor": cursor} if cursor else {})}
         page = api.get("tasks", **params)
         seen += [task["title"] for task in page["items"]]
         cursor = page["next"]
