@@ -229,9 +229,3 @@ class Live:
             with self._database.read() as tx:
                 return access.get_secret(tx, self._key, name)
         return None
-
-    def close(self) -> None:
-        """Give back what the connectors hold. Nothing is used afterwards."""
-        with self._lock:
-            if self._snapshot is not None:
-                self._snapshot.close()

@@ -166,6 +166,10 @@ def web(
             after_start()
             announce()
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            application.stream.close()  # open live updates would be waited for
+            await super().shutdown(sockets)
+
     server = Server(
         uvicorn.Config(
             application,

@@ -163,7 +163,6 @@ def _same(record: Record, link: work.Row | None) -> bool:
         link is not None
         and not record.deleted
         and not link["remote_deleted"]
-        and record.version is not None
         and link["remote_version"] == record.version
         and link["data"] == dict(record.data)
     )
