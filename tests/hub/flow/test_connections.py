@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.github.sandbox import GithubSandbox, Sent
-from connectors.sdk import Record
+from connectors.sdk import Record, TransientError
 from connectors.spreadsheet.sandbox import SpreadsheetSandbox
 from hub.flow import connections
 from hub.flow.bring_in import bring_in
@@ -93,21 +93,24 @@ def test_a_connection_paused_during_a_pull_loses_nothing(
 
 
 def test_transient_trouble_is_shown_after_a_while_and_closes_by_itself(
-    make: MakeWorld, github: GithubSandbox
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Five failures in a row are a person's to see; the next answer ends it."""
-    with GithubSandbox() as other:
-        world = make({"github": other})
-        address, app_port = other.url, other.port
-        other.stop()
-        for _ in range(5):
+    connector = type(world.hub.live.current().connector("github"))
+
+    def down(*_: Any) -> Any:
+        raise TransientError("GitHub does not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(connector, "pull", down)
+        for _ in range(4):
             assert pull(world.hub, "github", "issue", force=True).error
-        assert world.kinds() == ["connection"]
-        assert paused(world) == set()
-        other.start(app_port)
-        assert other.url == address
-        assert pull(world.hub, "github", "issue", force=True).error is None
         assert world.exceptions() == []
+        assert pull(world.hub, "github", "issue", force=True).error
+    assert world.kinds() == ["connection"]
+    assert paused(world) == set()
+    assert pull(world.hub, "github", "issue", force=True).error is None
+    assert world.exceptions() == []
 
 
 def test_a_damaged_spreadsheet_is_shown_and_nothing_is_lost(
@@ -202,17 +205,17 @@ def test_a_poison_record_is_set_aside_and_the_others_go_on(
     """It makes the stage fail, not only the mapping; a retry after the fix brings it in."""
     from hub.flow import bring_in as stage
 
-    merge = stage._merge
+    arrive = stage.arrive
 
     def broken(unit: Any, arrival: Any) -> bool:
         if arrival.record.data.get("title") == "Culprit":
             raise RuntimeError("poison")
-        return merge(unit, arrival)
+        return arrive(unit, arrival)
 
     for title in ("One", "Culprit", "Two"):
         github.open_issue(title)
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "_merge", broken)
+        patch.setattr(stage, "arrive", broken)
         world.hear(github)
         for _ in range(5):
             world.hurry()

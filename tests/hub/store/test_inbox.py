@@ -1,0 +1,201 @@
+"""The inbox: every delivery once, and none dropped."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from connectors.sdk import Record
+from hub.store import inbox, queue
+from hub.store.database import Database
+from hub.store.inbox import NewRecord
+from hub.store.tables import deliveries, records
+from webhooks.inbox import Incoming, Stored
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+def incoming(id: str | None, body: str = "{}", connection: str = "github", **more: Any) -> Incoming:
+    raw = body.encode()
+    values: dict[str, Any] = {
+        "connection": connection,
+        "delivery_id": id,
+        "received_at": NOW,
+        "method": "POST",
+        "url": "http://hub/webhooks/github",
+        "headers": {"x-github-event": "issues"},
+        "body": raw,
+        "body_hash": hashlib.sha256(raw).hexdigest(),
+        "verdict": "genuine",
+        "capture": False,
+    }
+    return Incoming(**(values | more))
+
+
+def store(database: Database, *batch: Incoming) -> list[Stored]:
+    with database.write() as tx:
+        return inbox.store(tx, batch)
+
+
+def stored(database: Database) -> list[Any]:
+    with database.read() as tx:
+        return list(tx.execute(sa.select(deliveries).order_by(deliveries.c.position)).mappings())
+
+
+def test_a_duplicate_is_answered_with_the_first(database: Database) -> None:
+    """Within a batch and across batches."""
+    first, twin = store(database, incoming("1"), incoming("1"))
+    [again] = store(database, incoming("1"))
+    assert (first.duplicate, twin.duplicate, again.duplicate) == (False, True, True)
+    assert first.id == twin.id == again.id
+    assert len(stored(database)) == 1
+
+
+def test_the_same_id_of_another_connection_is_another_delivery(database: Database) -> None:
+    answers = store(database, incoming("1"), incoming("1", connection="other"))
+    assert [one.duplicate for one in answers] == [False, False]
+
+
+def test_the_same_id_with_another_body_is_kept_beside_the_first(database: Database) -> None:
+    """As `altered`, once per body, in one batch or many."""
+    batch = [incoming("1", "a"), incoming("1", "b"), incoming("1", "b"), incoming("1", "c")]
+    answers = store(database, *batch)
+    assert [one.duplicate for one in answers] == [False, False, True, False]
+    assert [one.duplicate for one in store(database, *reversed(batch))] == [True] * 4
+    rows = stored(database)
+    assert [row["verdict"] for row in rows] == ["genuine", "altered", "altered"]
+    assert [bytes(row["body"]) for row in rows] == [b"a", b"b", b"c"]
+    assert {row["delivery_id"] for row in rows} == {"1"}
+
+
+def test_deliveries_without_an_id_are_never_duplicates(database: Database) -> None:
+    answers = store(database, incoming(None), incoming(None))
+    assert [one.duplicate for one in answers] == [False, False]
+
+
+def test_a_captured_delivery_is_not_worked_on(database: Database) -> None:
+    store(database, incoming("1", capture=True))
+    with database.write() as tx:
+        assert not queue.claim(tx, inbox.DELIVERIES, 10)
+    assert stored(database)[0]["status"] == "captured"
+
+
+@pytest.mark.parametrize("bodies", [("a", "a"), ("a", "b")])
+def test_whoever_comes_between_look_and_insert_loses_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch, bodies: tuple[str, str]
+) -> None:
+    """Another web process stores the same id in that very moment."""
+    from hub.store import dialect
+
+    insert = dialect.insert_or_ignore
+    ours, theirs = bodies
+
+    def overtaken(tx: Any, table: Any, rows: Any) -> None:
+        monkeypatch.setattr(dialect, "insert_or_ignore", insert)
+        inbox.store(tx, [incoming("1", theirs)])
+        insert(tx, table, rows)
+
+    monkeypatch.setattr(dialect, "insert_or_ignore", overtaken)
+    [answer] = store(database, incoming("1", ours))
+    rows = stored(database)
+    assert answer.id in {row["id"] for row in rows}
+    assert [bytes(row["body"]).decode() for row in rows] == list(dict.fromkeys((theirs, ours)))
+    assert answer.duplicate == (ours == theirs)
+    if ours != theirs:
+        assert [row["verdict"] for row in rows] == ["genuine", "altered"]
+
+
+def test_concurrent_inserts_of_the_same_deliveries_store_each_once(database: Database) -> None:
+    """Four web processes get the same twenty, each with two different bodies."""
+    gate = threading.Barrier(4)
+    answers: list[list[Stored]] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            gate.wait()
+            batch = [incoming(str(at % 20), "ab"[at // 20]) for at in range(40)]
+            for start in range(0, 40, 8):
+                answers.append(store(database, *batch[start : start + 8]))
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []
+    rows = stored(database)
+    assert len(rows) == 40
+    assert len({(row["delivery_id"], row["body_hash"]) for row in rows}) == 40
+    fresh = [one for batch in answers for one in batch if not one.duplicate]
+    assert len(fresh) == 40
+    assert {one.id for batch in answers for one in batch} == {row["id"] for row in rows}
+
+
+def test_a_replay_keeps_the_original(database: Database) -> None:
+    """A replay of a replay points to the first one; the copy is claimed like any other."""
+    [first] = store(database, incoming("1", "body"))
+    with database.write() as tx:
+        claim = queue.claim(tx, inbox.DELIVERIES, 10)
+        queue.finish(tx, claim, [row["position"] for row in claim.rows], "quarantined", error="?")
+    [before] = stored(database)
+    with database.write() as tx:
+        copy = inbox.replay(tx, first.id)
+        again = inbox.replay(tx, str(copy))
+        assert inbox.replay(tx, "dlv_unknown") is None
+    rows = {row["id"]: row for row in stored(database)}
+    assert rows[first.id] == before
+    assert rows[str(copy)]["replay_of"] == rows[str(again)]["replay_of"] == first.id
+    assert bytes(rows[str(again)]["body"]) == b"body"
+    assert rows[str(again)]["headers"] == before["headers"]
+    with database.write() as tx:
+        assert len(queue.claim(tx, inbox.DELIVERIES, 10).rows) == 2
+
+
+def test_a_record_comes_back_from_the_store_as_it_was(database: Database) -> None:
+    record = Record(
+        "issue", "1", {"title": "a\0b", "big": 10**30, "deep": [{"x": None}], "half": "\ud83d"},
+        address={"number": 1}, version="v1", updated_at=NOW, url="http://x", parent="p",
+        actor="octocat", key="hub-1",
+    )  # fmt: skip
+    with database.write() as tx:
+        inbox.enqueue(
+            tx,
+            [NewRecord("github", "issue", "1", "state", inbox.state_of(record), "webhook")],
+            NOW,
+        )
+        [row] = queue.claim(tx, inbox.RECORDS, 1).rows
+    assert inbox.record_of(row["payload"]) == record
+
+
+def test_records_set_aside_come_again_when_asked(database: Database) -> None:
+    with database.write() as tx:
+        inbox.enqueue(tx, [NewRecord("github", "issue", "1", "state", {}, "webhook")], NOW)
+        claim = queue.claim(tx, inbox.RECORDS, 1)
+        queue.finish(tx, claim, [1], "quarantined", error="?")
+        assert inbox.retry_records(tx, "github", "1", NOW) == 1
+        assert inbox.retry_records(tx, "github", "1", NOW) == 0
+        assert len(queue.claim(tx, inbox.RECORDS, 1).rows) == 1
+
+
+def test_only_old_and_finished_records_are_forgotten(database: Database) -> None:
+    with database.write() as tx:
+        for id, age in (("1", 10), ("2", 10), ("3", 1)):
+            inbox.enqueue(
+                tx,
+                [NewRecord("github", "issue", id, "state", {}, "pull")],
+                NOW - timedelta(days=age),
+            )
+        claim = queue.claim(tx, inbox.RECORDS, 10)
+        queue.finish(tx, claim, [1, 3], "done")
+        assert inbox.forget_done(tx, NOW - timedelta(days=7)) == 1
+        assert list(tx.scalars(sa.select(records.c.external_id).order_by(records.c.position))) == [
+            "2", "3",
+        ]  # fmt: skip
