@@ -7,7 +7,7 @@ is ever repeated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -21,7 +21,6 @@ from connectors.sdk import (
     ObjectSpec,
     Outcome,
     RateLimitError,
-    Record,
     RejectedError,
     Result,
     Sink,
@@ -30,22 +29,17 @@ from connectors.sdk import (
 )
 from hub.failpoints import reach
 from hub.flow import connections
-from hub.flow.agree import agree
+from hub.flow.outcome import failed, record_all
 from hub.flow.outward import Plan, plan_all
 from hub.flow.stage import take
 from hub.hub import Hub
 from hub.live import Snapshot
-from hub.process.people import owner
-from hub.store import exceptions, inbox, outbox, queue, running, work
-from hub.store.exceptions import Trouble
+from hub.store import outbox, queue, running
 from hub.store.tables import pushes
-from hub.unit import Unit
 
 log = structlog.get_logger("hub.deliver")
 
 BATCH = 100
-LONG = 8
-"""Attempts, within some ten minutes, after which a person hears of a push that is still tried."""
 CHUNK = 10
 """Pushes after which outcomes are stored, where the tool takes no larger batches."""
 Row = dict[str, Any]
@@ -64,7 +58,7 @@ def deliver(hub: Hub) -> int:
     if claim.poison:
         with hub.unit() as unit:
             for row in claim.poison:
-                _failed(unit, row, "Every process that tried to send it died.")
+                failed(unit, row, "Every process that tried to send it died.")
     groups: dict[tuple[str, str], list[RowMapping]] = {}
     for row in claim.rows:
         groups.setdefault((row["connection"], row["object"]), []).append(row)
@@ -150,7 +144,7 @@ def _deliver_some(
         plan.looked_up = plan.row["position"] in settled
     if ready:
         reach("deliver.pushed")
-    done = _record(hub, claim, spec, plans, results)
+    done = record_all(hub, claim, spec, plans, results)
     reach("deliver.recorded")
     return done
 
@@ -244,282 +238,3 @@ def _look_up(
                 Outcome.UNKNOWN, message="It was begun before and was not found there."
             )
     return settled
-
-
-# -------------------------------------------------------------------------------------- recording
-
-
-def _record(
-    hub: Hub,
-    claim: queue.Claim,
-    spec: ObjectSpec,
-    plans: Sequence[Plan],
-    results: Mapping[int, Result],
-) -> int:
-    """Commit what happened, each push on its own where the whole batch will not go."""
-    try:
-        return _commit(hub, claim, spec, plans, results)
-    except queue.LostLease as error:
-        log.warning("pushes were taken over", error=str(error))
-        return 0
-    except Exception:
-        if len(plans) == 1:
-            log.exception("outcome could not be stored", push=plans[0].row["id"])
-            return 0  # its lease runs out, and it is looked up
-        return sum(_record(hub, claim, spec, [plan], results) for plan in plans)
-
-
-def _commit(
-    hub: Hub,
-    claim: queue.Claim,
-    spec: ObjectSpec,
-    plans: Sequence[Plan],
-    results: Mapping[int, Result],
-) -> int:
-    done = 0
-    with hub.unit() as unit:
-        ids: dict[str, set[str]] = {}
-        for plan in plans:
-            if plan.row["entity_type"] != "message" and plan.change is not None:
-                ids.setdefault(plan.row["entity_type"], set()).add(plan.row["entity_id"])
-        entities = {
-            id: entity
-            for kind in sorted(ids)
-            for id, entity in work.load(unit.tx, kind, ids[kind], lock=True).items()
-        }
-        successes = 0
-        for plan in plans:
-            result = results.get(plan.row["position"])
-            with unit.acting(
-                unit.actor, cause=plan.row["cause"], correlation=plan.row["correlation"]
-            ):
-                ended = _settle(unit, claim, spec, plan, result, entities)
-            done += ended
-            successes += bool(result and result.outcome is Outcome.OK)
-        if successes:
-            connections.note_success(unit, plans[0].row["connection"])
-    return done
-
-
-def _settle(
-    unit: Unit,
-    claim: queue.Claim,
-    spec: ObjectSpec,
-    plan: Plan,
-    result: Result | None,
-    entities: Mapping[str, Row],
-) -> bool:
-    row = plan.row
-    position = row["position"]
-    if plan.superseded:
-        queue.finish(unit.tx, claim, [position], "superseded")
-        return True
-    if plan.arrived:
-        result = Result(Outcome.OK, message="it came back before its answer")
-    elif plan.waits:
-        queue.postpone(
-            unit.tx,
-            claim,
-            position,
-            "the record it belongs to is not there yet",
-            5.0,
-            counted=False,
-        )
-        return False
-    if result is None:
-        _failed(unit, row, plan.error or "Nothing could be written.")
-        queue.finish(unit.tx, claim, [position], "failed", error=plan.error)
-        return True
-    if plan.error:
-        _unmapped(unit, row, plan.error)
-    match result.outcome:
-        case Outcome.OK:
-            external_id = plan.link["external_id"] if plan.link else row["external_id"]
-            external_id = result.record.id if result.record else external_id
-            if row["entity_type"] != "message":
-                agree(
-                    unit,
-                    plan,
-                    result.record,
-                    entities.get(row["entity_id"]),
-                    found=plan.looked_up,
-                )
-            unit.emit(
-                "push.sent",
-                row["entity_id"],
-                data={
-                    "push": row["id"],
-                    "connection": row["connection"],
-                    "object": row["object"],
-                    "external_id": external_id,
-                    "op": plan.change.op if plan.change else row["op"],
-                    "fields": sorted(plan.values),
-                },
-            )
-            if row["attempts"]:
-                _there_at_last(unit, row)
-            queue.finish(
-                unit.tx,
-                claim,
-                [position],
-                "sent",
-                sent_at=unit.now,
-                external_id=external_id,
-                error=None,
-                result={
-                    "url": result.record.url if result.record else None,
-                    "note": result.message,
-                },
-            )
-        case Outcome.CONFLICT if result.record is not None and plan.link is not None:
-            _look_again(unit, row, result.record)
-            if queue.postpone(unit.tx, claim, position, result.message[:2000], 1.0):
-                _failed(unit, row, result.message)
-            return False
-        case Outcome.RETRY | Outcome.CONFLICT:
-            waits = (
-                plan.unsent
-                or result.retry_after is not None
-                or row["connection"] in running.paused(unit.tx)
-            )
-            delay = result.retry_after or (
-                min(300.0, max(2.0, (unit.now - row["created_at"]).total_seconds() / 2))
-                if plan.unsent
-                else _backoff(row["attempts"], row["id"])
-            )
-            if not waits and row["attempts"] == LONG:
-                _takes_long(unit, row, result.message)
-            if queue.postpone(
-                unit.tx,
-                claim,
-                position,
-                result.message[:2000],
-                delay,
-                counted=not waits,
-                unsure=row["claims"] > 0,
-            ):
-                _failed(unit, row, result.message)
-            return False
-        case Outcome.UNKNOWN:
-            return _unknown(unit, claim, spec, plan, result)
-        case _:
-            _failed(unit, row, _why(result))
-            queue.finish(
-                unit.tx,
-                claim,
-                [position],
-                "failed",
-                claims=0,  # refused: nothing happened, and a retry need not look
-                error=_why(result)[:2000],
-                result={"field_errors": dict(result.field_errors), "note": result.message},
-            )
-    return True
-
-
-def _look_again(unit: Unit, row: RowMapping, record: Record) -> None:
-    """The tool moved underneath us: its state is merged first, and what still differs is written
-    then.
-    """
-    inbox.enqueue(
-        unit.tx,
-        [
-            inbox.NewRecord(
-                row["connection"], record.object, record.id, "state", inbox.state_of(record), "push"
-            )
-        ],
-        unit.now,
-    )
-
-
-def _why(result: Result) -> str:
-    fields = "; ".join(f"{name}: {why}" for name, why in result.field_errors.items())
-    return ". ".join(part for part in (result.message, fields) if part) or "It was refused."
-
-
-def _backoff(attempts: int, seed: str) -> float:
-    """Seconds until the next attempt: doubling from 2 to 900, spread by a quarter so that pushes
-    do not march in step.
-    """
-    base = min(900.0, 2.0 * 2.0**attempts)
-    return base * (0.875 + 0.25 * (hash(seed) % 1000) / 1000)
-
-
-def _unknown(unit: Unit, claim: queue.Claim, spec: ObjectSpec, plan: Plan, result: Result) -> bool:
-    """The effect may have happened. Where it can be looked up, it soon is; else a person must
-    say.
-    """
-    row = plan.row
-    harmless = spec.keyed or (plan.change is not None and plan.change.op != "create")
-    if harmless or (spec.find and not plan.looked_up):
-        delay = _backoff(row["attempts"], row["id"])
-        if queue.postpone(
-            unit.tx, claim, row["position"], result.message[:2000], delay, unsure=True
-        ):
-            _failed(unit, row, result.message)
-        return False
-    queue.finish(unit.tx, claim, [row["position"]], "unknown", error=result.message[:2000])
-    unit.trouble(
-        Trouble(
-            "push_unknown",
-            f"It is not known whether {row['connection']} took a {row['object']}",
-            f"{result.message} Look there; then retry the push, or resolve this if it arrived.",
-            severity="high",
-            subject=row["id"],
-            owner=owner(unit),
-            data={"connection": row["connection"], "push": row["id"], "entity": row["entity_id"]},
-        )
-    )
-    return True
-
-
-def _unmapped(unit: Unit, row: RowMapping, error: str) -> None:
-    unit.trouble(
-        Trouble(
-            "unmapped_value",
-            f"Not everything could be written to {row['connection']}",
-            f"{error}. The rest was written.",
-            subject=row["entity_id"],
-            owner=owner(unit),
-            place=f"{row['connection']}/outward",
-            data={"connection": row["connection"], "push": row["id"]},
-        )
-    )
-
-
-def _takes_long(unit: Unit, row: RowMapping, why: str) -> None:
-    unit.trouble(
-        Trouble(
-            "push_failed",
-            f"A {row['object']} cannot be written to {row['connection']} yet",
-            f"{why} It is tried again for about a day; this closes by itself once it is there.",
-            subject=row["id"],
-            owner=owner(unit),
-            place="not yet",
-            data={"connection": row["connection"], "push": row["id"], "entity": row["entity_id"]},
-        )
-    )
-
-
-def _there_at_last(unit: Unit, row: RowMapping) -> None:
-    for trouble in exceptions.open_of(unit.tx, row["id"]):
-        exceptions.close(unit.tx, trouble["id"], "resolved", unit.now, None, "it was sent")
-        unit.emit("exception.resolved", trouble["id"], data={"why": "it was sent"})
-
-
-def _failed(unit: Unit, row: RowMapping, why: str) -> None:
-    unit.emit(
-        "push.failed",
-        row["entity_id"],
-        data={"push": row["id"], "connection": row["connection"], "why": why[:500]},
-    )
-    unit.trouble(
-        Trouble(
-            "push_failed",
-            f"A {row['object']} could not be written to {row['connection']}",
-            f"{why} Mend the cause, then retry it: hub pushes retry {row['id']}",
-            severity="high",
-            subject=row["id"],
-            owner=owner(unit),
-            data={"connection": row["connection"], "push": row["id"], "entity": row["entity_id"]},
-        )
-    )

@@ -310,7 +310,7 @@ def test_a_copied_marker_does_not_steal_the_link_of_a_create_still_in_flight(
     """Both come in one batch before the create's answer is recorded."""
     original = world.create("github", title="Original")
     with monkeypatch.context() as patch:
-        patch.setattr("hub.flow.deliver._record", lambda *_: 0)
+        patch.setattr("hub.flow.deliver.record_all", lambda *_: 0)
         deliver(world.hub)
     body = github.issue(1)["body"]
     github.state.create_issue(

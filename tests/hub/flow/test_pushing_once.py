@@ -131,7 +131,7 @@ def test_a_row_whose_writer_died_is_there_once(
     world = make({"tracker": tracker})
     world.create("tracker", title="Set up billing")
     with monkeypatch.context() as patch:
-        patch.setattr("hub.flow.deliver._record", lambda *_: 0)
+        patch.setattr("hub.flow.deliver.record_all", lambda *_: 0)
         deliver(world.hub)
     world.die()
     world.settle()
@@ -146,7 +146,7 @@ def test_the_echo_of_a_create_that_comes_before_its_answer_is_our_own(
     """One task, one link, no second write, and no event that a rule could act upon."""
     task = world.create("github", title="Wire the tenant", labels=["ops"], assignee=None)
     with monkeypatch.context() as patch:
-        patch.setattr("hub.flow.deliver._record", lambda *_: 0)
+        patch.setattr("hub.flow.deliver.record_all", lambda *_: 0)
         deliver(world.hub)
     world.hear(github)
     parse_deliveries(world.hub)
@@ -167,7 +167,7 @@ def test_an_edit_made_before_the_echo_of_a_create_is_not_taken_back_by_it(
     """The echo says what we wrote then; a person here has changed it since."""
     task = world.create("github", title="First", status="in_progress")
     with monkeypatch.context() as patch:
-        patch.setattr("hub.flow.deliver._record", lambda *_: 0)
+        patch.setattr("hub.flow.deliver.record_all", lambda *_: 0)
         deliver(world.hub)
     world.edit(task, title="Second")
     world.hear(github)
