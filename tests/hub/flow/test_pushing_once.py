@@ -140,6 +140,26 @@ def test_a_row_whose_writer_died_is_there_once(
     assert statuses(world) == ["sent"]
 
 
+def test_what_a_person_did_before_a_create_is_repeated_stays(
+    make: MakeWorld, tracker: SpreadsheetSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process dies, a person edits the row, and only then the hub is back."""
+    world = make({"tracker": tracker})
+    world.create("tracker", title="Set up billing")
+    with monkeypatch.context() as patch:
+        patch.setattr("hub.flow.deliver.record_all", lambda *_: 0)
+        deliver(world.hub)
+    tracker.edit(tracker.rows()[0]["ID"], Status="Done")
+    world.die()
+    world.hurry()
+    deliver(world.hub)  # before anything is pulled
+    assert tracker.rows()[0]["Status"] == "Done"
+    world.settle()
+    assert world.task["status"] == "done"
+    assert tracker.rows()[0]["Status"] == "Done"
+    assert world.exceptions() == []
+
+
 def test_the_echo_of_a_create_that_comes_before_its_answer_is_our_own(
     world: World, github: GithubSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
