@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from intake_support import MemoryInbox, Served, endpoints
 
+from tests.webhooks.intake_support import MemoryInbox, Served, endpoints
 from webhooks.server import DeadlineHttpProtocol
 
 

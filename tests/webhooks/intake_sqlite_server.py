@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 
 import uvicorn
-from intake_support import NOW, PUBLIC, endpoints
 
+from tests.webhooks.intake_support import NOW, PUBLIC, endpoints
 from webhooks.app import WebhookApp
 from webhooks.inbox import Incoming, Stored
 

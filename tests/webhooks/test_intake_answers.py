@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from intake_support import (
+
+from tests.webhooks.intake_support import (
     NOW,
     PUBLIC,
     STAMP,

@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Callable, Iterator
 
 import pytest
-from intake_support import NOW, Served, refusal, signature, signed, until
 
+from tests.webhooks.intake_support import NOW, Served, refusal, signature, signed, until
 from webhooks.answers import Refused
 from webhooks.limits import MAX_BODY, MAX_MEMBERS, Unpacker, coding_of
 from webhooks.server import DeadlineHttpProtocol

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from intake_support import MemoryInbox, Served, refusal, signed, until
 
+from tests.webhooks.intake_support import MemoryInbox, Served, refusal, signed, until
 from webhooks.inbox import Incoming, Stored
 from webhooks.writer import CannotStore, Writer
 
-SERVER = Path(__file__).with_name("intake_sqlite_server.py")
+ROOT = Path(__file__).parents[2]
 Serve = Callable[..., Served]
 
 
@@ -221,7 +221,8 @@ def test_every_2xx_has_a_row_after_the_process_is_killed(tmp_path: Path) -> None
     """kill -9 in the middle of a burst: rows ≥ answers, and each answered id is there."""
     database = tmp_path / "inbox.db"
     server = subprocess.Popen(
-        [sys.executable, str(SERVER), str(database)],
+        [sys.executable, "-m", "tests.webhooks.intake_sqlite_server", str(database)],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
     )
