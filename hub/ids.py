@@ -9,6 +9,7 @@ import threading
 import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
 _lock = threading.Lock()
@@ -21,11 +22,9 @@ def new_id(prefix: str) -> str:
     Those made by one process sort in the order they were made.
     """
     global _last
-    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    random = int.from_bytes(os.urandom(14))
+    number = (time.time_ns() // 1_000_000) << 80 | random >> 32
     with _lock:
-        number = _last = max(number, _last + 1 + int.from_bytes(os.urandom(4)))
-    digits = []
-    for _ in range(26):
-        digits.append(_ALPHABET[number & 31])
-        number >>= 5
-    return f"{prefix}_{''.join(reversed(digits))}"
+        number = _last = max(number, _last + 1 + (random & 0xFFFFFFFF))
+    pairs = [_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)]
+    return f"{prefix}_{''.join(pairs)}"

@@ -40,10 +40,13 @@ class Snapshot:
     _by_email: dict[str, str] = field(default_factory=dict)
     _by_id: dict[str, str] = field(default_factory=dict)
     _handles: dict[str, dict[str, str]] = field(default_factory=dict)
+    people_by_id: dict[str, Row] = field(default_factory=dict)
+    """The workspace's people as parties, by their id."""
 
     def __post_init__(self) -> None:
         for key, party in self.parties.items():
             self._by_id[party["id"]] = key
+            self.people_by_id[party["id"]] = party
             if party["email"]:
                 self._by_email.setdefault(party["email"].lower(), party["id"])
         for connection, handles in self.workspace.identities.items():

@@ -17,8 +17,13 @@ Row = Mapping[str, Any]
 class Parties:
     """The parties that some rows name, read at once."""
 
-    def __init__(self, tx: Connection, ids: Iterable[str | None]) -> None:
-        found = work.load(tx, "party", {id for id in ids if id})
+    def __init__(
+        self, tx: Connection, ids: Iterable[str | None], known: Mapping[str, Row] | None = None
+    ) -> None:
+        """`known` are parties that need not be read, by id."""
+        wanted = {id for id in ids if id}
+        found: dict[str, Row] = {id: row for id, row in (known or {}).items() if id in wanted}
+        found |= work.load(tx, "party", wanted - found.keys())
         self._found = {id: party(row) for id, row in found.items()}
 
     def get(self, id: str | None) -> canonical.Party | None:
@@ -46,11 +51,17 @@ def link(row: Row) -> canonical.Link:
     )
 
 
-def tasks(tx: Connection, rows: Sequence[Row]) -> list[canonical.Task]:
-    """Tasks with their people and links."""
-    links = work.links_of(tx, [row["id"] for row in rows])
+def tasks(
+    tx: Connection,
+    rows: Sequence[Row],
+    links: Mapping[str, Sequence[Row]] | None = None,
+    known: Mapping[str, Row] | None = None,
+) -> list[canonical.Task]:
+    """Tasks with their people and links (looked up if not given, `known` parties aside)."""
+    if links is None:
+        links = work.links_of(tx, [row["id"] for row in rows])
     people = Parties(
-        tx, (row[name] for row in rows for name in ("assignee", "accountable", "requester"))
+        tx, (row[name] for row in rows for name in ("assignee", "accountable", "requester")), known
     )
     return [
         canonical.Task(
@@ -84,10 +95,16 @@ def _first_url(links: Iterable[Row]) -> str | None:
     return next((one["url"] for one in links if one["url"]), None)
 
 
-def items(tx: Connection, rows: Sequence[Row]) -> list[canonical.Item]:
-    """Items with their owners and links."""
-    links = work.links_of(tx, [row["id"] for row in rows])
-    people = Parties(tx, (row["owner"] for row in rows))
+def items(
+    tx: Connection,
+    rows: Sequence[Row],
+    links: Mapping[str, Sequence[Row]] | None = None,
+    known: Mapping[str, Row] | None = None,
+) -> list[canonical.Item]:
+    """Items with their owners and links (looked up if not given, `known` parties aside)."""
+    if links is None:
+        links = work.links_of(tx, [row["id"] for row in rows])
+    people = Parties(tx, (row["owner"] for row in rows), known)
     return [
         canonical.Item(
             id=row["id"],

@@ -8,7 +8,7 @@ transaction. Events wait in `unrouted` until rules and processes have seen them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -55,6 +55,12 @@ class Unit:
     _pushes: list[NewPush] = field(default_factory=list)
     _troubles: list[tuple[Trouble, int, str | None, str | None]] = field(default_factory=list)
     topics: set[str] = field(default_factory=set)
+    seen: dict[str, tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]] = field(
+        default_factory=dict
+    )
+    """Entities as they are stored, with their links, by id, so that rules need not read each again.
+    Whatever changes an entity takes it out.
+    """
 
     @contextmanager
     def acting(
@@ -115,6 +121,7 @@ class Unit:
             savepoint.rollback()
             del self._events[before[0] :], self._pushes[before[1] :], self._troubles[before[2] :]
             self.unrouted = deque(waiting)
+            self.seen.clear()
             raise
         savepoint.commit()
 

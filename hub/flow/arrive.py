@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 from sqlalchemy.engine import RowMapping
 
-from connectors.sdk import (
-    Record,
-)
+from connectors.sdk import Record
 from hub.flow import change
 from hub.flow.merge import FieldPolicy, merge
 from hub.process.people import owner
@@ -39,12 +37,76 @@ class Arrival:
     entity: Row | None = None
 
 
-def arrive(unit: Unit, arrival: Arrival) -> bool:
+@dataclass(slots=True)
+class Batch:
+    """What the records of one transaction share: read at once before, written at once after."""
+
+    links: dict[str, list[Row]] = field(default_factory=dict)
+    """Links of the entities, by entity id."""
+    review: set[tuple[str, str, str]] = field(default_factory=set)
+    """Entity, connection and field of every open conflict."""
+    entities: dict[str, dict[str, Row]] = field(default_factory=dict)
+    """Entities to store, by kind and id; `fresh` ones are not in the database yet."""
+    fresh: dict[str, list[Row]] = field(default_factory=dict)
+    fresh_links: list[Row] = field(default_factory=list)
+    touched_links: dict[str, Row] = field(default_factory=dict)
+    policies: dict[int, dict[str, FieldPolicy]] = field(default_factory=dict)
+
+    def insert(self, unit: Unit) -> None:
+        """Store what is new, so that others can look it up."""
+        for kind, rows in self.fresh.items():
+            work.insert(unit.tx, kind, rows)
+        work.insert_links(unit.tx, self.fresh_links)
+        self.fresh, self.fresh_links = {}, []
+
+    def save(self, unit: Unit) -> None:
+        """Store everything, and let rules see it without reading it again."""
+        new = {row["id"] for rows in self.fresh.values() for row in rows}
+        new |= {row["id"] for row in self.fresh_links}
+        self.insert(unit)
+        for kind, rows in self.entities.items():
+            work.save(unit.tx, kind, [row for id, row in rows.items() if id not in new])
+        work.save_links(unit.tx, [row for id, row in self.touched_links.items() if id not in new])
+        for kind in ("task", "item"):
+            for id, row in self.entities.get(kind, {}).items():
+                unit.seen[id] = (row, self.links.get(id, ()))
+
+    def policies_of(self, mapping: CompiledMapping) -> dict[str, FieldPolicy]:
+        """What a mapping says about its fields."""
+        found = self.policies.get(id(mapping))
+        if found is None:
+            spec = mapping.spec
+            found = self.policies[id(mapping)] = {
+                name: FieldPolicy(
+                    spec.direction_of(one), spec.conflict_of(one), one.system_of_record
+                )
+                for name, one in spec.fields.items()
+            }
+        return found
+
+
+def batch_of(unit: Unit, arrivals: Sequence[Arrival]) -> Batch:
+    """Read what arrivals whose links and entities are attached will need."""
+    ids = {arrival.entity["id"] for arrival in arrivals if arrival.entity is not None}
+    batch = Batch(links=work.links_of(unit.tx, ids))
+    if ids:
+        batch.review = {
+            (row["subject"], row["data"].get("connection"), row["data"].get("field"))
+            for row in exceptions.open_of(unit.tx, list(ids), "sync_conflict")
+        }
+    for arrival in arrivals:
+        if arrival.link is not None:  # one object per link, whoever looks at it
+            own = batch.links.setdefault(arrival.link["entity_id"], [])
+            own[:] = [arrival.link if one["id"] == arrival.link["id"] else one for one in own]
+    return batch
+
+
+def arrive(unit: Unit, batch: Batch, arrival: Arrival) -> bool:
     """Bring one record into its entity. False if it must wait for its parent."""
     record, link = arrival.record, arrival.link
     if record.deleted:
         if link is not None and arrival.entity is not None:
-            _deleted(unit, arrival, link, arrival.entity)
+            _deleted(unit, batch, arrival, link, arrival.entity)
         return True
     if link is not None and _is_stale(arrival.row, record, link):
         return True
@@ -57,8 +119,8 @@ def arrive(unit: Unit, arrival: Arrival) -> bool:
     mapped = arrival.mapping.inward(record.data, unit.snapshot, arrival.row["connection"])
     arrival.mapped = mapped
     if link is None or arrival.entity is None:
-        return _first_contact(unit, arrival, mapped)
-    _update(unit, arrival, mapped, link, arrival.entity)
+        return _first_contact(unit, batch, arrival, mapped)
+    _update(unit, batch, arrival, mapped, link, arrival.entity)
     return True
 
 
@@ -82,13 +144,14 @@ def _keep_identity(unit: Unit, link: Row, record: Record) -> None:
     link["updated_at"] = unit.now
 
 
-def _first_contact(unit: Unit, arrival: Arrival, mapped: Mapped) -> bool:
+def _first_contact(unit: Unit, batch: Batch, arrival: Arrival, mapped: Mapped) -> bool:
     """A record nobody knew: a new entity with its link."""
     record, spec = arrival.record, arrival.mapping.spec
     kind = spec.entity or "task"
     connection, object = arrival.row["connection"], arrival.row["object"]
     values = dict(mapped.values)
     if kind == "comment":
+        batch.insert(unit)
         parent = _parent(unit, connection, record)
         if parent is None:
             return False
@@ -100,12 +163,13 @@ def _first_contact(unit: Unit, arrival: Arrival, mapped: Mapped) -> bool:
     entity = change.new_entity(kind, values, unit)
     if kind in ("task", "item"):
         entity["url"] = record.url
-    work.insert(unit.tx, kind, [entity])
     link = work.new_link(kind, entity["id"], connection, object, record.id, unit.now)
     link["remote_base"] = {name: mapped.raw.get(name) for name in mapped.values}
     link["hub_base"] = {name: change.value_of(entity, name) for name in mapped.values}
     _keep_identity(unit, link, record)
-    work.insert_links(unit.tx, [link])
+    batch.fresh.setdefault(kind, []).append(entity)
+    batch.fresh_links.append(link)
+    batch.links[entity["id"]] = [link]
     arrival.entity, arrival.link = entity, link
     change.announce_new(unit, kind, entity, _trace(arrival, mapped.values))
     if kind == "comment":
@@ -127,21 +191,16 @@ def _parent(unit: Unit, connection: str, record: Record) -> str | None:
     return None
 
 
-def _update(unit: Unit, arrival: Arrival, mapped: Mapped, link: Row, entity: Row) -> None:
+def _update(
+    unit: Unit, batch: Batch, arrival: Arrival, mapped: Mapped, link: Row, entity: Row
+) -> None:
     spec = arrival.mapping.spec
     connection = arrival.row["connection"]
     kind = link["entity_type"]
-    review = {
-        row["data"].get("field")
-        for row in exceptions.open_of(unit.tx, entity["id"], "sync_conflict")
-        if row["data"].get("connection") == connection
-    }
+    review = {name for id, of, name in batch.review if (id, of) == (entity["id"], connection)}
     merged = merge(
         connection,
-        {
-            name: FieldPolicy(spec.direction_of(one), spec.conflict_of(one), one.system_of_record)
-            for name, one in spec.fields.items()
-        },
+        batch.policies_of(arrival.mapping),
         mapped.values,
         mapped.raw,
         {name: change.value_of(entity, name) for name in spec.fields},
@@ -156,11 +215,13 @@ def _update(unit: Unit, arrival: Arrival, mapped: Mapped, link: Row, entity: Row
     _keep_identity(unit, link, arrival.record)
     for name, (ours, theirs) in merged.conflicts.items():
         _conflict(unit, arrival, entity, name, ours, theirs)
+        batch.review.add((entity["id"], connection, name))
     change.change(
         unit,
         kind,
         entity,
         merged.values,
+        links=batch.links.get(entity["id"], ()),
         origin=connection,
         push_back=merged.push_back,
         data=_trace(arrival, merged.values),
@@ -240,7 +301,7 @@ def _problems(unit: Unit, arrival: Arrival, mapped: Mapped, entity: Row) -> None
         )
 
 
-def _deleted(unit: Unit, arrival: Arrival, link: Row, entity: Row) -> None:
+def _deleted(unit: Unit, batch: Batch, arrival: Arrival, link: Row, entity: Row) -> None:
     """The remote record is gone: the link says so, and a person hears of it where work depended
     on it.
     """
@@ -255,7 +316,14 @@ def _deleted(unit: Unit, arrival: Arrival, link: Row, entity: Row) -> None:
     if kind in ("task", "item"):
         unit.emit(f"{kind}.deleted", entity["id"], case=entity.get("case_id"), data=where(link))
     if kind == "task" and arrival.mapping.spec.deletes_in == "cancel":
-        change.change(unit, kind, entity, {"status": "cancelled"}, origin=link["connection"])
+        change.change(
+            unit,
+            kind,
+            entity,
+            {"status": "cancelled"},
+            links=batch.links.get(entity["id"], ()),
+            origin=link["connection"],
+        )
     elif kind == "task" and entity["status"] not in work.FINISHED and entity["step_id"]:
         unit.trouble(
             Trouble(

@@ -25,7 +25,7 @@ from connectors.sdk import (
 from hub.failpoints import reach
 from hub.flow import connections
 from hub.flow.agree import base_on
-from hub.flow.arrive import Arrival, arrive, set_aside, where
+from hub.flow.arrive import Arrival, arrive, batch_of, set_aside, where
 from hub.flow.stage import Rows, in_halves, take
 from hub.hub import Hub
 from hub.participants import replies
@@ -37,7 +37,7 @@ from hub.unit import Unit, connector_actor
 
 log = structlog.get_logger("hub.bring_in")
 
-BATCH = 200
+BATCH = 500
 PATIENCE = timedelta(hours=1)
 """How long a comment waits for the record it hangs on."""
 Row = dict[str, Any]
@@ -162,9 +162,8 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rec
         arrivals.append(Arrival(row, record, mapping))
     _find_links(unit, arrivals)
     _load_entities(unit, arrivals)
+    batch = batch_of(unit, arrivals)
     known: dict[tuple[str, str, str], tuple[Row, Row]] = {}
-    touched: dict[str, dict[str, Row]] = {}
-    touched_links: dict[str, Row] = {}
     for arrival in arrivals:
         row = arrival.row
         where = (row["connection"], row["object"], arrival.record.id)
@@ -172,7 +171,7 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rec
             arrival.link, arrival.entity = known[where]
         actor = connector_actor(row["connection"], arrival.record.actor)
         with unit.acting(actor, cause=row["delivery"], origin=row["connection"]):
-            waits_for_parent = not arrive(unit, arrival)
+            waits_for_parent = not arrive(unit, batch, arrival)
         if waits_for_parent:
             _wait_for_parent(unit, claim, arrival)
             continue
@@ -180,11 +179,9 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rec
         if arrival.link is not None and arrival.entity is not None:
             known[where] = (arrival.link, arrival.entity)
             kind = arrival.mapping.spec.entity or "task"
-            touched.setdefault(kind, {})[arrival.entity["id"]] = arrival.entity
-            touched_links[arrival.link["id"]] = arrival.link
-    for kind, entities in touched.items():
-        work.save(unit.tx, kind, list(entities.values()))
-    work.save_links(unit.tx, list(touched_links.values()))
+            batch.entities.setdefault(kind, {})[arrival.entity["id"]] = arrival.entity
+            batch.touched_links[arrival.link["id"]] = arrival.link
+    batch.save(unit)
     queue.finish(unit.tx, claim, done, "done")
 
 

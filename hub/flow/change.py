@@ -125,6 +125,7 @@ def change(
     except for `push_back`, where our value holds. The caller saves the entity.
     """
     changed: Row = {}
+    unit.seen.pop(entity["id"], None)
     for name, value in values.items():
         before = value_of(entity, name)
         put(entity, name, value)

@@ -31,7 +31,7 @@ from hub.store.exceptions import Trouble
 from hub.store.inbox import NewRecord
 from hub.unit import Unit
 
-BATCH = 200
+BATCH = 500
 
 
 def parse_deliveries(hub: Hub) -> int:

@@ -4,7 +4,7 @@ unit that the event happened in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -64,6 +64,8 @@ def _move_process(unit: Unit, event: EventDraft) -> None:
         return
     if event.type == "task.created":
         return
+    if event.subject in unit.seen and not unit.seen[event.subject][0]["step_id"]:
+        return
     task = work.load(unit.tx, "task", [event.subject]).get(event.subject)
     if task and task["step_id"]:
         moving.on_task_status(unit, task, status["before"], status["after"])
@@ -121,12 +123,13 @@ def _context(unit: Unit, event: EventDraft) -> Context:
     }
     kind, _, _ = event.type.partition(".")
     if kind in ("task", "item") and event.subject:
-        rows = work.load(unit.tx, kind, [event.subject])
-        if rows:
+        row, links = _entity(unit, kind, event.subject)
+        if row is not None:
+            by_id, people = {event.subject: links}, unit.snapshot.people_by_id
             shown = (
-                present.tasks(unit.tx, list(rows.values()))[0]
+                present.tasks(unit.tx, [row], by_id, people)[0]
                 if kind == "task"
-                else present.items(unit.tx, list(rows.values()))[0]
+                else present.items(unit.tx, [row], by_id, people)[0]
             )
             variables[kind] = shown.model_dump(mode="json")
     if event.case:
@@ -136,6 +139,17 @@ def _context(unit: Unit, event: EventDraft) -> Context:
     if event.type == "delivery.received":
         variables["delivery"] = dict(event.data) | {"id": event.subject}
     return make_ready(variables)
+
+
+def _entity(
+    unit: Unit, kind: str, id: str
+) -> tuple[Mapping[str, Any] | None, Sequence[Mapping[str, Any]]]:
+    if id not in unit.seen:
+        row = work.load(unit.tx, kind, [id]).get(id)
+        if row is None:
+            return None, ()
+        unit.seen[id] = (row, work.links_of(unit.tx, [id]).get(id, ()))
+    return unit.seen[id]
 
 
 def _case_view(case: Mapping[str, Any]) -> Row:

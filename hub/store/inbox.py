@@ -5,7 +5,7 @@ one row per record.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -186,9 +186,12 @@ class NewRecord:
 
 def state_of(record: Record) -> dict[str, Any]:
     """A record as plain JSON."""
-    payload = asdict(record)
+    payload: dict[str, Any] = {name: getattr(record, name) for name in _FIELDS}
     payload["updated_at"] = record.updated_at.isoformat() if record.updated_at else None
     return payload
+
+
+_FIELDS = tuple(one.name for one in fields(Record))
 
 
 def record_of(payload: Mapping[str, Any]) -> Record:

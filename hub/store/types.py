@@ -10,8 +10,6 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
-
 
 class Moment(sa.types.TypeDecorator[datetime]):
     """An aware UTC datetime: `timestamptz` on PostgreSQL, fixed-width ISO text (which sorts) on
@@ -32,14 +30,16 @@ class Moment(sa.types.TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("a stored moment needs a zone")
         value = value.astimezone(UTC)
-        return value if dialect.name == "postgresql" else value.strftime(_FORMAT)
+        if dialect.name == "postgresql":
+            return value
+        return f"{value.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         if isinstance(value, datetime):
             return value.astimezone(UTC)
-        return datetime.strptime(value, _FORMAT).replace(tzinfo=UTC)
+        return datetime.fromisoformat(value)
 
 
 def to_json(value: Any) -> str:

@@ -207,10 +207,10 @@ def test_a_poison_record_is_set_aside_and_the_others_go_on(
 
     arrive = stage.arrive
 
-    def broken(unit: Any, arrival: Any) -> bool:
+    def broken(unit: Any, batch: Any, arrival: Any) -> bool:
         if arrival.record.data.get("title") == "Culprit":
             raise RuntimeError("poison")
-        return arrive(unit, arrival)
+        return arrive(unit, batch, arrival)
 
     for title in ("One", "Culprit", "Two"):
         github.open_issue(title)
