@@ -107,7 +107,8 @@ def insert_or_ignore(
 def insert_new(connection: Connection, table: sa.Table, row: dict[str, Any]) -> bool:
     """Insert a row unless it collides with a unique key; whether it is new."""
     make = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    return bool(connection.execute(make(table).values(**row).on_conflict_do_nothing()).rowcount)
+    statement = make(table).values(**row).on_conflict_do_nothing().returning(sa.literal(1))
+    return connection.scalar(statement) is not None
 
 
 def upsert(

@@ -140,16 +140,21 @@ def verify(tx: Connection) -> tuple[int, str, str | None]:
     nothing).
     """
     previous, number = GENESIS, 0
-    rows = tx.execution_options(yield_per=1000).execute(
-        sa.select(events).where(events.c.sequence.is_not(None)).order_by(events.c.sequence)
+    statement = (
+        sa.select(events)
+        .where(events.c.sequence.is_not(None))
+        .order_by(events.c.sequence)
+        .execution_options(yield_per=1000)
     )
-    for row in rows.mappings():
-        number += 1
-        if row["sequence"] != number:
-            return number - 1, previous, f"event {number} is missing before {row['id']}"
-        previous = _digest(previous, row)
-        if previous != row["hash"]:
-            return number - 1, previous, f"event {number} ({row['id']}) was changed"
+    with tx.execute(statement) as rows:
+        for row in rows.mappings():
+            number += 1
+            if row["sequence"] != number:
+                return number - 1, previous, f"event {number} is missing before {row['id']}"
+            digest = _digest(previous, row)
+            if digest != row["hash"]:
+                return number - 1, previous, f"event {number} ({row['id']}) was changed"
+            previous = digest
     return number, previous, None
 
 
@@ -179,8 +184,6 @@ def event(tx: Connection, id: str) -> RowMapping | None:
 
 def everything(tx: Connection) -> Iterator[RowMapping]:
     """All events in order, streamed."""
-    yield from (
-        tx.execution_options(yield_per=1000)
-        .execute(sa.select(events).order_by(events.c.position))
-        .mappings()
-    )
+    statement = sa.select(events).order_by(events.c.position)
+    with tx.execute(statement.execution_options(yield_per=1000)) as rows:
+        yield from rows.mappings()
