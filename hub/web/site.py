@@ -184,7 +184,8 @@ class Site:
         found = identity.by_session(self.hub, cookie) if cookie else None
         if found is None:
             raise Stop(
-                401,
+                # the front door is a page of its own: whoever comes to the hub's address is welcome
+                200 if request.url.path == "/" else 401,
                 "Please sign in",
                 "This page is for people who are signed in. You sign in with a link that works"
                 " once, so there is no password to remember.",
