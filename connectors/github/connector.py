@@ -92,20 +92,15 @@ class GithubConnector(Connector, Source, Sink, Receiver):
         ),
     }
 
-    def __init__(self, connection: str, settings: ConnectionConfig) -> None:
-        super().__init__(connection, settings)
-        if not isinstance(settings, GithubConfig):
-            raise ConfigError(
-                f"Connection '{connection}' needs the settings of a github connector."
-            )
-        self._settings = settings
-        self._client = GithubClient(settings)
+    settings: GithubConfig
+
+    def setup(self) -> None:
+        self._settings = self.settings
+        self._client = GithubClient(self.settings)
+        self._closing.callback(self._client.close)
         self._ids: dict[tuple[str, int], str] = {}
         self._places: dict[str, tuple[str, int]] = {}
         self._lock = threading.Lock()
-
-    def close(self) -> None:
-        self._client.close()
 
     # ------------------------------------------------------------------------------------------
     # reading

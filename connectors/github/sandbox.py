@@ -76,6 +76,13 @@ class GithubSandbox(HttpSandbox):
     def env(self) -> dict[str, str]:
         return {"HUB_SANDBOX_GITHUB_TOKEN": TOKEN, "HUB_SANDBOX_GITHUB_SECRET": SECRET}
 
+    def wording(self, status: int) -> tuple[dict[str, str], bytes]:
+        message = "Server Error"
+        if status in (403, 429):
+            message = "You have exceeded a secondary rate limit. Please wait."
+        body = json.dumps({"message": message, "status": str(status)}).encode()
+        return {"content-type": "application/json; charset=utf-8"}, body
+
     def start(self, port: int = 0) -> None:
         super().start(port)
         with self.lock:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
@@ -62,23 +61,14 @@ class GithubApi:
         routes.append(Route(page, self._page, methods=["GET", "POST"]))
         starlette = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
 
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            # ASGI has no way to hang up; uvicorn's `send` belongs to the object that has
-            abort = send.__self__.transport.abort
-            await starlette({**scope, "extensions": {"sandbox.abort": abort}}, receive, send)
-
-        return app
+        return starlette
 
     async def _api(self, request: Request) -> Response:
         body = await request.body()
-        cut = False
         try:
             with self.sandbox.lock:
                 self._admit(request)
                 value = self._handle(request, body)
-                if request.method != "GET" and self.sandbox.faults.cut_after_effect > 0:
-                    self.sandbox.faults.cut_after_effect -= 1
-                    cut = True
                 status = {"POST": 201, "DELETE": 204}.get(request.method, 200)
                 response = self._response(request, status, value)
         except Refused as refused:
@@ -88,7 +78,7 @@ class GithubApi:
             )
         except _Answer as answer:
             response = self._response(request, answer.status, answer.body)
-        return _Cut() if cut else response
+        return response
 
     def _admit(self, request: Request) -> None:
         if request.headers.get("authorization") not in (f"Bearer {TOKEN}", f"token {TOKEN}"):
@@ -99,12 +89,6 @@ class GithubApi:
             user = self.sandbox.state.users[self.sandbox.bot]
             raise _Answer(403, f"API rate limit exceeded for user ID {user}.")
         self.sandbox.remaining -= 1
-        if request.method == "GET" or not self.sandbox.faults.status:
-            return
-        status = self.sandbox.faults.status.pop(0)
-        if status in (403, 429):
-            raise _Answer(status, "You have exceeded a secondary rate limit. Please wait.")
-        raise _Answer(status, "Server Error")
 
     def _handle(self, request: Request, body: bytes) -> Any:
         if request.url.path == "/user":
@@ -287,15 +271,6 @@ class GithubApi:
             self.sandbox.close_issue(number, by, repository.name)
         elif action == "reopen":
             self.sandbox.reopen_issue(number, by, repository.name)
-
-
-class _Cut(Response):
-    """Closes the connection without an answer, after the effect."""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        scope["extensions"]["sandbox.abort"]()
-        while (await receive())["type"] != "http.disconnect":
-            await asyncio.sleep(0)
 
 
 async def _not_found(_: Request, __: Exception) -> Response:

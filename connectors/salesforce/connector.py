@@ -63,12 +63,12 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
     config: ClassVar[type[ConnectionConfig]] = SalesforceConfig
     objects: ClassVar[Mapping[str, ObjectSpec]] = SPECS
     sandbox: ClassVar[str] = "connectors.salesforce.sandbox:SalesforceSandbox"
-    default_mappings: ClassVar[Sequence[str]] = ("opportunity.yaml", "task.yaml", "user.yaml")
+    settings: SalesforceConfig
 
-    def __init__(self, connection: str, settings: SalesforceConfig) -> None:
-        super().__init__(connection, settings)
-        self.settings: SalesforceConfig = settings
-        self.client = SalesforceClient(connection, settings)
+    def setup(self) -> None:
+        settings = self.settings
+        self.client = SalesforceClient(self.connection, settings)
+        self._closing.callback(self.client.close)
         if settings.hub_key_field is None:
             # without a place for our key this account can do less than the class declares
             vars(self)["objects"] = {
@@ -84,9 +84,6 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
                 f"{self.connection}: organization_id is {wanted}, but these credentials belong to "
                 f"{rows[0]['Id']}. Correct one of them."
             )
-
-    def close(self) -> None:
-        self.client.close()
 
     # ---------------------------------------------------------------------------------- source
 

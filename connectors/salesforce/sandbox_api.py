@@ -18,6 +18,7 @@ from connectors.salesforce.sandbox_oauth import SignIn
 from connectors.salesforce.sandbox_org import Org, Refusal, attributes
 from connectors.salesforce.sandbox_soql import SoqlError
 from connectors.salesforce.soql import id18
+from connectors.sdk.faults import Kind
 from connectors.sdk.sandbox import Asgi, Effect, HttpSandbox
 
 _FAULT_CODES = {
@@ -40,6 +41,9 @@ class Stop(Exception):
         if fields:
             entry["fields"] = list(fields)
         self.answer: Answer = (status, [entry])
+
+
+SIGN_IN = "/services/oauth2/token"
 
 
 class SalesforceServer(HttpSandbox):
@@ -73,6 +77,14 @@ class SalesforceServer(HttpSandbox):
 
     # ------------------------------------------------------------------------------------ HTTP
 
+    def kind(self, method: str, path: str) -> Kind:
+        return "sign-in" if path == SIGN_IN else super().kind(method, path)
+
+    def wording(self, status: int) -> tuple[dict[str, str], bytes]:
+        unknown = ("UNKNOWN_EXCEPTION", "An unexpected error occurred.")
+        _, answer = Stop(status, *_FAULT_CODES.get(status, unknown)).answer
+        return {"content-type": "application/json;charset=UTF-8"}, json.dumps(answer).encode()
+
     def app(self) -> Asgi:
         async def app(scope: Mapping[str, Any], receive: Any, send: Any) -> None:
             body = b""
@@ -87,22 +99,15 @@ class SalesforceServer(HttpSandbox):
             method, path = scope["method"], unquote(scope["path"])
             size = len(scope["raw_path"]) + len(scope["query_string"])
             if size > LONGEST_ADDRESS:
-                status, reply, kind, cut = 414, b"URI Too Long", "text/plain", False
+                status, reply, kind = 414, b"URI Too Long", "text/plain"
             else:
-                status, reply, kind, cut = await asyncio.to_thread(
+                status, reply, kind = await asyncio.to_thread(
                     self._serve, method, path, params, headers, body
                 )
-            if cut:
-                # uvicorn offers no way to hang up; the cycle behind `send` knows its socket
-                send.__self__.transport.abort()
-                await receive()
-                return
             extra = [(b"content-type", kind.encode())]
             extra.append(
                 (b"sforce-limit-info", f"api-usage={15000 - self.allowance}/15000".encode())
             )
-            if status in (403, 429, 503) and self.faults.retry_after is not None:
-                extra.append((b"retry-after", self.faults.retry_after.encode()))
             await send({"type": "http.response.start", "status": status, "headers": extra})
             await send({"type": "http.response.body", "body": reply})
 
@@ -115,15 +120,14 @@ class SalesforceServer(HttpSandbox):
         params: Mapping[str, str],
         headers: Mapping[str, str],
         body: bytes,
-    ) -> tuple[int, bytes, str, bool]:
-        """Status, body, content type, and whether to hang up instead of answering."""
+    ) -> tuple[int, bytes, str]:
+        """Status, body and content type."""
         with self.lock:
             if page := re.fullmatch(r"/lightning/r/(\w+)/(\w+)/view", path):
                 status, text = self._page(page[1], page[2])
-                return status, text.encode(), "text/html; charset=utf-8", False
-            before = len(self.ledger)
+                return status, text.encode(), "text/html; charset=utf-8"
             try:
-                if path == "/services/oauth2/token" and method == "POST":
+                if path == SIGN_IN and method == "POST":
                     status, answer = self.sign_in.token(body, headers, self.url)
                 else:
                     status, answer = self._api(method, path, params, headers, body)
@@ -132,12 +136,8 @@ class SalesforceServer(HttpSandbox):
             except (SoqlError, Refusal) as error:
                 fields = getattr(error, "fields", ())
                 status, answer = Stop(400, error.code, str(error), fields).answer
-            cut = False
-            if len(self.ledger) > before and self.faults.cut_after_effect:
-                self.faults.cut_after_effect -= 1
-                cut = True
             reply = b"" if answer is None else json.dumps(answer).encode()
-            return status, reply, "application/json;charset=UTF-8", cut
+            return status, reply, "application/json;charset=UTF-8"
 
     def _api(
         self,
@@ -155,10 +155,6 @@ class SalesforceServer(HttpSandbox):
         if self.allowance <= 0:
             raise Stop(403, *_FAULT_CODES[403])
         self.allowance -= 1
-        if method != "GET" and self.faults.status:
-            status = self.faults.status.pop(0)
-            unknown = ("UNKNOWN_EXCEPTION", "An unexpected error occurred.")
-            raise Stop(status, *_FAULT_CODES.get(status, unknown))
         self.requests.append((method, path))
         parts = match[1].split("/")
         content: Any = None

@@ -3,8 +3,18 @@
 `from connectors.sdk import …` is the public way in; the modules behind it may move.
 """
 
+from connectors.sdk.auth import (
+    ApiKey,
+    AuthorizationCode,
+    Basic,
+    Bearer,
+    ClientCredentials,
+    JwtBearer,
+    OAuth2,
+    RefreshToken,
+)
 from connectors.sdk.config import ConnectionConfig, PullConfig, WebhookConfig
-from connectors.sdk.connector import Connector, Receiver, Sink, Source, Subscriber
+from connectors.sdk.connector import Connector, Receiver, Sink, Source, Subscriber, Tier
 from connectors.sdk.errors import (
     AuthError,
     ConfigError,
@@ -19,6 +29,8 @@ from connectors.sdk.errors import (
     TransientError,
     UnsupportedError,
 )
+from connectors.sdk.host import Host, Token
+from connectors.sdk.http import HttpClient, HttpResponse
 from connectors.sdk.records import (
     Answer,
     Change,
@@ -38,8 +50,13 @@ from connectors.sdk.records import (
 
 __all__ = [
     "Answer",
+    "ApiKey",
     "AuthError",
+    "AuthorizationCode",
+    "Basic",
+    "Bearer",
     "Change",
+    "ClientCredentials",
     "ConfigError",
     "ConflictError",
     "ConnectionConfig",
@@ -48,8 +65,13 @@ __all__ = [
     "Delivery",
     "Fetch",
     "Field",
+    "Host",
+    "HttpClient",
+    "HttpResponse",
+    "JwtBearer",
     "NotFoundError",
     "NotSentError",
+    "OAuth2",
     "ObjectSpec",
     "Outcome",
     "Page",
@@ -60,6 +82,7 @@ __all__ = [
     "RateLimitError",
     "Receiver",
     "Record",
+    "RefreshToken",
     "RejectedError",
     "Reply",
     "Result",
@@ -68,6 +91,8 @@ __all__ = [
     "Source",
     "Subscriber",
     "Subscription",
+    "Tier",
+    "Token",
     "TransientError",
     "UnsupportedError",
     "WebhookConfig",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, SecretStr
 
 
 def _as_list(value: object) -> object:
@@ -57,6 +57,13 @@ class ConnectionConfig(BaseModel):
 
     base_url: str | None = Field(
         None, description="Where the vendor's API lives (tests, proxies, on-premise)."
+    )
+    deadline: float = Field(
+        30.0, description="Seconds that one request may take in all.", gt=0, le=600
+    )
+    networks: list[IPvAnyNetwork] = Field(
+        default_factory=list,
+        description="Private networks that this connection may reach by name: 10.20.0.0/16.",
     )
     webhook: WebhookConfig = Field(
         default_factory=WebhookConfig, description="How deliveries prove themselves."

@@ -1,9 +1,8 @@
 """The contract of a connector: one class, up to four small roles, one configuration model.
 
 A connector knows its vendor's paging, auth, signing and error names. It never sleeps, retries, maps
-or stores, and
-its construction does no I/O. Methods are synchronous and may be called from several threads at
-once.
+or stores, and its construction does no I/O. Methods are synchronous and may be called from several
+threads at once.
 
     class AcmeConnector(Connector, Source, Sink, Receiver): ...
 """
@@ -12,9 +11,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from enum import IntEnum
+from functools import partial
 from typing import ClassVar
 
+import httpx
+from pydantic import SecretStr
+
+from connectors.sdk.auth import AuthorizationCode, ClientAuth, Grant, OAuth2
 from connectors.sdk.config import ConnectionConfig
+from connectors.sdk.errors import ConfigError, UnsupportedError
+from connectors.sdk.host import Host
+from connectors.sdk.http import Bucket, Explain, HttpClient, bucket_of
+from connectors.sdk.network import Destinations
 from connectors.sdk.records import (
     Change,
     Cursor,
@@ -31,13 +41,25 @@ from connectors.sdk.records import (
 )
 
 
+class Tier(IntEnum):
+    """What the conformance kit found a connector to keep; each tier includes those below it."""
+
+    NONE = 0
+    BRONZE = 1
+    """Pulls and maps."""
+    SILVER = 2
+    """Pushes without doubling, verifies webhooks."""
+    GOLD = 3
+    """Batches, deletions, every fault a vendor shows, renewal of what expires."""
+
+
 class Connector(ABC):
     """One configured account at a vendor. Subclasses name what they are and what they can do.
 
     `sandbox` is `"module:Class"` of the local server that behaves like the vendor, imported only
-    when asked for.
-    `default_mappings` are file names in the connector's `mappings/` folder that apply where a
-    workspace has none.
+    when asked for. Files in the connector's `mappings/` folder apply where a workspace has none.
+    `tier` is what the connector claims; its conformance test fails when that is not what it earns.
+    `waived` names checks that it does not keep, each with the reason people are shown.
     """
 
     name: ClassVar[str]
@@ -45,13 +67,98 @@ class Connector(ABC):
     config: ClassVar[type[ConnectionConfig]]
     objects: ClassVar[Mapping[str, ObjectSpec]]
     sandbox: ClassVar[str]
+    tier: ClassVar[Tier] = Tier.NONE
+    waived: ClassVar[Mapping[str, str]] = {}
+    rates: ClassVar[Mapping[str, str]] = {}
+    """The vendor's limits by bucket, as in `{"write": "80/minute"}`; see `HttpClient`."""
     names_people_by_email: ClassVar[bool] = False
     """Whether a person without an entry under `identities` is written by e-mail address."""
 
-    def __init__(self, connection: str, settings: ConnectionConfig) -> None:
+    def __init__(
+        self, connection: str, settings: ConnectionConfig, host: Host | None = None
+    ) -> None:
         """`connection` is the name the account has in hub.yaml. No I/O here."""
+        if not isinstance(settings, self.config):
+            raise ConfigError(f"Connection '{connection}' needs the settings of '{self.name}'.")
         self.connection = connection
         self.settings = settings
+        self.host = host or Host()
+        self._closing = ExitStack()
+        self.setup()
+
+    @classmethod
+    def offers(cls, settings: Mapping[str, Json]) -> Mapping[str, ObjectSpec]:
+        """The objects of a connection that is configured so, secrets unresolved: those of the
+        class, unless its configuration says what it offers.
+        """
+        return cls.objects
+
+    def setup(self) -> None:
+        """Build clients and tables from `self.settings`. Called once; no I/O here either."""
+        return None
+
+    def http(
+        self,
+        base_url: str,
+        *,
+        auth: httpx.Auth | None = None,
+        headers: Mapping[str, str] | None = None,
+        explain: Explain | None = None,
+        bucket: Bucket = bucket_of,
+    ) -> HttpClient:
+        """A client with this connection's deadline, destinations and pace; closed with it."""
+        client = HttpClient(
+            base_url,
+            title=self.title,
+            headers=headers,
+            auth=auth,
+            explain=explain,
+            deadline=self.settings.deadline,
+            rates=self.rates,
+            take=partial(self.host.pace.take, self.connection),
+            bucket=bucket,
+            destinations=Destinations(self.settings.networks),
+        )
+        self._closing.callback(client.close)
+        return client
+
+    def oauth2(
+        self,
+        token_url: str,
+        client_id: str,
+        grant: Grant,
+        *,
+        client_secret: SecretStr | None = None,
+        client_auth: ClientAuth | None = None,
+    ) -> OAuth2:
+        """OAuth 2 for `http(auth=…)`, with the tokens in the hub's vault."""
+        auth = OAuth2(
+            self.connection,
+            title=self.title,
+            token_url=token_url,
+            client_id=client_id,
+            grant=grant,
+            vault=self.host.vault,
+            client_secret=client_secret,
+            client_auth=client_auth,
+            destinations=Destinations(self.settings.networks),
+            deadline=self.settings.deadline,
+        )
+        self._closing.callback(auth.close)
+        self.consent = auth if isinstance(grant, AuthorizationCode) else None
+        return auth
+
+    consent: OAuth2 | None = None
+    """Set where a person has to agree in a browser before the first request."""
+
+    def spec(self, object: str) -> ObjectSpec:
+        """What can be done with an object. Raises UnsupportedError for an unknown one."""
+        found = self.objects.get(object)
+        if found is None:
+            raise UnsupportedError(
+                f"{self.title} has no object '{object}' here; it has {', '.join(self.objects)}."
+            )
+        return found
 
     @abstractmethod
     def check(self) -> None:
@@ -63,7 +170,7 @@ class Connector(ABC):
         """Give back sockets and files. Called once, when the connection is reconfigured or the hub
         stops.
         """
-        return None
+        self._closing.close()
 
 
 class Source(ABC):
@@ -153,16 +260,23 @@ class Receiver(ABC):
 
 
 class Subscriber(ABC):
-    """A connector whose vendor registers webhooks by API."""
+    """A connector whose vendor registers webhooks by API. The hub subscribes once, renews at half
+    life, and keeps the secret where the vendor hands one over.
+    """
 
     @abstractmethod
-    def subscribe(self, url: str) -> Subscription: ...
+    def subscribe(self, url: str) -> Subscription:
+        """Register `url`, or take over what is registered for it already: repeating is harmless."""
 
     @abstractmethod
-    def renew(self, subscription: Subscription) -> Subscription: ...
+    def renew(self, subscription: Subscription) -> Subscription:
+        """Prolong it, or replace it where the vendor knows no prolonging. Raises NotFoundError
+        where it has ended; the hub then subscribes anew.
+        """
 
     @abstractmethod
-    def unsubscribe(self, subscription: Subscription) -> None: ...
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """End it. One that is gone already is fine."""
 
 
-__all__ = ["Connector", "Json", "Receiver", "Sink", "Source", "Subscriber"]
+__all__ = ["Connector", "Json", "Receiver", "Sink", "Source", "Subscriber", "Tier"]

@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
-import httpcore
 import httpx
 import orjson
 
@@ -31,6 +29,7 @@ from connectors.sdk.errors import (
     RejectedError,
     TransientError,
 )
+from connectors.sdk.network import Destinations, Transport
 from connectors.sdk.records import Json
 
 USER_AGENT = "process-hub"
@@ -43,7 +42,19 @@ MAX_BODY = 32 * 1024 * 1024
 MAX_DEPTH = 250
 """Levels of JSON that may be nested; deeper values cannot be stored again."""
 
+PATIENCE = 2.0
+"""Seconds a request waits for its turn under a vendor's rate."""
+
 Explain = Callable[["HttpResponse"], ConnectorError | None]
+Bucket = Callable[[str, str], str]
+"""From method and path of a request to the name of the limit it counts in."""
+Take = Callable[[str, str], float]
+"""From bucket and rate to 0 (go) or the seconds to wait: `Pace.take` for one connection."""
+
+
+def bucket_of(method: str, path: str) -> str:
+    """`read` for GET and HEAD, `write` for the rest."""
+    return "read" if method in ("GET", "HEAD", "OPTIONS") else "write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +174,16 @@ def error_for(response: HttpResponse, title: str) -> ConnectorError:
 
 class HttpClient:
     """One connection's way to its vendor. Safe to use from several threads; opens no socket, and
-    reads no certificates, before the first request.
+    reads no certificates, before the first request. Connectors get theirs from `Connector.http`.
 
     `explain` sees a failed answer first and may return the error it stands for at this vendor;
     None leaves the general reading (`error_for`). `deadline` is the total time of one request in
     seconds, from connecting to the last byte, however slowly they drip.
+
+    `rates` are the vendor's limits by bucket (`{"read": "5/second", "write": "80/minute"}`), kept
+    through `take` before a request leaves; `bucket` names the one a request counts in, by default
+    `write` for whatever may change something and `read` for the rest. A request waits up to
+    `PATIENCE` for its turn; beyond that RateLimitError tells the hub when to come again.
     """
 
     def __init__(
@@ -181,16 +197,23 @@ class HttpClient:
         connect: float = 5.0,
         deadline: float = 30.0,
         max_body: int = MAX_BODY,
+        rates: Mapping[str, str] | None = None,
+        take: Take | None = None,
+        bucket: Bucket = bucket_of,
+        destinations: Destinations | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.title = title
+        self.deadline = deadline
+        self.transport = Transport(destinations)
         self._headers = {"user-agent": USER_AGENT, **(headers or {})}
         self._auth = auth
         self._explain = explain
         self._connect = connect
-        self._deadline = deadline
         self._max_body = max_body
-        self._network = _Network()
+        self._rates = dict(rates or {})
+        self._take = take
+        self._bucket = bucket
         self._client: httpx.Client | None = None
         self._lock = threading.Lock()
 
@@ -210,15 +233,34 @@ class HttpClient:
         `target` is a path below the base URL, or an absolute URL on the same origin (the vendor's
         link to a next page); any other origin is refused, because the credentials would go there.
         """
-        url = self._url(target)
         body = orjson.dumps(json) if json is not None else content
         sent = dict(headers or {})
         if json is not None:
             sent.setdefault("content-type", "application/json")
+        response = self.exchange(method, target, params=params, content=body, headers=sent)
+        if 200 <= response.status < 300 or response.status == 304 or response.status in accept:
+            return response
+        explained = self._explain(response) if self._explain else None
+        raise explained or error_for(response, self.title)
+
+    def exchange(
+        self,
+        method: str,
+        target: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> HttpResponse:
+        """The answer whatever its status. Raises an sdk error where there is none."""
+        url = self._url(target)
+        if params:
+            url = url.copy_merge_params(dict(params))
+        self._wait_for_turn(method, url.path)
         where = f"{method} {url.path}"
-        with self._network.until(time.monotonic() + self._deadline):
+        with self.transport.until(time.monotonic() + self.deadline):
             try:
-                response = self._send(method, url, params, body, sent)
+                return self._send(method, url, content, headers or {})
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
                 raise NotSentError(
                     f"{self.title} cannot be reached at {url.host}: {_reason(error)}."
@@ -230,19 +272,15 @@ class HttpClient:
                 ) from error
             except httpx.TimeoutException as error:
                 raise TransientError(
-                    f"{self.title} did not finish {where} within {self._deadline:g} s."
+                    f"{self.title} did not finish {where} within {self.deadline:g} s."
                 ) from error
             except httpx.HTTPError as error:
                 raise TransientError(
                     f"The connection to {self.title} broke during {where}: {_reason(error)}."
                 ) from error
-        if 200 <= response.status < 300 or response.status == 304 or response.status in accept:
-            return response
-        explained = self._explain(response) if self._explain else None
-        raise explained or error_for(response, self.title)
 
     def close(self) -> None:
-        """Give the sockets back. A later request would open new ones."""
+        """Give the sockets back. The client is not used afterwards."""
         with self._lock:
             client, self._client = self._client, None
         if client:
@@ -252,7 +290,7 @@ class HttpClient:
         try:
             base = httpx.URL(self.base_url)
             if not target.startswith(("http://", "https://")):
-                return httpx.URL(f"{self.base_url}/{target.lstrip('/')}")
+                return httpx.URL(f"{self.base_url}/{target.lstrip('/')}" if target else base)
             url = httpx.URL(target)
         except httpx.InvalidURL as error:
             raise ConfigError(f"Not a usable address for {self.title}: {error}.") from None
@@ -263,16 +301,23 @@ class HttpClient:
             )
         return url
 
+    def _wait_for_turn(self, method: str, path: str) -> None:
+        """Every request counts in its own bucket, and in `all` where the vendor limits that."""
+        if self._take is None or not self._rates:
+            return
+        until = time.monotonic() + PATIENCE
+        for bucket in (self._bucket(method, path), "all"):
+            rate = self._rates.get(bucket)
+            while rate and (wait := self._take(bucket, rate)) > 0:
+                if time.monotonic() + wait > until:
+                    raise RateLimitError(
+                        f"{self.title} takes {rate} of this kind of request; the rest waits.", wait
+                    )
+                time.sleep(wait)
+
     def _send(
-        self,
-        method: str,
-        url: httpx.URL,
-        params: Mapping[str, str | int] | None,
-        body: bytes | None,
-        headers: Mapping[str, str],
+        self, method: str, url: httpx.URL, body: bytes | None, headers: Mapping[str, str]
     ) -> HttpResponse:
-        if params:
-            url = url.copy_merge_params(dict(params))
         with self._open().stream(method, url, content=body, headers=headers) as response:
             parts, size = [], 0
             for part in response.iter_bytes():
@@ -291,104 +336,14 @@ class HttpClient:
         with self._lock:
             if self._client is None:
                 self._client = httpx.Client(
-                    transport=_Transport(self._network),
+                    transport=self.transport,
                     headers=self._headers,
                     auth=self._auth,
                     follow_redirects=False,
-                    timeout=httpx.Timeout(self._deadline, connect=self._connect),
+                    timeout=httpx.Timeout(self.deadline, connect=self._connect),
                 )
             return self._client
 
 
 def _reason(error: Exception) -> str:
     return (str(error) or type(error).__name__).rstrip(".")
-
-
-class _Transport(httpx.HTTPTransport):
-    """httpx's transport over our network, which knows the deadline."""
-
-    def __init__(self, network: _Network) -> None:
-        super().__init__(limits=httpx.Limits(max_connections=20, max_keepalive_connections=10))
-        # httpx offers no public way to hand a network backend to its pool; httpcore does
-        self._pool._network_backend = network
-
-
-class _Network(httpcore.NetworkBackend):
-    """Sockets whose every wait ends at the current request's deadline. httpx alone limits only the
-    single read, so a byte a second would hold a thread for hours.
-    """
-
-    def __init__(self) -> None:
-        self._backend = httpcore.SyncBackend()
-        self._request = threading.local()
-
-    def until(self, deadline: float) -> _Until:
-        return _Until(self._request, deadline)
-
-    def left(self, timeout: float | None) -> float | None:
-        """The smaller of `timeout` and the time left; 0 or less means that it is over."""
-        deadline: float | None = getattr(self._request, "deadline", None)
-        if deadline is None:
-            return timeout
-        left = deadline - time.monotonic()
-        return left if timeout is None else min(timeout, left)
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        left = self.left(timeout)
-        if left is not None and left <= 0:
-            raise httpcore.ConnectTimeout("no time left to connect")
-        stream = self._backend.connect_tcp(host, port, left, local_address, socket_options)
-        return _Stream(stream, self)
-
-
-class _Until:
-    """The deadline of the request that this thread is carrying out."""
-
-    def __init__(self, request: threading.local, deadline: float) -> None:
-        self._request = request
-        self._deadline = deadline
-
-    def __enter__(self) -> None:
-        self._request.deadline = self._deadline
-
-    def __exit__(self, *_: object) -> None:
-        self._request.deadline = None
-
-
-class _Stream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, network: _Network) -> None:
-        self._stream = stream
-        self._network = network
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        left = self._network.left(timeout)
-        if left is not None and left <= 0:
-            raise httpcore.ReadTimeout("the deadline has passed")
-        return self._stream.read(max_bytes, left)
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        left = self._network.left(timeout)
-        if left is not None and left <= 0:
-            raise httpcore.WriteTimeout("the deadline has passed")
-        self._stream.write(buffer, left)
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        left = self._network.left(timeout)
-        if left is not None and left <= 0:
-            raise httpcore.ConnectTimeout("no time left to connect")
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left), self._network)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)

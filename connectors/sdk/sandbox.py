@@ -2,9 +2,8 @@
 integrators.
 
 A sandbox speaks the vendor's protocol over a real socket with the vendor's own data shapes, errors
-and limits, keeps its
-state in memory and writes every effect it received to a ledger, so that a test can count effects
-rather than calls.
+and limits, keeps its state in memory and writes every effect it received to a ledger, so that a
+test can count effects rather than calls.
 """
 
 from __future__ import annotations
@@ -13,13 +12,17 @@ import socket
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Self
 
 import uvicorn
 
-Asgi = Callable[..., Any]
+from connectors.sdk.faults import Asgi, Faults, Faulty, Kind
+from connectors.sdk.records import Change, Delivery, Json, Record
+
+__all__ = ["Asgi", "Drill", "Effect", "Faults", "HttpSandbox", "Inapplicable", "Sandbox"]
 
 
 @dataclass(slots=True)
@@ -33,26 +36,110 @@ class Effect:
     key: str | None = None
 
 
-@dataclass(slots=True)
-class Faults:
-    """What to do wrong on purpose. Each entry is used up by the next matching request."""
+class Inapplicable(Exception):
+    """This cannot happen at this vendor; the message says why."""
 
-    status: list[int] = field(default_factory=list)
-    """Answer the next write requests with these statuses and do nothing."""
-    cut_after_effect: int = 0
-    """Carry out this many writes, then close the connection without an answer."""
-    retry_after: str | None = None
-    """Retry-After header to send with 429 and 503."""
+
+class Drill(ABC):
+    """How the conformance kit makes things happen at one vendor, whichever it is.
+
+    The first group is what every sandbox can do for each object its connector declares. The rest
+    raises Inapplicable with a reason where the vendor knows no such thing. Everything here is done
+    by people or time, never by the connector's account, except where it says so.
+    """
+
+    # what people do ------------------------------------------------------------------------------
+
+    @abstractmethod
+    def seed(self, object: str, count: int, *, at: datetime | None = None) -> Sequence[str]:
+        """A person makes `count` new records; their ids, as `Record.id` will be. `at`: all of them
+        last changed at this very moment.
+        """
+
+    @abstractmethod
+    def edit(self, object: str, id: str) -> None:
+        """A person changes something of a record that a mapping would read."""
+
+    @abstractmethod
+    def remove(self, object: str, id: str) -> None:
+        """A person deletes a record."""
+
+    @abstractmethod
+    def held(self, object: str) -> Mapping[str, Mapping[str, Json]]:
+        """What the vendor now holds: id to vendor fields, without what was deleted."""
+
+    # what the hub would write --------------------------------------------------------------------
+
+    def creation(self, object: str, key: str) -> Change:
+        """A create that this vendor accepts; records it needs (a parent) are made first."""
+        raise Inapplicable("nothing can be created")
+
+    def alteration(self, record: Record, key: str) -> Change:
+        """An update of one or two fields of this record that this vendor accepts."""
+        raise Inapplicable("nothing can be updated")
+
+    def refusal(self, object: str, key: str) -> Change:
+        """A create or update that this vendor refuses because of a field."""
+        raise Inapplicable("the vendor takes whatever it is given")
+
+    # webhooks ------------------------------------------------------------------------------------
+
+    def deliveries(self) -> Sequence[Delivery]:
+        """The webhooks that what happened so far has caused, as they would arrive, oldest first."""
+        raise Inapplicable("the vendor sends no webhooks")
+
+    def sign(self, body: bytes, *, at: datetime, secret: str | None = None) -> Delivery:
+        """A delivery with any body, signed as the vendor signs; `at` is when it was signed."""
+        raise Inapplicable("the vendor does not sign")
+
+    def handshakes(self) -> Sequence[Delivery]:
+        """What the vendor sends before its first webhook."""
+        raise Inapplicable("the vendor wants no handshake")
+
+    # time and trouble ----------------------------------------------------------------------------
+
+    def move(self, object: str, id: str) -> None:
+        """A person moves a record so that its address changes, though not its id."""
+        raise Inapplicable("records do not move")
+
+    def expire_cursor(self) -> None:
+        """Whatever a cursor may point to is forgotten by the vendor."""
+        raise Inapplicable("cursors do not expire")
+
+    def expire_token(self) -> None:
+        """The access token in use stops being good; a new one can be had."""
+        raise Inapplicable("the credentials do not expire by themselves")
+
+    def expire_subscription(self, id: str) -> None:
+        """A webhook registration ends."""
+        raise Inapplicable("webhooks are not registered by API")
+
+    def subscriptions(self) -> Mapping[str, str]:
+        """The webhook registrations at the vendor: id to address."""
+        raise Inapplicable("webhooks are not registered by API")
+
+    def lag(self, seconds: float) -> None:
+        """Searches and lists run this far behind."""
+        raise Inapplicable("lists are up to date")
+
+    def ignore_writes(self, count: int) -> None:
+        """The next writes are answered with success and change nothing."""
+        raise Inapplicable("the vendor does what it says")
+
+    def clock(self, ahead: float) -> None:
+        """The vendor's clock runs this many seconds ahead of ours (behind: negative)."""
+        raise Inapplicable("the vendor writes no times")
 
 
 class Sandbox(ABC):
     """A vendor on loopback. Use as a context manager, or `start()` and `stop()`.
 
     `connection()` is the block to put under `connections:` in hub.yaml; `env()` the secrets that it
-    refers to.
+    refers to. `seed` makes what is random repeatable.
     """
 
     name: ClassVar[str]
+    seed: int = 1
 
     def __init__(self) -> None:
         self.ledger: list[Effect] = []
@@ -74,7 +161,15 @@ class Sandbox(ABC):
         """The environment variables that `connection()` refers to."""
         return {}
 
-    def __enter__(self) -> Sandbox:
+    def drill(self) -> Drill:
+        """What the conformance kit works with."""
+        raise NotImplementedError(f"The {self.name} sandbox has no drill; see `Drill`.")
+
+    def populate(self) -> None:
+        """Put something in, so that whoever opens the sandbox finds it in use. Not for tests."""
+        return None
+
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -83,16 +178,27 @@ class Sandbox(ABC):
 
 
 class HttpSandbox(Sandbox):
-    """A sandbox that is an ASGI application, served by uvicorn in a thread of its own."""
+    """A sandbox that is an ASGI application, served by uvicorn in a thread of its own, with the
+    faults of `connectors.sdk.faults` in front.
+    """
 
     @abstractmethod
     def app(self) -> Asgi: ...
+
+    def kind(self, method: str, path: str) -> Kind:
+        """What a request is. Override where a search is a POST, and for token endpoints."""
+        return "read" if method in ("GET", "HEAD", "OPTIONS") else "write"
+
+    def wording(self, status: int) -> tuple[dict[str, str], bytes]:
+        """How this vendor words a refusal: headers and body."""
+        return {"content-type": "application/json"}, b'{"message":"refused on purpose"}'
 
     def start(self, port: int = 0) -> None:
         """Listen on 127.0.0.1; port 0 picks a free one. Returns once requests are answered."""
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
-        config = uvicorn.Config(self.app(), log_level="warning", lifespan="off", access_log=False)
+        faulty = Faulty(self.app(), lambda: self.faults, self.kind, self.wording, self.seed)
+        config = uvicorn.Config(faulty, log_level="warning", lifespan="off", access_log=False)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run,

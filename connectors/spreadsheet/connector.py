@@ -70,7 +70,6 @@ class SpreadsheetConnector(Connector, Source, Sink):
         )
     }
     sandbox: ClassVar[str] = "connectors.spreadsheet.sandbox:SpreadsheetSandbox"
-    default_mappings: ClassVar[Sequence[str]] = ("row.yaml",)
     settings: SpreadsheetConfig
 
     # ------------------------------------------------------------------------------------------

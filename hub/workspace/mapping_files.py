@@ -21,19 +21,14 @@ Connectors = Mapping[str, type[Connector]]
 
 @lru_cache(maxsize=256)
 def default_mappings(connector: type[Connector]) -> tuple[tuple[str, str], ...]:
-    """The mapping files a connector ships, as (file, text); those it lists, else all it has."""
+    """The mapping files a connector ships, as (file, text)."""
     package = connector.__module__.rpartition(".")[0]
     if not package:
         return ()
     folder = resources.files(package) / "mappings"
     if not folder.is_dir():
         return ()
-    listed = getattr(connector, "default_mappings", None)
-    names = sorted(
-        entry.name
-        for entry in folder.iterdir()
-        if entry.name.endswith(".yaml") and (listed is None or entry.name in listed)
-    )
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".yaml"))
     where = package.replace(".", "/")
     return tuple((f"{where}/mappings/{name}", (folder / name).read_text("utf-8")) for name in names)
 

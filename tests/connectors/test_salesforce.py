@@ -345,7 +345,7 @@ def test_a_used_up_allowance_asks_for_patience(
     with pytest.raises(RateLimitError, match="15000/15000") as limit:
         list(crm.pull("opportunity", {}, FIELDS))
     assert limit.value.retry_after == 900
-    org.faults.retry_after = "7"
+    org.faults.status, org.faults.retry_after = [403], "7"
     with pytest.raises(RateLimitError) as limit:
         crm.push([update(id, Name="New")])
     assert limit.value.retry_after == 7

@@ -1,0 +1,343 @@
+"""How a connection proves who it is: an API key, a name and password, a bearer token, or OAuth 2.
+
+Each is an `httpx.Auth` to hand to `Connector.http`; secrets are revealed at the moment of sending
+and nowhere else. OAuth tokens live in the vault that the hub lends, and one of all threads and
+processes renews them: a refresh token that rotates may be used once.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
+
+import httpx
+import jwt
+from authlib.common.security import generate_token
+from pydantic import SecretStr
+
+from connectors.sdk.errors import AuthError, ConfigError, NotSentError, TransientError
+from connectors.sdk.host import Token, Vault
+from connectors.sdk.network import Destinations, Transport
+
+with warnings.catch_warnings():
+    # authlib announces its next HTTP client; we keep httpx until respx sees the other one
+    warnings.filterwarnings("ignore", message=".*httpx2.*")
+    from authlib.integrations.base_client import OAuthError
+    from authlib.integrations.httpx_client import OAuth2Client
+
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+EARLY = 60.0
+"""Seconds before its end at which a token is renewed, so that it does not run out on the way."""
+ClientAuth = Literal["client_secret_basic", "client_secret_post", "none"]
+
+
+class ApiKey(httpx.Auth):
+    """A key in a header of the vendor's own: `ApiKey(secret, "x-api-key")`."""
+
+    def __init__(self, key: SecretStr, header: str, prefix: str = "") -> None:
+        self._key = key
+        self._header = header
+        self._prefix = prefix
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers[self._header] = self._prefix + _usable(self._key)
+        yield request
+
+
+class Bearer(ApiKey):
+    """`Authorization: Bearer …` with a token that does not change by itself."""
+
+    def __init__(self, token: SecretStr, scheme: str = "Bearer") -> None:
+        super().__init__(token, "authorization", f"{scheme} " if scheme else "")
+
+
+class Basic(httpx.Auth):
+    """A name and a password, or whatever a vendor wants in their place (`API_KEY:X`)."""
+
+    def __init__(self, username: str, password: SecretStr) -> None:
+        self._username = username
+        self._password = password
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        inner = httpx.BasicAuth(self._username, self._password.get_secret_value())
+        yield from inner.auth_flow(request)
+
+
+def _usable(secret: SecretStr) -> str:
+    value = secret.get_secret_value()
+    if not value or not value.isascii() or not value.isprintable():
+        raise ConfigError(
+            "The secret under `auth` is empty or has characters that no header can carry: "
+            "copy it anew, without line breaks."
+        )
+    return value
+
+
+# ------------------------------------------------------------------------------------- OAuth 2
+
+
+class Grant(Protocol):
+    """One way to a first token. `form` are the parameters of the token request."""
+
+    def form(self) -> Mapping[str, str]:
+        """Raises AuthError where a person has to do something first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """The client acts for itself."""
+
+    scope: str | None = None
+
+    def form(self) -> Mapping[str, str]:
+        return _present(grant_type="client_credentials", scope=self.scope)
+
+
+@dataclass(frozen=True, slots=True)
+class JwtBearer:
+    """A statement signed with our private key (RFC 7523). `lifetime` is in seconds."""
+
+    issuer: str
+    subject: str
+    audience: str
+    private_key: SecretStr = field(repr=False)
+    scope: str | None = None
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    key_id: str | None = None
+    algorithm: str = "RS256"
+    lifetime: int = 180
+
+    def form(self) -> Mapping[str, str]:
+        now = int(time.time())
+        claims = {
+            "iss": self.issuer,
+            "sub": self.subject,
+            "aud": self.audience,
+            "iat": now,
+            "exp": now + self.lifetime,
+            **self.claims,
+        }
+        headers = {"kid": self.key_id} if self.key_id else None
+        try:
+            key = self.private_key.get_secret_value()
+            assertion = jwt.encode(claims, key, algorithm=self.algorithm, headers=headers)
+        except (ValueError, TypeError, jwt.PyJWTError):
+            raise ConfigError("The private key under `auth` is not a key in PEM.") from None
+        return {"grant_type": JWT_BEARER, "assertion": assertion}
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """A refresh token that a person obtained before and put into the configuration."""
+
+    token: SecretStr = field(repr=False)
+
+    def form(self) -> Mapping[str, str]:
+        return {"grant_type": "refresh_token", "refresh_token": self.token.get_secret_value()}
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationCode:
+    """A person agrees once in a browser (with PKCE, RFC 7636); see `OAuth2.begin` and `finish`."""
+
+    authorize_url: str
+    scope: str | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """Further parameters the vendor wants in the address, `access_type=offline` for example."""
+
+    def form(self) -> Mapping[str, str]:
+        raise AuthError(
+            "Nobody has agreed to this connection yet: run hub connections authorize NAME."
+        )
+
+
+def _present(**values: str | None) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """The beginning of an authorization: send the person to `url`, keep the rest for `finish`."""
+
+    url: str
+    state: str
+    verifier: str = field(repr=False)
+    redirect_uri: str
+
+
+class OAuth2(httpx.Auth):
+    """Bearer tokens that are fetched when first needed, renewed before they end, and renewed once
+    more where the vendor says 401 all the same.
+    """
+
+    requires_response_body = False
+
+    def __init__(
+        self,
+        connection: str,
+        *,
+        title: str,
+        token_url: str,
+        client_id: str,
+        grant: Grant,
+        vault: Vault,
+        client_secret: SecretStr | None = None,
+        client_auth: ClientAuth | None = None,
+        destinations: Destinations | None = None,
+        deadline: float = 30.0,
+    ) -> None:
+        self.connection = connection
+        self.title = title
+        self.grant = grant
+        self._token_url = token_url
+        self._client_id = client_id
+        self._secret = client_secret
+        self._client_auth = client_auth or ("client_secret_basic" if client_secret else "none")
+        self._vault = vault
+        self._deadline = deadline
+        self._transport = Transport(destinations)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        token = self.token()
+        request.headers["authorization"] = f"Bearer {token.access}"
+        response = yield request
+        if response.status_code == 401:
+            # refused before anything was done, so the same request may go once more
+            renewed = self.renew(token)
+            request.headers["authorization"] = f"Bearer {renewed.access}"
+            yield request
+
+    def token(self) -> Token:
+        """One that is good for another minute. Raises AuthError, ConfigError, TransientError."""
+        token = self._vault.load(self.connection)
+        if token is None or (token.expires_at is not None and token.expires_at - EARLY < _now()):
+            token = self.renew(token)
+        return token
+
+    def renew(self, stale: Token | None) -> Token:
+        """A token newer than `stale`: somebody else's, if one was faster, else a new one."""
+        with self._vault.locked(self.connection):
+            current = self._vault.load(self.connection)
+            if current is not None and current != stale:
+                return current
+            token = self._next(current.refresh if current else None)
+            self._vault.save(self.connection, token)
+            return token
+
+    def _next(self, refresh: str | None) -> Token:
+        if refresh:
+            try:
+                return self._request(
+                    {"grant_type": "refresh_token", "refresh_token": refresh}, refresh
+                )
+            except AuthError:
+                if isinstance(self.grant, AuthorizationCode):
+                    raise
+                # the configuration may hold something newer than what we kept
+        form = self.grant.form()
+        return self._request(form, form.get("refresh_token"))
+
+    def begin(self, redirect_uri: str) -> Consent:
+        """Where to send a person who is to agree."""
+        if not isinstance(self.grant, AuthorizationCode):
+            raise ConfigError(f"{self.title} needs nobody's agreement: its credentials are enough.")
+        verifier = generate_token(64)
+        extra = _present(scope=self.grant.scope, **self.grant.extra)
+        with self._client(redirect_uri) as client:
+            url, state = client.create_authorization_url(
+                self.grant.authorize_url, code_verifier=verifier, **extra
+            )
+        return Consent(url, state, verifier, redirect_uri)
+
+    def finish(self, consent: Consent, code: str, state: str) -> None:
+        """Exchange the code that came back. Raises AuthError where `state` is not ours."""
+        if state != consent.state:
+            raise AuthError("The answer belongs to another sign-in: begin again.")
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": consent.redirect_uri,
+            "code_verifier": consent.verifier,
+        }
+        with self._vault.locked(self.connection):
+            self._vault.save(self.connection, self._request(form, None))
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def _client(self, redirect_uri: str | None = None) -> OAuth2Client:
+        return OAuth2Client(
+            client_id=self._client_id,
+            client_secret=self._secret.get_secret_value() if self._secret else None,
+            token_endpoint_auth_method=self._client_auth,
+            redirect_uri=redirect_uri,
+            code_challenge_method="S256",
+            transport=_Lent(self._transport),
+            follow_redirects=False,
+            timeout=self._deadline,
+        )
+
+    def _request(self, form: Mapping[str, str], refresh: str | None) -> Token:
+        host = urlsplit(self._token_url).hostname
+        try:
+            with (
+                self._transport.until(time.monotonic() + self._deadline),
+                self._client() as client,
+            ):
+                answer = dict(client.fetch_token(self._token_url, **form))
+        except OAuthError as error:
+            raise self._refused(str(error.error)) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise NotSentError(f"{self.title} cannot be reached at {host}: {error}.") from None
+        except httpx.HTTPStatusError as error:
+            raise TransientError(
+                f"{self.title} cannot sign in right now ({error.response.status_code})."
+            ) from None
+        except httpx.HTTPError:
+            raise TransientError(f"{self.title} did not answer the sign-in at {host}.") from None
+        except ValueError:
+            raise ConfigError(
+                f"{host} does not answer as an authorization server does. Check `base_url`."
+            ) from None
+        return self._read(answer, refresh)
+
+    def _read(self, answer: Mapping[str, Any], refresh: str | None) -> Token:
+        access = answer.get("access_token")
+        if not isinstance(access, str) or not access:
+            raise self._refused("no token in the answer")
+        try:
+            expires_at = float(answer["expires_at"]) if answer.get("expires_at") else None
+        except (TypeError, ValueError):
+            expires_at = None
+        given = answer.get("refresh_token")
+        return Token(access, expires_at, given if isinstance(given, str) and given else refresh)
+
+    def _refused(self, code: str) -> AuthError:
+        remedies = {
+            "invalid_client": "Check client_id and client_secret under `auth`.",
+            "unauthorized_client": "Allow this grant for the client at the vendor.",
+            "invalid_scope": "Give the client the scopes that the connection asks for.",
+            "invalid_grant": "The agreement has ended: run hub connections authorize "
+            f"{self.connection}, or renew the key or refresh token under `auth`.",
+        }
+        known = code if code.isascii() and len(code) < 60 else "an unknown error"
+        remedy = remedies.get(code, "Renew the credentials under `auth`.")
+        return AuthError(f"{self.title} refused to sign {self.connection} in ({known}). {remedy}")
+
+
+class _Lent(httpx.BaseTransport):
+    """A transport that outlives the client that uses it."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._inner.handle_request(request)
+
+
+def _now() -> float:
+    return time.time()
