@@ -14,7 +14,7 @@ from connectors.sdk.auth import (
     RefreshToken,
 )
 from connectors.sdk.config import ConnectionConfig, PullConfig, WebhookConfig
-from connectors.sdk.connector import Connector, Receiver, Sink, Source, Subscriber, Tier
+from connectors.sdk.connector import Connector, Receiver, Sink, Source, Subscriber, Tier, Watcher
 from connectors.sdk.errors import (
     AuthError,
     ConfigError,
@@ -95,5 +95,6 @@ __all__ = [
     "Token",
     "TransientError",
     "UnsupportedError",
+    "Watcher",
     "WebhookConfig",
 ]

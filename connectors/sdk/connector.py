@@ -1,4 +1,4 @@
-"""The contract of a connector: one class, up to four small roles, one configuration model.
+"""The contract of a connector: one class, up to five small roles, one configuration model.
 
 A connector knows its vendor's paging, auth, signing and error names. It never sleeps, retries, maps
 or stores, and its construction does no I/O. Methods are synchronous and may be called from several
@@ -204,6 +204,24 @@ class Source(ABC):
         raise NotImplementedError
 
 
+class Watcher(ABC):
+    """A source that notices a change when it happens: a mailbox that is listened to, a long poll.
+    Only a wake-up: the hub pulls at once instead of at the next turn, and in turn all the same.
+    """
+
+    @abstractmethod
+    def wait(self, object: str, cursor: Cursor, timeout: float) -> bool:
+        """True as soon as something of this object may have changed since `cursor` (the one that
+        the last pull left), at once where it has already. False after `timeout` seconds, or when
+        `close` is called meanwhile by another thread.
+
+        Blocks a thread of its own, up to half an hour at a time. Raises what `pull` raises, and
+        UnsupportedError where this account cannot be listened to: the hub then asks no more until
+        the connection changes. A pull after True may find nothing, but moves the cursor, so that
+        asking again does not return at once.
+        """
+
+
 class Sink(ABC):
     """A connector that can be written to."""
 
@@ -279,4 +297,4 @@ class Subscriber(ABC):
         """End it. One that is gone already is fine."""
 
 
-__all__ = ["Connector", "Json", "Receiver", "Sink", "Source", "Subscriber", "Tier"]
+__all__ = ["Connector", "Json", "Receiver", "Sink", "Source", "Subscriber", "Tier", "Watcher"]
