@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
-from connectors.sdk import ConfigError, Connector
+from connectors.sdk import ConfigError, Connector, Host, ObjectSpec
 from hub.store import access, running, work
 from hub.store.database import Database
 from hub.workspace import ConnectionSpec, Workspace, load
@@ -35,11 +35,13 @@ class Snapshot:
     """The workspace's people as parties, by their key."""
     classes: Mapping[str, type[Connector]]
     resolve: Callable[[str], str | None]
+    host: Host
     _connectors: dict[str, Connector] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _by_email: dict[str, str] = field(default_factory=dict)
     _by_id: dict[str, str] = field(default_factory=dict)
     _handles: dict[str, dict[str, str]] = field(default_factory=dict)
+    _offers: dict[str, Mapping[str, ObjectSpec]] = field(default_factory=dict)
     people_by_id: dict[str, Row] = field(default_factory=dict)
     """The workspace's people as parties, by their id."""
 
@@ -49,6 +51,8 @@ class Snapshot:
             self.people_by_id[party["id"]] = party
             if party["email"]:
                 self._by_email.setdefault(party["email"].lower(), party["id"])
+        for name, spec in self.workspace.connections.items():
+            self._offers[name] = spec.offers(self.classes[spec.connector])
         for connection, handles in self.workspace.identities.items():
             self._handles[connection] = {
                 str(handle).lower(): self.parties[person]["id"]
@@ -95,8 +99,12 @@ class Snapshot:
                     raise ConfigError(f"There is no connection '{name}' in this workspace.")
                 cls = self.classes[spec.connector]
                 settings = spec.settings(cls, self.resolve)
-                found = self._connectors[name] = cls(name, settings)
+                found = self._connectors[name] = cls(name, settings, self.host)
             return found
+
+    def offers(self, connection: str) -> Mapping[str, ObjectSpec]:
+        """The objects of a connection, and what can be done with each."""
+        return self._offers.get(connection, {})
 
     def mapping(self, connection: str, object: str) -> CompiledMapping | None:
         """The mapping in force for an object of a connection."""
@@ -106,10 +114,7 @@ class Snapshot:
         """The object of a connection that an entity is written to: the named one, or the only
         one that takes it.
         """
-        spec = self.workspace.connections.get(connection)
-        if spec is None:
-            return None
-        pushable = self.classes[spec.connector].objects
+        pushable = self.offers(connection)
         for (name, kind), mapping in self.workspace.mappings.items():
             if name != connection or (object is not None and kind != object):
                 continue
@@ -119,8 +124,8 @@ class Snapshot:
 
     def mail(self) -> str | None:
         """The connection that sends mail: the first one with a `message` object."""
-        for name, spec in self.workspace.connections.items():
-            message = self.classes[spec.connector].objects.get("message")
+        for name in self.workspace.connections:
+            message = self.offers(name).get("message")
             if message is not None and "create" in message.push:
                 return name
         return None
@@ -128,7 +133,13 @@ class Snapshot:
     def afresh(self) -> Snapshot:
         """The same revision with connectors that are yet to be built."""
         return Snapshot(
-            self.revision, self.workspace, self.files, self.parties, self.classes, self.resolve
+            self.revision,
+            self.workspace,
+            self.files,
+            self.parties,
+            self.classes,
+            self.resolve,
+            self.host,
         )
 
     def close(self) -> None:
@@ -151,11 +162,13 @@ class Live:
         classes: Mapping[str, type[Connector]],
         key: bytes,
         env: Mapping[str, str] | None = None,
+        host: Host | None = None,
     ) -> None:
         self._database = database
         self._classes = classes
         self._key = key
         self._env = os.environ if env is None else env
+        self._host = host or Host()
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._secrets_of: datetime | None = None
@@ -201,6 +214,7 @@ class Live:
                 parties=parties,
                 classes=self._classes,
                 resolve=self.resolve,
+                host=self._host,
             )
             self._secrets_of = secrets_of
             return self._snapshot

@@ -284,10 +284,9 @@ def pull(
 
 def pullable(snapshot: Snapshot, name: str) -> list[str]:
     """The objects of a connection that are pulled: those that a mapping takes, and messages."""
-    spec = snapshot.workspace.connections[name]
     return [
         object
-        for object, capability in snapshot.classes[spec.connector].objects.items()
+        for object, capability in snapshot.offers(name).items()
         if capability.pull and (snapshot.mapping(name, object) is not None or object == "message")
     ]
 

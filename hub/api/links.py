@@ -106,8 +106,7 @@ def _link(unit: Unit, task: Row, body: NewLink, external_id: str) -> None:
 
 def _read_it(unit: Unit, connection: str, object: str, external_id: str) -> None:
     """Have the record read, the quickest way that its connector has."""
-    spec = unit.snapshot.workspace.connections[connection]
-    capability = unit.snapshot.classes[spec.connector].objects.get(object)
+    capability = unit.snapshot.offers(connection).get(object)
     if capability is not None and capability.fetch:
         inbox.enqueue(
             unit.tx,

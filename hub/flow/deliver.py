@@ -74,7 +74,7 @@ def _deliver_group(
     snapshot = hub.live.current()
     try:
         connector = snapshot.connector(connection)
-        spec = connector.objects.get(object)
+        spec = snapshot.offers(connection).get(object)
         if not isinstance(connector, Sink) or spec is None:
             raise ConfigError(f"Nothing can be written to {object} of '{connection}'.")
     except ConnectorError as error:

@@ -190,13 +190,12 @@ def due(hub: Hub) -> list[tuple[str, str]]:
 def pullable(snapshot: Snapshot) -> list[tuple[str, str]]:
     """Every (connection, object) that can be pulled and that something is done with."""
     found = []
-    for name, spec in snapshot.workspace.connections.items():
-        objects = snapshot.classes[spec.connector].objects
+    for name in snapshot.workspace.connections:
         try:
             asked: Sequence[str] = snapshot.connector(name).settings.pull.objects
         except ConnectorError:
             asked = ()
-        for object, capability in objects.items():
+        for object, capability in snapshot.offers(name).items():
             used = snapshot.mapping(name, object) is not None or object == "message"
             if capability.pull and used and (not asked or object in asked):
                 found.append((name, object))

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import structlog
 from pydantic import ValidationError
 
-from connectors.sdk import Connector, Receiver
+from connectors.sdk import Connector, ObjectSpec, Receiver
 from connectors.sdk.config import ConnectionConfig
 from connectors.sdk.errors import ConfigError
 from hub.reading import Reader, descend, plain, unknown
@@ -24,6 +25,8 @@ from hub.workspace.secrets import (
     written_secrets,
 )
 from mappings.source import Finding, Map, Place, did_you_mean
+
+log = structlog.get_logger("hub.workspace")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _STAND_IN = "stand-in-for-a-reference"
@@ -40,6 +43,18 @@ class ConnectionSpec:
     connector: str
     raw: Map
     place: Place
+
+    def offers(self, connector: type[Connector]) -> Mapping[str, ObjectSpec]:
+        """The objects that this connection has: its connector's, or those it is configured with."""
+        try:
+            return connector.offers(plain(self.raw))
+        except Exception as error:  # findings say what is wrong with the configuration
+            log.debug(
+                "a connection's objects are unknown",
+                connection=self.name,
+                error=type(error).__name__,
+            )
+            return connector.objects
 
     def settings(self, connector: type[Connector], resolve: Resolve) -> ConnectionConfig:
         """The connector's configuration with its references resolved.
@@ -219,11 +234,12 @@ def _check_objects(reader: Reader, spec: ConnectionSpec, connector: type[Connect
     pull = spec.raw.get("pull")
     if not isinstance(pull, Map):
         return
-    pullable = [name for name, each in connector.objects.items() if each.pull]
+    offered = spec.offers(connector)
+    pullable = [name for name, each in offered.items() if each.pull]
     for name, place in Reader(reader.file).texts(pull, "objects"):
         if name in pullable:
             continue
-        if name in connector.objects:
+        if name in offered:
             reader.error(place, f"'{name}' cannot be pulled from {connector.name}.")
         else:
             reader.error(place, *unknown(name, f"{connector.name} object", pullable))
@@ -231,7 +247,7 @@ def _check_objects(reader: Reader, spec: ConnectionSpec, connector: type[Connect
 
 def _check_proof(reader: Reader, spec: ConnectionSpec, connector: type[Connector]) -> None:
     """Whoever takes in webhooks must be able to tell a genuine one, or say that it need not."""
-    receives = any(each.webhook for each in connector.objects.values())
+    receives = any(each.webhook for each in spec.offers(connector).values())
     if not issubclass(connector, Receiver) or not receives:
         return
     webhook = spec.raw.get("webhook")

@@ -127,6 +127,18 @@ def _choose(
     return chosen, findings
 
 
+def _offered(
+    spec: MappingSpec, connector: type[Connector], connections: Mapping[str, ConnectionSpec]
+) -> set[str]:
+    """The objects that a mapping may name: those of its connection, or, where it is for a
+    connector, those that any connection of it has.
+    """
+    if spec.connection is not None and spec.connection in connections:
+        return set(connections[spec.connection].offers(connector))
+    own = [each for each in connections.values() if each.connector == connector.name]
+    return set(connector.objects).union(*(each.offers(connector) for each in own))
+
+
 def _check_names(
     spec: MappingSpec,
     connections: Mapping[str, ConnectionSpec],
@@ -154,12 +166,14 @@ def _check_names(
             )
         )
     known = connectors.get(connector or "")
-    if known is not None and spec.object is not None and spec.object not in known.objects:
-        found.append(
-            spec.finding(
-                spec.place_of("object"), *unknown(spec.object, f"{connector} object", known.objects)
+    if known is not None and spec.object is not None:
+        offered = _offered(spec, known, connections)
+        if spec.object not in offered:
+            found.append(
+                spec.finding(
+                    spec.place_of("object"), *unknown(spec.object, f"{connector} object", offered)
+                )
             )
-        )
     systems = {"hub", *connections, *broken, *([connector] if connector else [])}
     for each in spec.fields.values():
         system = each.system_of_record
