@@ -48,6 +48,9 @@ class Drill(ABC):
     by people or time, never by the connector's account, except where it says so.
     """
 
+    page: int = 100
+    """How many records a page of this sandbox holds."""
+
     # what people do ------------------------------------------------------------------------------
 
     @abstractmethod
