@@ -183,7 +183,8 @@ class HttpClient:
     `rates` are the vendor's limits by bucket (`{"read": "5/second", "write": "80/minute"}`), kept
     through `take` before a request leaves; `bucket` names the one a request counts in, by default
     `write` for whatever may change something and `read` for the rest. A request waits up to
-    `PATIENCE` for its turn; beyond that RateLimitError tells the hub when to come again.
+    `PATIENCE` for its turn; beyond that RateLimitError tells the hub when to come again. Where the
+    vendor counts within something (one message a second in a channel), `share` names that.
     """
 
     def __init__(
@@ -227,6 +228,7 @@ class HttpClient:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         accept: Iterable[int] = (),
+        share: str = "",
     ) -> HttpResponse:
         """The answer if its status is 2xx, 304 or in `accept`; otherwise raises a sdk error.
 
@@ -237,7 +239,9 @@ class HttpClient:
         sent = dict(headers or {})
         if json is not None:
             sent.setdefault("content-type", "application/json")
-        response = self.exchange(method, target, params=params, content=body, headers=sent)
+        response = self.exchange(
+            method, target, params=params, content=body, headers=sent, share=share
+        )
         if 200 <= response.status < 300 or response.status == 304 or response.status in accept:
             return response
         explained = self._explain(response) if self._explain else None
@@ -251,12 +255,13 @@ class HttpClient:
         params: Mapping[str, str | int] | None = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        share: str = "",
     ) -> HttpResponse:
         """The answer whatever its status. Raises an sdk error where there is none."""
         url = self._url(target)
         if params:
             url = url.copy_merge_params(dict(params))
-        self._wait_for_turn(method, url.path)
+        self._wait_for_turn(method, url.path, share)
         where = f"{method} {url.path}"
         with self.transport.until(time.monotonic() + self.deadline):
             try:
@@ -301,14 +306,15 @@ class HttpClient:
             )
         return url
 
-    def _wait_for_turn(self, method: str, path: str) -> None:
+    def _wait_for_turn(self, method: str, path: str, share: str) -> None:
         """Every request counts in its own bucket, and in `all` where the vendor limits that."""
         if self._take is None or not self._rates:
             return
         until = time.monotonic() + PATIENCE
-        for bucket in (self._bucket(method, path), "all"):
+        own = self._bucket(method, path)
+        for bucket, window in ((own, f"{own}:{share}" if share else own), ("all", "all")):
             rate = self._rates.get(bucket)
-            while rate and (wait := self._take(bucket, rate)) > 0:
+            while rate and (wait := self._take(window, rate)) > 0:
                 if time.monotonic() + wait > until:
                     raise RateLimitError(
                         f"{self.title} takes {rate} of this kind of request; the rest waits.", wait
