@@ -11,6 +11,7 @@ from connectors.sdk.auth import (
     ClientCredentials,
     JwtBearer,
     OAuth2,
+    QueryKey,
     RefreshToken,
 )
 from connectors.sdk.config import ConnectionConfig, PullConfig, WebhookConfig
@@ -79,6 +80,7 @@ __all__ = [
     "PayloadError",
     "PullConfig",
     "PullHint",
+    "QueryKey",
     "RateLimitError",
     "Receiver",
     "Record",

@@ -55,6 +55,20 @@ class Bearer(ApiKey):
         super().__init__(token, "authorization", f"{scheme} " if scheme else "")
 
 
+class QueryKey(httpx.Auth):
+    """A key in a parameter of the address. It replaces one that a vendor's link to a next page
+    carries already. Such keys end up in the vendor's logs: take a header where there is one.
+    """
+
+    def __init__(self, key: SecretStr, parameter: str) -> None:
+        self._key = key
+        self._parameter = parameter
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.url = request.url.copy_set_param(self._parameter, _usable(self._key))
+        yield request
+
+
 class Basic(httpx.Auth):
     """A name and a password, or whatever a vendor wants in their place (`API_KEY:X`)."""
 

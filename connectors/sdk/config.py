@@ -6,6 +6,7 @@ values.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, SecretStr
@@ -17,6 +18,17 @@ def _as_list(value: object) -> object:
 
 Secrets = Annotated[list[SecretStr], BeforeValidator(_as_list)]
 """One secret, or several while rotating."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Marks a key whose value may stand in a file of its own in this folder of the workspace: a
+    name in its place (`service: tracker`) stands for services/tracker.yaml.
+
+        service: Annotated[Service, Folder("services")]
+    """
+
+    name: str
 
 
 class WebhookConfig(BaseModel):
