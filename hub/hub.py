@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from connectors.sdk import Connector
+from connectors.sdk import Connector, Host
+from connectors.sdk.host import Pace
 from hub.live import Live
 from hub.settings import Settings
 from hub.store.database import Database
+from hub.store.vault import StoredVault
 from hub.unit import Unit
 
 
@@ -55,6 +57,27 @@ class Hub:
             self.announce(unit.topics)
 
 
+def _pace(settings: Settings) -> Pace:
+    """One pace for all processes where there is a Redis, which is asked briefly and once: without
+    it work goes on.
+    """
+    if settings.redis_url is None:
+        return Pace()
+    from limits.storage import RedisStorage
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    return Pace(
+        RedisStorage(
+            settings.redis_url,
+            wrap_exceptions=True,
+            socket_timeout=1.0,
+            socket_connect_timeout=1.0,
+            retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]  # handed on as it is
+        )
+    )
+
+
 def open_hub(
     settings: Settings,
     classes: Mapping[str, type[Connector]],
@@ -65,5 +88,6 @@ def open_hub(
     """Open the database, bring its schema up to date, and be ready to work."""
     database = Database(settings.database_url)
     database.migrate()
-    live = Live(database, classes, settings.secret_key, env)
+    host = Host(_pace(settings), StoredVault(database, settings.secret_key))
+    live = Live(database, classes, settings.secret_key, env, host)
     return Hub(settings, database, live, clock)

@@ -168,7 +168,7 @@ class Live:
         self._classes = classes
         self._key = key
         self._env = os.environ if env is None else env
-        self._host = host or Host()
+        self.host = host or Host()
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._secrets_of: datetime | None = None
@@ -214,7 +214,7 @@ class Live:
                 parties=parties,
                 classes=self._classes,
                 resolve=self.resolve,
-                host=self._host,
+                host=self.host,
             )
             self._secrets_of = secrets_of
             return self._snapshot

@@ -15,6 +15,7 @@ from hub.api import (
     cases,
     comments,
     connections,
+    consent,
     decisions,
     deliveries,
     errors,
@@ -40,7 +41,7 @@ DESCRIPTION = (
 )
 _FAMILIES = (
     tasks, comments, links, items, cases, decisions, exceptions, proposals, deliveries,
-    connections, metrics, stream,
+    connections, consent, metrics, stream,
 )  # fmt: skip
 
 PROBLEM: dict[str, Any] = {
@@ -97,6 +98,7 @@ def create_api(hub: Hub, stream: Stream) -> FastAPI:
         api.include_router(family.router)
     app.include_router(api)
     app.include_router(health.router)
+    app.include_router(consent.callback)
     app.include_router(metrics.scrape)
 
     @app.get("/docs", include_in_schema=False)

@@ -87,7 +87,7 @@ def check(
         from hub.cli.live_check import ask_the_tools
 
         with opened(folder) as hub:
-            findings += ask_the_tools(loaded.workspace, classes(), hub.live.resolve)
+            findings += ask_the_tools(loaded.workspace, classes(), hub.live.resolve, hub.live.host)
     errors = sum(found.severity == "error" for found in findings)
     if json:
         print_json(findings_json(findings))

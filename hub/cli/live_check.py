@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from connectors.sdk import Connector, ConnectorError, Source
+from connectors.sdk import Connector, ConnectorError, Host, Source
 from hub.workspace import Workspace
 from mappings.compiler import CompiledMapping
 from mappings.paths import PathError, parse_path
@@ -15,16 +15,17 @@ Resolve = Callable[[str], str | None]
 
 
 def ask_the_tools(
-    workspace: Workspace, classes: Mapping[str, type[Connector]], resolve: Resolve
+    workspace: Workspace, classes: Mapping[str, type[Connector]], resolve: Resolve, host: Host
 ) -> list[Finding]:
     """A finding for each connection that does not work and for each mapped field that its account
-    does not have, in order of place.
+    does not have, in order of place. `host` is the running hub's: a token that rotates is renewed
+    for it too.
     """
     found: list[Finding] = []
     for name, spec in workspace.connections.items():
         try:
             cls = classes[spec.connector]
-            connector = cls(name, spec.settings(cls, resolve))
+            connector = cls(name, spec.settings(cls, resolve), host)
         except ConnectorError as error:
             found.append(Finding(spec.place, f"'{name}' cannot be asked: {error}"))
             continue

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.cli.authorize import authorize
 from hub.cli.output import (
     Id,
     Json,
@@ -285,6 +286,12 @@ def _steer(name: str, act: Callable[[Any], None], *, json: bool) -> None:
         print_json(found)
     else:
         typer.echo(f"{name} is {found['status']}.")
+
+
+connections.command(
+    "authorize",
+    epilog=example("hub connections authorize mail", "hub connections authorize crm --no-browser"),
+)(authorize)
 
 
 @connections.command("check", epilog=example("hub connections check github"))

@@ -141,13 +141,27 @@ def _fernet(key: bytes) -> Fernet:
     return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"secrets\n" + key).digest()))
 
 
+def seal(key: bytes, value: str) -> str:
+    """Encrypt a text with the hub's secret key."""
+    return _fernet(key).encrypt(value.encode()).decode()
+
+
+def unseal(key: bytes, sealed: str, what: str) -> str:
+    """The text that was sealed. Raises WrongKey, which names `what` it is."""
+    try:
+        return _fernet(key).decrypt(sealed.encode()).decode()
+    except InvalidToken:
+        raise WrongKey(
+            f"{what} does not open with this HUB_SECRET_KEY. Start with the key it was stored with."
+        ) from None
+
+
 def put_secret(tx: Connection, key: bytes, name: str, value: str, now: datetime) -> None:
     """Store or replace a secret, encrypted."""
-    sealed = _fernet(key).encrypt(value.encode()).decode()
     dialect.upsert(
         tx,
         secrets,
-        {"name": name, "sealed": sealed, "changed_at": now},
+        {"name": name, "sealed": seal(key, value), "changed_at": now},
         ["name"],
         ["sealed", "changed_at"],
     )
@@ -156,15 +170,7 @@ def put_secret(tx: Connection, key: bytes, name: str, value: str, now: datetime)
 def get_secret(tx: Connection, key: bytes, name: str) -> str | None:
     """A stored secret. Raises WrongKey."""
     sealed = tx.scalar(sa.select(secrets.c.sealed).where(secrets.c.name == name))
-    if sealed is None:
-        return None
-    try:
-        return _fernet(key).decrypt(sealed.encode()).decode()
-    except InvalidToken:
-        raise WrongKey(
-            f"The stored secret '{name}' does not open with this HUB_SECRET_KEY."
-            " Start with the key it was stored with."
-        ) from None
+    return None if sealed is None else unseal(key, sealed, f"The stored secret '{name}'")
 
 
 def secret_names(tx: Connection) -> list[str]:

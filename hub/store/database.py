@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ class Database:
         self._writer = self.engine.execution_options(writing=True)
         # SQLite takes one writer: queue here, fairly, rather than in its busy loop
         self._turn = threading.Lock() if dialect.is_sqlite(self.engine) else None
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._guard = dialect.Guard(self.engine)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -44,6 +47,14 @@ class Database:
             with self._turn, self._writer.begin() as connection:
                 yield connection
 
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Let one of all threads and processes in, for as long as a network call may take, without
+        a transaction. Not re-entrant. Raises TimeoutError where another does not come to an end.
+        """
+        with self._locks[name], self._guard.held(name):
+            yield
+
     def migrate(self) -> None:
         """Bring the schema to this version's. Safe when several processes start at once."""
         config = Config()
@@ -55,3 +66,4 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+        self._guard.close()

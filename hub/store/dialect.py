@@ -4,16 +4,21 @@ locks and upserts.
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import sqlite3
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 SAFE_SQLITE = (3, 51, 3)
 """Versions 3.7.0 to 3.51.2 can corrupt a database in WAL mode when two checkpoints race."""
@@ -88,6 +93,62 @@ def critical_section(connection: Connection, name: str) -> None:
     """Let one transaction at a time past this line. A SQLite writer is alone already."""
     if not is_sqlite(connection):
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(zlib.crc32(name.encode()))))
+
+
+PATIENCE = 120
+"""Seconds to wait for whoever is inside a guarded place: longer than any token request takes."""
+
+
+class Guard:
+    """Places that one of all processes may be in, held across a network call. A process that dies
+    lets go.
+
+    PostgreSQL: an advisory lock on a connection of its own, which is in no transaction meanwhile
+    (a pooler in front of the server must pool sessions, not transactions). SQLite: a locked file
+    beside the database, as `hub pull` may run beside `hub up`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._own: Engine | None = None
+        if not is_sqlite(engine):
+            self._own = sa.create_engine(
+                engine.url, poolclass=sa.pool.NullPool, isolation_level="AUTOCOMMIT"
+            )
+
+    @contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        """Inside until the block ends. Raises TimeoutError."""
+        digest = hashlib.sha256(name.encode()).digest()
+        if self._own is None:
+            with _locked_file(self._engine.url.database, digest.hex()[:16]):
+                yield
+            return
+        with self._own.connect() as connection:
+            connection.exec_driver_sql(f"SET lock_timeout = '{PATIENCE}s'")
+            # a machine that vanished is noticed within two minutes, and its lock with it
+            for knob, value in (("idle", 60), ("interval", 15), ("count", 4)):
+                connection.exec_driver_sql(f"SET tcp_keepalives_{knob} = {value}")
+            key = int.from_bytes(digest[:8], signed=True)
+            try:
+                connection.execute(sa.select(sa.func.pg_advisory_lock(key)))
+            except OperationalError as error:
+                raise TimeoutError(f"Somebody has held '{name}' for {PATIENCE} s.") from error
+            yield
+
+    def close(self) -> None:
+        if self._own is not None:
+            self._own.dispose()
+
+
+@contextmanager
+def _locked_file(database: str | None, name: str) -> Iterator[None]:
+    if not database or database == ":memory:":
+        yield
+        return
+    with Path(f"{database}.{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def for_update(statement: sa.Select[Any], connection: Connection) -> sa.Select[Any]:

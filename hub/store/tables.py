@@ -474,6 +474,53 @@ connections = sa.Table(
     sa.Column("last_error", sa.Text),
     sa.Column("last_ok_at", Moment),
     sa.Column("changed_at", Moment),
+    # the tool asked us to slow down until then
+    sa.Column("limited_until", Moment),
+)
+
+# the newest OAuth tokens of a connection: a rotated refresh token exists nowhere else
+vault = sa.Table(
+    "vault",
+    metadata,
+    sa.Column("connection", sa.String(100), primary_key=True),
+    sa.Column("sealed", sa.Text, nullable=False),
+    sa.Column("changed_at", Moment, nullable=False),
+)
+
+# agreements that a person has begun in a browser, by the hash of the state that comes back
+consents = sa.Table(
+    "consents",
+    metadata,
+    sa.Column("state", sa.String(64), primary_key=True),
+    sa.Column("connection", sa.String(100), nullable=False),
+    sa.Column("sealed", sa.Text, nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+)
+
+# a connection's webhook registration at its vendor
+subscriptions = sa.Table(
+    "subscriptions",
+    metadata,
+    sa.Column("connection", sa.String(100), primary_key=True),
+    sa.Column("status", sa.String(10), nullable=False),
+    sa.Column("id", sa.Text),
+    # where the vendor was told to send to, the token hidden; the hash tells whether that moved
+    sa.Column("url", sa.Text),
+    sa.Column("url_hash", sa.String(64)),
+    # secrets that the vendor handed over, and when they last changed
+    sa.Column("sealed", sa.Text),
+    sa.Column("secret_at", Moment),
+    sa.Column("since", Moment),
+    sa.Column("expires_at", Moment),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text),
+    # a person was told that it does not work
+    sa.Column("told", sa.Boolean, nullable=False, server_default=sa.false()),
+    # the revision that last wanted it: its settings end it once the connection is gone
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("next_attempt_at", Moment, nullable=False),
+    sa.Column("lease_until", Moment),
+    sa.Column("fence", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 cursors = sa.Table(

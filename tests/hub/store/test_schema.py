@@ -29,7 +29,7 @@ def test_the_migrations_build_what_the_code_believes_in(database: Database) -> N
 def test_migrating_again_changes_nothing(database: Database) -> None:
     database.migrate()
     with database.read() as tx:
-        assert tx.scalar(sa.text("SELECT version_num FROM alembic_version")) == "0001"
+        assert tx.scalar(sa.text("SELECT version_num FROM alembic_version")) == "0002"
 
 
 def test_the_database_is_durable(database: Database) -> None:
