@@ -5,11 +5,9 @@ https://docs.github.com/en/rest/using-the-rest-api
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connectors.github.config import GithubConfig
 from connectors.github.records import Row
 from connectors.sdk import (
     AuthError,
@@ -20,10 +18,13 @@ from connectors.sdk import (
     RejectedError,
 )
 from connectors.sdk.http import DEFAULT_WAIT, HttpClient, HttpResponse, retry_after
+from connectors.sdk.paging import Listed, follow, next_link
+from connectors.sdk.records import Json
 
+API = "https://api.github.com"
+HEADERS = {"accept": "application/vnd.github+json", "x-github-api-version": "2022-11-28"}
 PAGE = 100
 """The largest page GitHub gives."""
-_NEXT = re.compile(r"<([^<>]*)>[^,]*;\s*rel=\"?next\"?")
 _NOT_OURS = {
     "locked": "The conversation is locked; a maintainer can unlock it.",
     "archived": "The repository is archived; a maintainer can unarchive it.",
@@ -32,20 +33,10 @@ _NOT_OURS = {
 
 
 class GithubClient:
-    """Requests with the connection's token. Raises the errors of connectors.sdk."""
+    """Requests with the connection's credentials. Raises the errors of connectors.sdk."""
 
-    def __init__(self, settings: GithubConfig) -> None:
-        token = settings.auth.token.get_secret_value()
-        self._http = HttpClient(
-            settings.base_url or "https://api.github.com",
-            title="GitHub",
-            headers={
-                "accept": "application/vnd.github+json",
-                "authorization": f"Bearer {token}",
-                "x-github-api-version": "2022-11-28",
-            },
-            explain=explain,
-        )
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
 
     def get(
         self, target: str, params: Mapping[str, str | int] | None = None, etag: str | None = None
@@ -63,16 +54,13 @@ class GithubClient:
 
     def pages(self, path: str, params: Mapping[str, str | int]) -> Iterator[list[Row]]:
         """All pages of a list whose order does not change while we read it."""
-        response = self.get(path, {"per_page": PAGE, **params})
-        while True:
-            yield rows(response)
-            target = next_page(response)
-            if target is None:
-                return
-            response = self.get(target)
 
-    def close(self) -> None:
-        self._http.close()
+        def ask(link: Json) -> Listed:
+            response = self.get(link) if link else self.get(path, {"per_page": PAGE, **params})
+            return Listed(rows(response), next_link(response.headers))
+
+        for page in follow(ask, f"GitHub's {path}"):
+            yield [dict(row) for row in page.rows]
 
 
 def one(response: HttpResponse) -> Row:
@@ -91,12 +79,6 @@ def rows(response: HttpResponse) -> list[Row]:
     return value
 
 
-def next_page(response: HttpResponse) -> str | None:
-    """The address of the next page, which GitHub wants followed and never built."""
-    match = _NEXT.search(response.headers.get("link", ""))
-    return match[1] if match else None
-
-
 def explain(response: HttpResponse) -> ConnectorError | None:
     """GitHub's own meanings; the rest is read in the general way.
 
@@ -106,7 +88,8 @@ def explain(response: HttpResponse) -> ConnectorError | None:
     if status == 401:
         return AuthError(
             "GitHub does not accept the token. Create a new one with the permission "
-            "Issues: read and write and put it in `auth.token`."
+            "Issues: read and write and put it in `auth.token`; with an app, check that it is "
+            "still installed."
         )
     if status in (301, 302, 307, 308):
         return NotFoundError(

@@ -8,14 +8,16 @@ redelivery of webhooks (`pull` finds what was missed).
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import Any, ClassVar
 
-from connectors.github import events, marker
-from connectors.github.client import GithubClient, one
+from connectors.github import app, events, hooks, marker
+from connectors.github.changes import changes
+from connectors.github.client import API, HEADERS, GithubClient, explain, one
 from connectors.github.config import GithubConfig
 from connectors.github.fields import COMMENT_FIELDS, ISSUE_FIELDS
 from connectors.github.records import (
@@ -26,9 +28,9 @@ from connectors.github.records import (
     issue_record,
     outward,
 )
-from connectors.github.walk import Mark, walk
 from connectors.sdk import (
     AuthError,
+    Bearer,
     Change,
     ConfigError,
     ConflictError,
@@ -38,12 +40,10 @@ from connectors.sdk import (
     Delivery,
     Field,
     NotFoundError,
-    NotSentError,
     ObjectSpec,
     Outcome,
     Page,
     Parsed,
-    PayloadError,
     RateLimitError,
     Receiver,
     Record,
@@ -52,9 +52,12 @@ from connectors.sdk import (
     Result,
     Sink,
     Source,
-    TransientError,
+    Subscriber,
+    Subscription,
+    Tier,
     UnsupportedError,
 )
+from connectors.sdk.pushing import push_each
 from connectors.sdk.records import Cursor
 
 OVERLAP = timedelta(minutes=5)
@@ -63,11 +66,12 @@ REMEMBERED = 20_000
 """Issue numbers whose global ids are kept in memory, to name the parent of a comment."""
 
 
-class GithubConnector(Connector, Source, Sink, Receiver):
+class GithubConnector(Connector, Source, Sink, Receiver, Subscriber):
     name: ClassVar[str] = "github"
     title: ClassVar[str] = "GitHub"
     config: ClassVar[type[ConnectionConfig]] = GithubConfig
     sandbox: ClassVar[str] = "connectors.github.sandbox:GithubSandbox"
+    tier: ClassVar[Tier] = Tier.GOLD
     objects: ClassVar[Mapping[str, ObjectSpec]] = {
         "issue": ObjectSpec(
             title="Issue",
@@ -92,12 +96,28 @@ class GithubConnector(Connector, Source, Sink, Receiver):
         ),
     }
 
+    # 900 points a minute, of which a read takes one and a write five; 80 writes that make content
+    # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    rates: ClassVar[Mapping[str, str]] = {
+        "all": "5000/hour",
+        "read": "500/minute",
+        "write": "80/minute",
+    }
     settings: GithubConfig
 
     def setup(self) -> None:
         self._settings = self.settings
-        self._client = GithubClient(self.settings)
-        self._closing.callback(self._client.close)
+        base, auth = self.settings.base_url or API, self.settings.auth
+        credentials: Bearer | app.Installation
+        if auth.token is not None:
+            credentials = Bearer(auth.token)
+        else:
+            mint = self.http(base, headers=HEADERS, explain=app.explain)
+            credentials = app.Installation(self.connection, auth, self.host.vault, mint)
+            self._closing.callback(credentials.close)
+        self._client = GithubClient(
+            self.http(base, auth=credentials, headers=HEADERS, explain=explain)
+        )
         self._ids: dict[tuple[str, int], str] = {}
         self._places: dict[str, tuple[str, int]] = {}
         self._lock = threading.Lock()
@@ -140,12 +160,14 @@ class GithubConnector(Connector, Source, Sink, Receiver):
             )
 
     def discover(self, object: str) -> Sequence[Field]:
-        self._spec(object)
+        self.spec(object)
         if object == "comment":
             return COMMENT_FIELDS
+        people = self._choices("assignees", "login")
         choices = {
             "labels": self._choices("labels", "name"),
-            "assignees": self._choices("assignees", "login"),
+            "assignees": people,
+            "assignee": people,
             "milestone": self._choices("milestones", "number"),
         }
         return [
@@ -162,16 +184,16 @@ class GithubConnector(Connector, Source, Sink, Receiver):
 
     def pull(self, object: str, cursor: Cursor, fields: Collection[str]) -> Iterator[Page]:
         """Every repository in turn; one that is gone is reported after the others were read."""
-        self._spec(object)
+        self.spec(object)
         place = "issues" if object == "issue" else "issues/comments"
         position = {name: cursor[name] for name in self._settings.repositories if name in cursor}
         gone: list[str] = []
         for repository in self._settings.repositories:
-            mark = Mark.of(position.get(repository))
+            path = f"/repos/{repository}/{place}"
             try:
-                for found, after in walk(self._client, f"/repos/{repository}/{place}", mark):
+                for found, after in changes(self._client, path, position.get(repository)):
                     records = self._records(object, repository, found)
-                    position = {**position, repository: after.stored()}
+                    position = {**position, repository: after}
                     yield Page(records, position)
             except NotFoundError as error:
                 gone.append(f"{repository} ({error})")
@@ -197,7 +219,7 @@ class GithubConnector(Connector, Source, Sink, Receiver):
         """Looks through what was changed since the first of the creates, in plain lists: GitHub's
         search lags. Of several copies of a mark (people copy texts) the oldest is ours.
         """
-        self._spec(object)
+        self.spec(object)
         places: dict[str, list[Change]] = {}
         for change in changes:
             places.setdefault(self._list_path(change), []).append(change)
@@ -244,41 +266,17 @@ class GithubConnector(Connector, Source, Sink, Receiver):
         """Serially, as GitHub asks. A repeated update or delete is harmless (it looks first), so
         only a create can end as `unknown`.
         """
-        results: list[Result] = []
         for change in changes:
-            try:
-                results.append(self._push_one(change))
-            except (AuthError, ConfigError, RateLimitError) as error:
-                if not results:
-                    raise
-                wait = error.retry_after if isinstance(error, RateLimitError) else None
-                later = Result(Outcome.RETRY, message=str(error), retry_after=wait)
-                return [*results, *[later] * (len(changes) - len(results))]
-        return results
+            if change.op not in self.spec(change.object).push:
+                raise UnsupportedError(f"GitHub cannot {change.op} a {change.object}.")
+        return push_each(changes, self._push_one)
 
     def _push_one(self, change: Change) -> Result:
-        if change.op not in self._spec(change.object).push:
-            raise UnsupportedError(f"GitHub cannot {change.op} a {change.object}.")
-        try:
-            if change.op == "create":
-                return self._create(change)
-            if change.op == "delete":
-                return self._delete(change)
-            return self._update(change)
-        except RateLimitError:
-            raise
-        except NotSentError as error:
-            return Result(Outcome.RETRY, message=str(error))
-        except (TransientError, PayloadError) as error:
-            outcome = Outcome.UNKNOWN if change.op == "create" else Outcome.RETRY
-            wait = error.retry_after if isinstance(error, TransientError) else None
-            return Result(outcome, message=str(error), retry_after=wait)
-        except RejectedError as error:
-            return Result(Outcome.REJECTED, message=str(error), field_errors=error.field_errors)
-        except NotFoundError as error:
-            return Result(Outcome.MISSING, message=str(error))
-        except ConflictError as error:
-            return Result(Outcome.CONFLICT, message=str(error))
+        if change.op == "create":
+            return self._create(change)
+        if change.op == "delete":
+            return self._delete(change)
+        return self._update(change)
 
     def _create(self, change: Change) -> Result:
         values = outward(change.object, change.fields)
@@ -286,6 +284,8 @@ class GithubConnector(Connector, Source, Sink, Receiver):
         state: dict[str, Any] = {
             name: values.pop(name) for name in ("state", "state_reason") if name in values
         }
+        if first := values.pop("assignee", None):
+            values["assignees"] = [first, *values.get("assignees", ())]
         values = {name: value for name, value in values.items() if value is not None}
         values["body"] = marker.mark(values.get("body"), change.key)
         parent = change.parent
@@ -365,16 +365,20 @@ class GithubConnector(Connector, Source, Sink, Receiver):
     def parse(self, delivery: Delivery) -> Sequence[Parsed]:
         return events.parse(delivery)
 
+    def subscribe(self, url: str) -> Subscription:
+        """Signed with the configured secret, or with a new one where there is none."""
+        known = next(iter(self._settings.webhook.secret), None)
+        secret = known.get_secret_value() if known else secrets.token_urlsafe(32)
+        return hooks.subscribe(self._client, self._settings.repositories, url, secret)
+
+    def renew(self, subscription: Subscription) -> Subscription:
+        return hooks.renew(self._client, subscription)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        hooks.unsubscribe(self._client, subscription)
+
     # ------------------------------------------------------------------------------------------
     # where things are
-
-    def _spec(self, object: str) -> ObjectSpec:
-        spec = self.objects.get(object)
-        if spec is None:
-            raise UnsupportedError(
-                f"The github connector has no object '{object}'; it has {', '.join(self.objects)}."
-            )
-        return spec
 
     def _repository(self, address: Mapping[str, Any]) -> str:
         owner, name = address.get("owner"), address.get("repo")

@@ -137,6 +137,13 @@ def _as_milestone(value: Any) -> int | None:
     raise ValueError("must be the number of a milestone")
 
 
+def _as_login(value: Any) -> str | None:
+    names = _logins(value)
+    if len(names) > 1:
+        raise ValueError("must be one login; `assignees` takes several")
+    return names[0] if names else None
+
+
 def _names(key: str) -> Callable[[Any], list[str]]:
     def names(value: Any) -> list[str]:
         entries = value if isinstance(value, list) else [value]
@@ -154,6 +161,8 @@ def _names(key: str) -> Callable[[Any], list[str]]:
     return names
 
 
+_logins = _names("login")
+
 WRITABLE: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
     "issue": {
         "title": _as_text,
@@ -161,7 +170,8 @@ WRITABLE: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
         "state": _as_text,
         "state_reason": _as_text,
         "labels": _names("name"),
-        "assignees": _names("login"),
+        "assignees": _logins,
+        "assignee": _as_login,
         "milestone": _as_milestone,
     },
     "comment": {"body": _as_body},
@@ -197,19 +207,67 @@ def differing(
     Raises ConflictError where somebody else moved a field since `base`, to a value other than ours:
     GitHub has no conditional write, so we look just before. Repeating a lost update is harmless
     this way: what took effect the first time no longer differs.
+
+    Lists are merged: what we add is added and what we take away from `base` is taken away, so that
+    what others added meanwhile stays. `assignee` exchanges one person among the assignees.
     """
     missing: dict[str, Any] = {}
     moved: list[str] = []
     for name, value in wanted.items():
+        before = base[name] if base is not None and name in base else None
+        known = base is not None and name in base
+        if name == "assignee":
+            if not _moved_on(value, current, base):
+                people = _exchanged(value, current, base)
+                name, value, known = "assignees", people, False
+        elif isinstance(value, list) and known:
+            value, known = _merged(WRITABLE[object][name], value, current.get(name), before), False
         now = _comparable(object, name, current.get(name))
         if _comparable(object, name, value) == now:
             continue
-        if base is not None and name in base and _comparable(object, name, base[name]) != now:
+        if known and _comparable(object, name, before) != now:
             moved.append(name)
         missing[name] = value
     if moved:
         raise ConflictError(f"Somebody changed {', '.join(moved)} at GitHub meanwhile.")
     return missing
+
+
+def _merged(convert: Callable[[Any], list[str]], wanted: list[str], now: Any, base: Any) -> Any:
+    """`now` with what `wanted` has and `base` had not, without what `base` had and `wanted` has
+    not.
+    """
+    ours, before = set(_folded(wanted)), set(_folded(convert(base)))
+    added = [name for name in wanted if name.casefold() not in before]
+    kept = [name for name in convert(now) if name.casefold() not in before - ours]
+    return list({name.casefold(): name for name in [*kept, *added]}.values())
+
+
+def _first(row: Mapping[str, Any]) -> str | None:
+    return _as_login(row.get("assignee")) or next(iter(_logins(row.get("assignees"))), None)
+
+
+def _moved_on(wanted: str | None, current: Row, base: Mapping[str, Any] | None) -> bool:
+    """Whether somebody else gave the issue to another person since `base`."""
+    if base is None or not {"assignee", "assignees"} & base.keys():
+        return False
+    known, now = _first(base), _folded(_logins(current.get("assignees")))
+    if wanted is None or wanted.casefold() in now:
+        return False
+    return bool(now) if known is None else known.casefold() not in now
+
+
+def _exchanged(wanted: str | None, current: Row, base: Mapping[str, Any] | None) -> list[str]:
+    """The assignees once the first one that `base` names has made way for `wanted`."""
+    told = base is not None and bool({"assignee", "assignees"} & base.keys())
+    known = _first(base) if told and base is not None else _first(current)
+    leaving = set(_folded([name for name in (known, wanted) if name]))
+    others = [name for name in _logins(current.get("assignees")) if name.casefold() not in leaving]
+    return [*([wanted] if wanted else []), *others]
+
+
+def _folded(names: list[str]) -> list[str]:
+    return [name.casefold() for name in names]
 
 
 def _comparable(object: str, name: str, value: Any) -> Any:

@@ -5,38 +5,23 @@ It pages, answers 304, limits rates and refuses as GitHub does, and never delive
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-import queue
-import threading
-import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
-
-import httpx
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from connectors.github import marker
-from connectors.github.sandbox_api import TOKEN, GithubApi
+from connectors.github.sandbox_api import GithubApi
+from connectors.github.sandbox_app import TOKEN, Tokens
+from connectors.github.sandbox_hooks import SECRET, Hook, Hooks, Sent
 from connectors.github.sandbox_state import Repository, Row, State
+from connectors.sdk.faults import Kind
 from connectors.sdk.sandbox import Asgi, HttpSandbox
 
+if TYPE_CHECKING:
+    from connectors.github.drill import GithubDrill
+
 __all__ = ["SECRET", "TOKEN", "GithubSandbox", "Sent"]
-
-SECRET = "sandbox-github-secret-not-a-secret"
-
-
-@dataclass(slots=True)
-class Sent:
-    """One webhook as GitHub's page of recent deliveries lists it: `status` is None on failure."""
-
-    event: str
-    guid: str
-    body: bytes
-    status: int | None = None
 
 
 class GithubSandbox(HttpSandbox):
@@ -57,12 +42,17 @@ class GithubSandbox(HttpSandbox):
         self.bot = bot
         self.remaining = 5000
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-        self.sent: list[Sent] = []
         self.resets = datetime.now(UTC) + timedelta(hours=1)
-        self._queue: queue.Queue[Sent | None] = queue.Queue()
+        self.tokens = Tokens()
+        self.hooks = Hooks(lambda: self.webhook_url, lambda: self.url)
         self.state = State(
-            repositories, [*people, bot], lambda: self.url, lambda: self.clock(), self._emit
+            repositories, [*people, bot], lambda: self.url, lambda: self.clock(), self.hooks.emit
         )
+
+    @property
+    def sent(self) -> list[Sent]:
+        """Every delivery so far, as the settings list them."""
+        return self.hooks.sent
 
     def connection(self) -> dict[str, Any]:
         return {
@@ -83,70 +73,58 @@ class GithubSandbox(HttpSandbox):
         body = json.dumps({"message": message, "status": str(status)}).encode()
         return {"content-type": "application/json; charset=utf-8"}, body
 
+    def kind(self, method: str, path: str) -> Kind:
+        return "sign-in" if path.startswith("/app/installations/") else super().kind(method, path)
+
     def start(self, port: int = 0) -> None:
         super().start(port)
         with self.lock:
             self.state.add_default_labels()
-        self._sender = threading.Thread(target=self._send_all, name="github-hooks", daemon=True)
-        self._sender.start()
+        self.hooks.start()
 
     def stop(self) -> None:
-        self._queue.put(None)
-        self._sender.join(timeout=15)
+        self.hooks.stop()
         super().stop()
+
+    def drill(self) -> GithubDrill:
+        from connectors.github.drill import GithubDrill
+
+        return GithubDrill(self)
+
+    def populate(self) -> None:
+        """Three issues, one of them discussed and closed."""
+        due = self.add_milestone("Spring release", "2027-03-31T07:00:00Z")
+        first = self.open_issue("Invoices show the wrong address", "Since Monday.", by="dmeier")
+        self.label(first, "bug")
+        self.assign(first, "lkim")
+        self.open_issue(
+            "Wire the tenant of Acme", "20 seats.", by="lkim", labels=["vip"], milestone=due
+        )
+        done = self.open_issue("Renew the certificate", by="octocat", assignees=["dmeier"])
+        self.comment(done, "Done, valid for a year.", by="dmeier")
+        self.close_issue(done, by="dmeier")
 
     # webhooks ---------------------------------------------------------------------------------
 
-    def _emit(self, event: str, payload: Row) -> None:
-        if self.webhook_url:
-            body = json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()
-            sent = Sent(event, str(uuid.uuid4()), body)
-            self.sent.append(sent)
-            self._queue.put(sent)
-
-    def ping(self) -> None:
+    def ping(self, hook: Hook | None = None) -> None:
         """What GitHub sends when the webhook is created."""
-        repository = self._named(None)
-        hook = {
-            "type": "Repository",
-            "id": 109948940,
-            "name": "web",
-            "active": True,
-            "events": ["issues", "issue_comment"],
-            "config": {"content_type": "json", "url": self.webhook_url, "insecure_ssl": "0"},
-        }
         with self.lock:
-            payload = {"zen": "Design for failure.", "hook_id": hook["id"], "hook": hook}
+            repository = self._named(hook.repository if hook else None)
+            hook = hook or Hook(109948940, "", self.webhook_url or "", SECRET)
+            shown = self.hooks.shown(hook)
+            payload = {"zen": "Design for failure.", "hook_id": hook.id, "hook": shown}
             payload["repository"] = self.state.repository(repository)
             payload["sender"] = self.state.user(self.people[0])
-            self._emit("ping", payload)
+            self.hooks.emit("ping", payload, hook)
 
     def redeliver(self, guid: str) -> None:
         """A person pressed Redeliver: the same body under the same GUID."""
         with self.lock:
-            self._queue.put(next(sent for sent in self.sent if sent.guid == guid))
+            self.hooks.queue.put(next(sent for sent in self.sent if sent.guid == guid))
 
     def drain(self) -> None:
         """Return once every webhook so far was delivered or has failed."""
-        self._queue.join()
-
-    def _send_all(self) -> None:
-        with httpx.Client(timeout=10, trust_env=False) as client:
-            while (sent := self._queue.get()) is not None:
-                signature = hmac.new(SECRET.encode(), sent.body, hashlib.sha256).hexdigest()
-                headers = {
-                    "accept": "*/*",
-                    "content-type": "application/json",
-                    "user-agent": "GitHub-Hookshot/sandbox",
-                    "x-github-delivery": sent.guid,
-                    "x-github-event": sent.event,
-                    "x-github-hook-id": "109948940",
-                    "x-hub-signature-256": f"sha256={signature}",
-                }
-                with suppress(httpx.HTTPError):  # GitHub notes the failure and moves on
-                    answer = client.post(self.webhook_url or "", content=sent.body, headers=headers)
-                    sent.status = answer.status_code
-                self._queue.task_done()
+        self.hooks.queue.join()
 
     # people -----------------------------------------------------------------------------------
 
@@ -197,6 +175,17 @@ class GithubSandbox(HttpSandbox):
         with self.lock:
             row = self.state.create_comment(self._named(repo), number, body, by or self.people[0])
             return int(row["id"])
+
+    def edit_comment(self, id: int, body: str, by: str = "", repo: str | None = None) -> None:
+        """Somebody edits a comment; the hidden mark survives, as it would."""
+        with self.lock:
+            repository = self._named(repo)
+            text = marker.keep(body, repository.comments[id]["body"])
+            self.state.edit_comment(repository, id, text, by or self.people[0])
+
+    def delete_comment(self, id: int, by: str = "", repo: str | None = None) -> None:
+        with self.lock:
+            self.state.delete_comment(self._named(repo), id, by or self.people[0])
 
     def add_milestone(self, title: str, due_on: str | None = None, repo: str | None = None) -> int:
         with self.lock:

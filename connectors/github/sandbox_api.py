@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from connectors.github import marker
+from connectors.github.sandbox_hooks import Hook
 from connectors.github.sandbox_page import issue_page
 from connectors.github.sandbox_state import Refused, Repository, Row
 from connectors.sdk.sandbox import Asgi, Effect
@@ -20,7 +21,6 @@ from connectors.sdk.sandbox import Asgi, Effect
 if TYPE_CHECKING:
     from connectors.github.sandbox import GithubSandbox
 
-TOKEN = "sandbox-github-token-not-a-secret"  # noqa: S105 - published on purpose
 DOCS = "https://docs.github.com/rest"
 
 
@@ -41,7 +41,11 @@ class GithubApi:
 
     def app(self) -> Asgi:
         issue, comment = "/issues/{number:int}", "/issues/comments/{comment:int}"
-        routes = [Route("/user", self._api, methods=["GET"])]
+        mint = "/app/installations/{installation:int}/access_tokens"
+        routes = [
+            Route("/user", self._api, methods=["GET"], name="user"),
+            Route(mint, self._api, methods=["POST"], name="mint"),
+        ]
         for root in ("/repos/{owner}/{repo}", "/repositories/{id:int}"):
             routes += [
                 Route(root + tail, self._api, methods=methods, name=name)
@@ -55,6 +59,9 @@ class GithubApi:
                     ("/labels", "labels", ["GET"]),
                     ("/assignees", "assignees", ["GET"]),
                     ("/milestones", "milestones", ["GET"]),
+                    ("/hooks", "hooks", ["GET", "POST"]),
+                    ("/hooks/{hook:int}", "hook", ["GET", "PATCH", "DELETE"]),
+                    ("/hooks/{hook:int}/pings", "pings", ["POST"]),
                 )
             ]
         page = "/{owner}/{repo}/{kind}/{number:int}"
@@ -69,7 +76,8 @@ class GithubApi:
             with self.sandbox.lock:
                 self._admit(request)
                 value = self._handle(request, body)
-                status = {"POST": 201, "DELETE": 204}.get(request.method, 200)
+                status = 201 if request.method == "POST" else 200
+                status = 204 if value is None else status
                 response = self._response(request, status, value)
         except Refused as refused:
             errors = {"errors": refused.errors}
@@ -81,7 +89,8 @@ class GithubApi:
         return response
 
     def _admit(self, request: Request) -> None:
-        if request.headers.get("authorization") not in (f"Bearer {TOKEN}", f"token {TOKEN}"):
+        minting = request.scope["route"].name == "mint"
+        if not minting and not self.sandbox.tokens.know(request.headers.get("authorization", "")):
             raise _Answer(401, "Bad credentials")
         if not request.headers.get("user-agent"):
             raise _Answer(403, "Request forbidden by administrative rules.")
@@ -91,15 +100,25 @@ class GithubApi:
         self.sandbox.remaining -= 1
 
     def _handle(self, request: Request, body: bytes) -> Any:
-        if request.url.path == "/user":
-            return self.sandbox.state.user(self.sandbox.bot)
-        repository = self._repository(request)
         name = request.scope["route"].name
+        if name == "user":
+            return self.sandbox.state.user(self.sandbox.bot)
+        if name == "mint":
+            status, answer = self.sandbox.tokens.mint(
+                request.headers.get("authorization", ""), request.path_params["installation"]
+            )
+            if status != 201:
+                raise _Answer(status, answer["message"])
+            return answer
+        repository = self._repository(request)
         if request.method == "GET":
             return self._read(request, repository, name)
         if repository.archived:
             raise _Answer(403, "Repository was archived so is read-only.")
-        return self._write(request, repository, name, body)
+        fields = self._fields(request, body)
+        if name in ("hooks", "hook", "pings"):
+            return self._hooks(request, repository, name, fields)
+        return self._write(request, repository, name, fields)
 
     def _read(self, request: Request, repository: Repository, name: str) -> Any:
         if name == "repository":
@@ -109,6 +128,11 @@ class GithubApi:
             return self._issue(request, repository)
         if name == "comment":
             return self._comment(request, repository)
+        if name == "hooks":
+            hooks = self.sandbox.hooks
+            return [hooks.shown(hook) for hook in hooks.of(repository.name)]
+        if name == "hook":
+            return self.sandbox.hooks.shown(self._hook(request, repository))
         query = request.query_params
         if name == "labels":
             return list(repository.labels.values())
@@ -132,15 +156,39 @@ class GithubApi:
         direction = query.get("direction", "desc" if name == "issues" else "asc")
         return sorted(rows, key=lambda row: (row[key], row["id"]), reverse=direction == "desc")
 
-    def _write(self, request: Request, repository: Repository, name: str, body: bytes) -> Any:
-        fields: Row = {}
-        if request.method != "DELETE":
-            try:
-                fields = json.loads(body)
-            except (ValueError, RecursionError):
-                raise _Answer(400, "Problems parsing JSON") from None
-            if not isinstance(fields, dict):
-                raise _Answer(422, "Invalid request.\n\nFor 'links/0/schema', not an object.")
+    def _fields(self, request: Request, body: bytes) -> Row:
+        if request.method == "DELETE" or not body:
+            return {}
+        try:
+            fields = json.loads(body)
+        except (ValueError, RecursionError):
+            raise _Answer(400, "Problems parsing JSON") from None
+        if not isinstance(fields, dict):
+            raise _Answer(422, "Invalid request.\n\nFor 'links/0/schema', not an object.")
+        return fields
+
+    def _hooks(self, request: Request, repository: Repository, name: str, fields: Row) -> Any:
+        hooks = self.sandbox.hooks
+        if name == "hooks":
+            hook = hooks.save(repository.name, None, fields)
+            self.sandbox.ping(hook)
+            return hooks.shown(hook)
+        hook = self._hook(request, repository)
+        if name == "pings":
+            self.sandbox.ping(hook)
+        elif request.method == "DELETE":
+            del hooks.registered[hook.id]
+        else:
+            return hooks.shown(hooks.save(repository.name, hook, fields))
+        return None
+
+    def _hook(self, request: Request, repository: Repository) -> Hook:
+        for hook in self.sandbox.hooks.of(repository.name):
+            if hook.id == request.path_params["hook"]:
+                return hook
+        raise _Answer(404, "Not Found")
+
+    def _write(self, request: Request, repository: Repository, name: str, fields: Row) -> Any:
         state, bot = self.sandbox.state, self.sandbox.bot
         key = next(iter(marker.keys(str(fields.get("body") or ""))), None)
         if name == "issues":
@@ -148,6 +196,8 @@ class GithubApi:
             effect = Effect("create", "issue", str(row["id"]), fields, key)
         elif name == "issue":
             number = self._issue(request, repository)["number"]
+            if self._ignores():
+                return repository.issues[number]
             row = state.edit_issue(repository, number, fields, bot)
             effect = Effect("update", "issue", str(row["id"]), fields, key)
         elif name == "comments":
@@ -162,10 +212,19 @@ class GithubApi:
                 state.delete_comment(repository, id, bot)
                 self.sandbox.ledger.append(Effect("delete", "comment", str(id), {}))
                 return None
+            if self._ignores():
+                return repository.comments[id]
             row = state.edit_comment(repository, id, fields.get("body"), bot)
             effect = Effect("update", "comment", str(id), fields, key)
         self.sandbox.ledger.append(effect)
         return row
+
+    def _ignores(self) -> bool:
+        """Whether this update is one that GitHub answers with success and does not carry out."""
+        if self.sandbox.faults.silent:
+            self.sandbox.faults.silent -= 1
+            return True
+        return False
 
     def _repository(self, request: Request) -> Repository:
         params = request.path_params
@@ -196,9 +255,7 @@ class GithubApi:
             "x-ratelimit-reset": str(int(self.sandbox.resets.timestamp())),
             "x-ratelimit-resource": "core",
         }
-        if status in (403, 429, 503) and self.sandbox.faults.retry_after:
-            headers["retry-after"] = self.sandbox.faults.retry_after
-        if status == 201:
+        if status == 201 and "url" in value:
             headers["location"] = value["url"]
         if status == 200 and isinstance(value, list):
             value = self._page_of(request, value, headers)

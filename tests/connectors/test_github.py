@@ -590,7 +590,7 @@ def test_both_forms_of_a_rate_limit_are_understood(
             one.push([create(title="x")])
         waits.append(caught.value.retry_after)
     assert waits[0] == 7
-    assert 80 <= waits[1] <= 90
+    assert 80 <= waits[1] <= 92  # the answer carries its own Date, a second old at most
     assert waits[2] == 60
     assert sandbox.ledger == []
 
