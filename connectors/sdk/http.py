@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 import orjson
@@ -345,6 +346,8 @@ class HttpClient:
                     transport=self.transport,
                     headers=self._headers,
                     auth=self._auth,
+                    # one request must not change the next, nor one thread another's
+                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                     follow_redirects=False,
                     timeout=httpx.Timeout(self.deadline, connect=self._connect),
                 )

@@ -341,3 +341,11 @@ def test_construction_opens_nothing() -> None:
     client = HttpClient("https://api.acme.test", title="Acme")
     assert client._client is None
     client.close()
+
+
+@respx.mock
+def test_cookies_of_one_answer_are_not_sent_with_the_next_request(client: HttpClient) -> None:
+    respx.get(f"{BASE}/x").respond(json={}, headers={"set-cookie": "session=abc; Path=/"})
+    client.request("GET", "/x")
+    client.request("GET", "/x")
+    assert "cookie" not in respx.calls.last.request.headers
