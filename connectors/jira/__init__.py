@@ -1,0 +1,1 @@
+"""Jira Cloud: issues, comments and people over REST v3, webhooks of both kinds."""

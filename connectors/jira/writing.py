@@ -1,0 +1,263 @@
+"""Writing: issues and comments one by one, looking first, the status by a transition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from connectors.jira.adf import to_markdown
+from connectors.jira.client import JiraClient, Row, one
+from connectors.jira.config import JiraConfig
+from connectors.jira.markdown import to_adf
+from connectors.jira.reading import Reader
+from connectors.jira.records import (
+    PROPERTY,
+    comment_record,
+    fields_of,
+    gone,
+    issue_record,
+)
+from connectors.jira.transitions import Step, choose
+from connectors.jira.values import body_of, differing, outward
+from connectors.sdk import (
+    Change,
+    ConflictError,
+    ConnectorError,
+    NotFoundError,
+    Outcome,
+    Record,
+    RejectedError,
+    Result,
+)
+from connectors.sdk.pushing import result_of
+
+_NOWHERE = "The comment does not say on which issue: it needs a parent."
+
+
+class Writer:
+    """Carries out single changes. Raises the SDK's errors while nothing was written."""
+
+    def __init__(self, client: JiraClient, reader: Reader, settings: JiraConfig) -> None:
+        self._client = client
+        self._reader = reader
+        self._settings = settings
+        self._site = settings.base_url
+
+    def push_one(self, change: Change) -> Result:
+        if change.object == "issue":
+            write = {
+                "create": self._create_issue,
+                "update": self._update_issue,
+                "delete": self._delete_issue,
+            }
+        else:
+            write = {
+                "create": self._create_comment,
+                "update": self._update_comment,
+                "delete": self._delete_comment,
+            }
+        return write[change.op](change)
+
+    def project(self, change: Change) -> str:
+        """Where a create goes: as the change says, else the connection's first project."""
+        wanted = change.fields.get("project") or change.address.get("project")
+        key = wanted.get("key") if isinstance(wanted, Mapping) else wanted
+        return str(key or self._settings.projects[0])
+
+    # -------------------------------------------------------------------------------------- issues
+
+    def _create_issue(self, change: Change) -> Result:
+        values, target = outward(change.fields, creating=True)
+        # what is not set is left out: a screen may not have the field at all
+        values = {name: value for name, value in values.items() if value not in (None, [])}
+        along = {name: values.pop(name) for name in ("resolution",) if name in values}
+        values.setdefault("project", {"key": self.project(change)})
+        values.setdefault("issuetype", {"name": self._settings.issue_type})
+        asked = {"fields": values, "properties": _mark(change)}
+        answer = one(self._client.send("POST", "/issue", json=asked), "a new issue")
+        self._reader.remember(answer["id"])
+        record = Record(
+            "issue",
+            answer["id"],
+            {**change.fields, "id": answer["id"], "key": str(answer.get("key"))},
+            address={"key": str(answer.get("key")), "project": self.project(change)},
+            url=f"{self._site}/browse/{answer.get('key')}",
+            key=change.key,
+        )
+        # from here on it exists: nothing that goes wrong may make that be forgotten
+        try:
+            row = self._reader.issue(record.id)
+            record = self._issue_record(row, change)
+            if target is None or target.reached(fields_of(row).get("status")):
+                return Result(Outcome.OK, record)
+            filled = self._settings.transition_fields
+            step = choose(self._client, row, target, {**values, **along}, filled)
+            self._transition(record.id, step)
+            return Result(Outcome.OK, self._issue_record(self._reader.issue(record.id), change))
+        except ConnectorError as error:
+            return Result(Outcome.OK, record, f"Created, but not all was done: {error}")
+
+    def _update_issue(self, change: Change) -> Result:
+        wanted, target = outward(change.fields, creating=False)
+        row = self._reader.issue(self._id(change))
+        held = fields_of(row)
+        missing, moved = differing(wanted, held, _based(change.base))
+        go = target is not None and not target.reached(held.get("status"))
+        if go and change.base is not None and "status" in change.base:
+            before = change.base["status"]
+            now = held.get("status")
+            if (
+                isinstance(before, dict)
+                and isinstance(now, dict)
+                and before.get("id", 0) != now.get("id", 0)
+            ):
+                moved.append("status")
+        if moved:
+            told = f"Somebody changed {', '.join(moved)} of {row.get('key')} in Jira meanwhile."
+            return Result(Outcome.CONFLICT, issue_record(row, self._site), told)
+        step = None
+        if go and target is not None:
+            # before anything is written: a way that is not there leaves everything as it is
+            step = choose(self._client, row, target, wanted, self._settings.transition_fields)
+            missing = {n: value for n, value in missing.items() if n not in step.fields}
+        if missing:
+            self._put(row["id"], missing)
+        if step is not None:
+            try:
+                self._transition(row["id"], step)
+            except ConnectorError as error:
+                if not missing:
+                    raise
+                return self._in_part(change, row, missing, error)
+        if not missing and step is None:
+            return Result(Outcome.OK, self._issue_record(row, change))
+        return Result(Outcome.OK, self._issue_record(self._reader.issue(row["id"]), change))
+
+    def _put(self, id: str, values: Mapping[str, Any]) -> None:
+        quiet = None if self._settings.notify_users else {"notifyUsers": "false"}
+        self._reader.remember(id)
+        try:
+            self._client.send("PUT", f"/issue/{id}", params=quiet, json={"fields": dict(values)})
+        except RejectedError as error:
+            if quiet and not error.field_errors.keys() - {"*"}:
+                raise RejectedError(
+                    f"{error} Where our user administers neither Jira nor the project, leave "
+                    "`notify_users` true.",
+                    error.field_errors,
+                ) from None
+            raise
+
+    def _transition(self, id: str, step: Step) -> None:
+        self._reader.remember(id)
+        asked: dict[str, Any] = {"transition": {"id": step.id}}
+        if step.fields:
+            asked["fields"] = dict(step.fields)
+        try:
+            self._client.send("POST", f"/issue/{id}/transitions", json=asked)
+        except RejectedError as error:
+            reasons = error.field_errors or {"status": f"the transition '{step.name}' was refused"}
+            raise RejectedError(str(error), reasons) from None
+        except ConflictError:
+            raise ConflictError(
+                f"Somebody else moved the issue while '{step.name}' was on its way."
+            ) from None
+
+    def _in_part(
+        self, change: Change, row: Row, written: Mapping[str, Any], error: ConnectorError
+    ) -> Result:
+        """The fields are written, the status is not: say so, and show what Jira holds now."""
+        result = result_of(error, change)
+        told = f"Written: {', '.join(sorted(written))}. Not written: status. {result.message}"
+        reasons = dict(result.field_errors)
+        if result.outcome is Outcome.REJECTED:
+            reasons.setdefault("status", result.message)
+        try:
+            record = self._issue_record(self._reader.issue(row["id"]), change)
+        except ConnectorError:
+            record = None
+        return replace(result, record=record, message=told, field_errors=reasons)
+
+    def _delete_issue(self, change: Change) -> Result:
+        """Without its subtasks: an issue that has some is refused."""
+        try:
+            self._client.send("DELETE", f"/issue/{quote(self._id(change), safe='')}")
+        except NotFoundError:
+            return Result(Outcome.OK, gone("issue", self._id(change)), "It was gone already.")
+        return Result(Outcome.OK, gone("issue", self._id(change)))
+
+    def _issue_record(self, row: Row, change: Change) -> Record:
+        return _as_sent(issue_record(row, self._site), change, "description_text")
+
+    def _id(self, change: Change) -> str:
+        """By number: a key changes when its issue moves."""
+        id = change.id or change.address.get("key")
+        if not id:
+            raise RejectedError(f"The {change.object} has no id: nobody knows which is meant.")
+        return str(id)
+
+    # ------------------------------------------------------------------------------------ comments
+
+    def _create_comment(self, change: Change) -> Result:
+        values = body_of(change.fields)
+        if "body" not in values:
+            raise RejectedError("The comment has no text.", {"body_text": "is missing"})
+        issue = self._issue_of(change)
+        asked = {**values, "properties": _mark(change)}
+        row = one(self._client.send("POST", f"/issue/{issue}/comment", json=asked), "a new comment")
+        self._reader.remember(issue)
+        record = replace(comment_record(row, self._site, issue), key=change.key)
+        return Result(Outcome.OK, _as_sent(record, change, "body_text"))
+
+    def _update_comment(self, change: Change) -> Result:
+        wanted = body_of(change.fields)
+        issue, id = self._issue_of(change), self._id(change)
+        row = self._reader.comment(issue, id)
+        missing, moved = differing(wanted, row, change.base)
+        if moved:
+            current = comment_record(row, self._site, issue)
+            return Result(Outcome.CONFLICT, current, "Somebody changed the comment meanwhile.")
+        if missing:
+            # what a PUT leaves out it takes away
+            asked = {**{n: row[n] for n in ("body", "visibility") if row.get(n)}, **missing}
+            path = f"/issue/{issue}/comment/{quote(id, safe='')}"
+            row = one(self._client.send("PUT", path, json=asked), "a comment")
+            self._reader.remember(issue)
+        record = comment_record(row, self._site, issue)
+        return Result(Outcome.OK, _as_sent(record, change, "body_text"))
+
+    def _delete_comment(self, change: Change) -> Result:
+        issue, id = self._issue_of(change), self._id(change)
+        record = replace(gone("comment", id), parent=issue)
+        try:
+            self._client.send("DELETE", f"/issue/{issue}/comment/{quote(id, safe='')}")
+        except NotFoundError:
+            return Result(Outcome.OK, record, "It was gone already.")
+        self._reader.remember(issue)
+        return Result(Outcome.OK, record)
+
+    def _issue_of(self, change: Change) -> str:
+        issue = change.parent or change.address.get("issue")
+        if not issue:
+            raise RejectedError(_NOWHERE)
+        return quote(str(issue), safe="")
+
+
+def _mark(change: Change) -> list[dict[str, Any]]:
+    return [{"key": PROPERTY, "value": {"key": change.key}}]
+
+
+def _based(base: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The base in fields of Jira: a text that only we know as Markdown stands for its document."""
+    if base is None or "description" in base or "description_text" not in base:
+        return base
+    return {**base, "description": to_adf(base["description_text"])}
+
+
+def _as_sent(record: Record, change: Change, name: str) -> Record:
+    """Our own wording of a text that Jira holds: it reads back with other signs for the same."""
+    sent = change.fields.get(name)
+    if not isinstance(sent, str) or to_markdown(to_adf(sent)) != record.data.get(name):
+        return record
+    return replace(record, data={**record.data, name: sent})
