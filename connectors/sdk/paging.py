@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -26,10 +27,13 @@ EMPTY_PAGES = 20
 """Pages without a record, yet with a next one, that are believed in a row."""
 KEPT = 500
 """How many records a cursor remembers by content. Those beyond are delivered again: harmless."""
+HELD = 50_000
+"""How many records a walk remembers while it runs. Where one time has more, they are read once."""
 PASSES = 5
 """How often a time that fills pages is read again before moving on regardless."""
 
-_NEXT_LINK = re.compile(r"<([^<>]*)>[^,]*;\s*rel=\"?next\"?")
+_LINK = re.compile(r"<([^<>]*)>([^<>]*)")
+_RELATION = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,11 @@ class Listed:
 
 def next_link(headers: Mapping[str, str]) -> str | None:
     """The address of the next page in a `Link` header (RFC 8288)."""
-    found = _NEXT_LINK.search(headers.get("link", ""))
-    return found[1] if found else None
+    for target, parameters in _LINK.findall(headers.get("link", "")):
+        relation = _RELATION.search(parameters)
+        if relation and "next" in (relation[1] or relation[2]).lower().split():
+            return str(target)
+    return None
 
 
 def digest(value: Json) -> str:
@@ -56,24 +63,25 @@ class Circle:
 
     Raises PayloadError for a `next` that was there before, for the same rows twice, and for empty
     pages without end. With `counted` the connector itself numbers the pages, and a vendor that
-    shows its last page once more is only at its end.
+    shows a page once more is only at its end.
     """
 
     def __init__(self, place: str, *, counted: bool = False) -> None:
         self._place = place
         self._counted = counted
         self._known: set[str] = set()
-        self._last: str | None = None
+        self._shown: set[str] = set()
         self._empty = 0
 
     def ends(self, page: Listed) -> bool:
         """Whether this page is the last."""
         content = digest(list(page.rows)) if page.rows else None
-        if content is not None and content == self._last:
+        if content is not None and content in self._shown:
             if self._counted:
                 return True
             raise PayloadError(f"{self._place} shows the same page again and again.", self._place)
-        self._last = content
+        if content is not None:
+            self._shown.add(content)
         if page.next is None:
             return True
         self._empty = 0 if page.rows else self._empty + 1
@@ -154,6 +162,10 @@ def walk(
         stamped = [(row, id(row), (stamp(row), digest(row))) for row in page.rows]
         fresh = [row for row, key, at in stamped if seen.get(key) != at]
         seen.update({key: at for _, key, at in stamped})
+        if len(seen) > HELD:  # reading this time again would find all of it new
+            for key in list(islice(seen, len(seen) - HELD)):
+                del seen[key]
+            passes = PASSES
         newest = max((at for _, _, (at, _) in stamped), default=since)
         ended = circle.ends(page)
         found = found or bool(fresh)
@@ -170,6 +182,7 @@ def walk(
             return
         if within:
             next, followed = page.next, True
+            seen = seen if drifts else kept
             continue
         passes = passes + 1 if again else 1
         followed = found = False
