@@ -113,10 +113,12 @@ class ClientCredentials:
 
 @dataclass(frozen=True, slots=True)
 class JwtBearer:
-    """A statement signed with our private key (RFC 7523). `lifetime` is in seconds."""
+    """A statement signed with our private key (RFC 7523). `lifetime` is in seconds. Without a
+    `subject` the issuer acts for itself.
+    """
 
     issuer: str
-    subject: str
+    subject: str | None
     audience: str
     private_key: SecretStr = field(repr=False)
     scope: str | None = None
@@ -129,7 +131,7 @@ class JwtBearer:
         now = int(time.time())
         claims = {
             "iss": self.issuer,
-            "sub": self.subject,
+            **({"sub": self.subject} if self.subject else {}),
             "aud": self.audience,
             "iat": now,
             "exp": now + self.lifetime,
@@ -185,7 +187,8 @@ class Consent:
 
 class OAuth2(httpx.Auth):
     """Bearer tokens that are fetched when first needed, renewed before they end, and renewed once
-    more where the vendor says 401 all the same.
+    more where the vendor says 401 all the same. An empty `client_id` is not sent: a grant that is
+    signed says who asks.
     """
 
     requires_response_body = False
@@ -287,7 +290,7 @@ class OAuth2(httpx.Auth):
         return OAuth2Client(
             client_id=self._client_id,
             client_secret=self._secret.get_secret_value() if self._secret else None,
-            token_endpoint_auth_method=self._client_auth,
+            token_endpoint_auth_method=self._client_auth if self._client_id else _unnamed,
             redirect_uri=redirect_uri,
             code_challenge_method="S256",
             transport=_Lent(self._transport),
@@ -341,6 +344,11 @@ class OAuth2(httpx.Auth):
         known = code if code.isascii() and len(code) < 60 else "an unknown error"
         remedy = remedies.get(code, "Renew the credentials under `auth`.")
         return AuthError(f"{self.title} refused to sign {self.connection} in ({known}). {remedy}")
+
+
+def _unnamed(client: OAuth2Client, method: str, uri: str, headers: Any, body: Any) -> Any:
+    """No client at all: the signed statement says who asks."""
+    return uri, headers, body
 
 
 class _Lent(httpx.BaseTransport):
