@@ -119,7 +119,8 @@ class GithubDrill(Drill):
         ]
 
     def sign(self, body: bytes, *, at: datetime, secret: str | None = None) -> Delivery:
-        return _delivery("issues", str(uuid.uuid4()), body, at, secret or SECRET)
+        guid = str(uuid.uuid5(uuid.NAMESPACE_URL, body.hex()))
+        return _delivery("issues", guid, body, at, secret or SECRET)
 
     def handshakes(self) -> Sequence[Delivery]:
         self.sandbox.ping()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,6 +111,9 @@ def update(record: Record, **fields: Any) -> Change:
         {"auth": {"token": "gh\nx"}},
         {"auth": {"token": "tökén"}},
         {"auth": {"tokn": "ghp_not_to_be_shown"}},
+        {"auth": {}},
+        {"auth": {"app_id": "1", "installation_id": 2}},
+        {"auth": {"app_id": "1", "token": "ghp_not_to_be_shown"}},
         {"base_url": "file:///etc"},
         {"unknown": 1},
     ],
@@ -414,6 +420,40 @@ def test_a_field_that_a_person_moved_meanwhile_is_a_conflict(
     assert sandbox.issue(number)["title"] == "theirs"
 
 
+def test_another_assignee_takes_the_first_ones_place_and_the_others_stay(
+    sandbox: GithubSandbox, one: GithubConnector
+) -> None:
+    """The hub knows of one assignee; whom people added beside, before or since, is theirs."""
+    number = sandbox.open_issue("x", assignees=["dmeier", "octocat"])
+    record = pull(one)[0][0]
+    sandbox.assign(number, "dmeier", "octocat", "process-hub-bot")
+    change = update(record, assignee="lkim")
+    for _ in range(2):
+        [result] = one.push([change])
+        assert result.outcome is Outcome.OK
+        held = [user["login"] for user in sandbox.issue(number)["assignees"]]
+        assert held == ["lkim", "octocat", "process-hub-bot"]
+    assert len(sandbox.ledger) == 1
+    sandbox.assign(number, "octocat")
+    [given_away] = one.push([update(record, assignee="process-hub-bot")])
+    assert given_away.outcome is Outcome.CONFLICT
+    [cleared] = one.push([update(pull(one)[0][0], assignee=None)])
+    assert cleared.outcome is Outcome.OK
+    assert sandbox.issue(number)["assignees"] == []
+
+
+def test_labels_that_others_added_meanwhile_stay(
+    sandbox: GithubSandbox, one: GithubConnector
+) -> None:
+    number = sandbox.open_issue("x", labels=["bug", "old"])
+    record = pull(one)[0][0]
+    sandbox.label(number, "bug", "old", "theirs")
+    [result] = one.push([update(record, labels=["bug", "ours"])])
+    assert result.outcome is Outcome.OK
+    held = {label["name"] for label in sandbox.issue(number)["labels"]}
+    assert held == {"bug", "ours", "theirs"}
+
+
 def test_a_silent_no_op_is_visible_in_the_record(
     sandbox: GithubSandbox, one: GithubConnector
 ) -> None:
@@ -613,6 +653,54 @@ def test_a_token_that_expires_pauses_instead_of_failing_the_record(
         connector.push([create(title="x")])
     assert "expired" not in str(caught.value).replace("expired token", "")
     connector.close()
+
+
+# ----------------------------------------------------------------------------------------- as an app
+
+
+def test_an_app_signs_in_for_an_hour_at_a_time_and_once_for_all_threads(
+    sandbox: GithubSandbox,
+) -> None:
+    app = connect(sandbox, auth=sandbox.tokens.app())
+    app.check()
+    sandbox.open_issue("x")
+    assert len(pull(app)[0]) == 1
+    assert sandbox.tokens.count == 1
+    sandbox.tokens.minted.clear()
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda _: app.check(), range(6)))
+    assert sandbox.tokens.count == 2
+    app.close()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "told"),
+    [
+        ({"private_key": "no key"}, ConfigError, "private_key"),
+        ({"app_id": "another"}, AuthError, "app_id"),
+        ({"installation_id": 7}, AuthError, "installation_id"),
+    ],
+)
+def test_an_app_that_is_not_let_in_says_which_setting_to_correct(
+    sandbox: GithubSandbox, wrong: dict[str, Any], error: type[Exception], told: str
+) -> None:
+    app = connect(sandbox, auth={**sandbox.tokens.app(), **wrong})
+    with pytest.raises(error, match=told):
+        app.check()
+    app.close()
+
+
+def test_every_field_of_githubs_description_is_discovered(one: GithubConnector) -> None:
+    folder = os.environ.get("HUB_VENDOR_SPECS")
+    if not folder:
+        pytest.skip("HUB_VENDOR_SPECS names no folder with the vendors' descriptions")
+    file = Path(folder) / "github" / "api.github.com.issues-subset.json"
+    schemas = json.loads(file.read_bytes())["components"]["schemas"]
+    for object, schema in (("issue", "issue"), ("comment", "issue-comment")):
+        # only in answers of searches, or when another media type is asked for
+        unasked = {"repository", "body_html", "body_text"}
+        told = {field.name for field in one.discover(object)}
+        assert set(schemas[schema]["properties"]) - unasked == told
 
 
 # ----------------------------------------------------------------------------------------- the mark

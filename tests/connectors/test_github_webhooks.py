@@ -20,7 +20,7 @@ import connectors.github
 from connectors.github.config import GithubConfig
 from connectors.github.connector import GithubConnector
 from connectors.github.sandbox import SECRET, TOKEN, GithubSandbox
-from connectors.sdk import Change, Delivery, PayloadError, Record, SignatureError
+from connectors.sdk import Change, Delivery, NotFoundError, PayloadError, Record, SignatureError
 
 FIXTURES = Path(connectors.github.__file__).parent / "fixtures"
 OLD = "an-older-secret-still-valid-today"
@@ -447,3 +447,42 @@ def test_a_person_can_close_the_issue_on_its_page(sandbox: GithubSandbox, hub: H
     assert sandbox.issue(number)["closed_by"]["login"] == "lkim"
     assert told(sandbox, hub)[-2:] == [("issue_comment", "created"), ("issues", "closed")]
     assert sandbox.ledger == []  # people's doing, not ours
+
+
+def test_a_registered_webhook_is_taken_over_switched_on_again_and_removed(
+    sandbox: GithubSandbox, hub: Hub
+) -> None:
+    """And what it then delivers carries the secret that subscribe handed over."""
+    block = {**sandbox.connection(), "auth": {"token": TOKEN}, "webhook": {}}
+    block.pop("connector")
+    github = GithubConnector("github", GithubConfig.model_validate(block))
+    sandbox.webhook_url = None
+    first, second = github.subscribe(hub.url), github.subscribe(hub.url)
+    assert first.id == second.id
+    assert second.secret is not None
+    assert first.secret != second.secret
+    sandbox.open_issue("x")
+    sandbox.drain()
+    [event] = [sent for sent in sandbox.sent if sent.event == "issues"]
+    assert event.status is not None
+    [hook] = sandbox.hooks.registered.values()
+    connector(secret=[second.secret]).verify(
+        delivery("issues", event.body, sign(event.body, hook.secret))
+    )
+    hook.active = False
+    assert github.renew(second) == second
+    assert hook.active
+    github.unsubscribe(second)
+    assert sandbox.hooks.registered == {}
+    github.unsubscribe(second)
+    with pytest.raises(NotFoundError):
+        github.renew(second)
+    github.close()
+
+
+def test_a_configured_secret_is_the_one_that_is_registered(sandbox: GithubSandbox) -> None:
+    block = {**sandbox.connection(), "auth": {"token": TOKEN}, "webhook": {"secret": [OLD]}}
+    block.pop("connector")
+    github = GithubConnector("github", GithubConfig.model_validate(block))
+    assert github.subscribe("https://hub.example.com/webhooks/github").secret == OLD
+    github.close()
