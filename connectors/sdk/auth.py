@@ -25,6 +25,8 @@ from connectors.sdk.network import Destinations, Transport
 
 with warnings.catch_warnings():
     # authlib announces its next HTTP client; we keep httpx until respx sees the other one
+    import authlib.deprecate  # noqa: F401 - it sets a filter of its own, which ours has to come after
+
     warnings.filterwarnings("ignore", message=".*httpx2.*")
     from authlib.integrations.base_client import OAuthError
     from authlib.integrations.httpx_client import OAuth2Client

@@ -138,11 +138,11 @@ class Sandbox(ABC):
     """A vendor on loopback. Use as a context manager, or `start()` and `stop()`.
 
     `connection()` is the block to put under `connections:` in hub.yaml; `env()` the secrets that it
-    refers to. `seed` makes what is random repeatable.
+    refers to. `luck` makes what is random repeatable.
     """
 
     name: ClassVar[str]
-    seed: int = 1
+    luck: int = 1
 
     def __init__(self) -> None:
         self.ledger: list[Effect] = []
@@ -200,7 +200,7 @@ class HttpSandbox(Sandbox):
         """Listen on 127.0.0.1; port 0 picks a free one. Returns once requests are answered."""
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
-        faulty = Faulty(self.app(), lambda: self.faults, self.kind, self.wording, self.seed)
+        faulty = Faulty(self.app(), lambda: self.faults, self.kind, self.wording, self.luck)
         config = uvicorn.Config(faulty, log_level="warning", lifespan="off", access_log=False)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
