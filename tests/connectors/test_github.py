@@ -655,7 +655,7 @@ def test_a_token_that_expires_pauses_instead_of_failing_the_record(
     connector.close()
 
 
-# ----------------------------------------------------------------------------------------- as an app
+# ---------------------------------------------------------------------------------------- as an app
 
 
 def test_an_app_signs_in_for_an_hour_at_a_time_and_once_for_all_threads(
