@@ -1,0 +1,98 @@
+"""Deliveries that prove themselves by a JWT in `Authorization`: Atlassian's apps and their like.
+Whatever is malformed ends in SignatureError.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from urllib.parse import quote, urlsplit
+
+from pydantic import SecretStr
+
+from connectors.sdk.errors import PayloadError, SignatureError
+from connectors.sdk.http import decode_json
+from connectors.sdk.records import Delivery, Json
+from connectors.sdk.signatures import (
+    LONGEST,
+    check_hmac,
+    decode,
+    digest_of,
+    header_of,
+    query_of,
+    raw,
+)
+
+LATE = 60
+"""Seconds that the clocks of sender and hub may differ."""
+
+
+def bearer(delivery: Delivery, kinds: Sequence[str] = ("bearer", "jwt")) -> str:
+    """What stands behind `Authorization: Bearer` or `JWT`. Raises SignatureError."""
+    kind, _, token = header_of(delivery, "authorization").partition(" ")
+    if kind.lower() not in kinds:
+        raise SignatureError("The request brings no token (Authorization: Bearer …).")
+    return token
+
+
+def check_jwt(
+    token: str,
+    secrets: Sequence[SecretStr],
+    received_at: datetime,
+    *,
+    bound: Mapping[str, str] | None = None,
+    tolerance: int = LATE,
+) -> Mapping[str, Json]:
+    """The claims of a JWT signed with HS256, else SignatureError. It must expire, and may not have.
+
+    A token that is not bound to its request can be put before another: name in `bound` the claims
+    that bind it and what they must be, as `{"qsh": query_hash(…)}` or a hash of the body.
+    """
+    head, dot, rest = token.partition(".")
+    packed, second, signature = rest.partition(".")
+    if not (dot and second) or len(token) > LONGEST:
+        raise SignatureError("There is no JWT where one is expected.")
+    # the algorithm is ours to say, never the token's: nothing of it is read before this
+    check_hmac(raw(f"{head}.{packed}"), secrets, [signature], encoding="base64url")
+    if _object(head).get("alg") != "HS256":
+        raise SignatureError("The JWT is not signed with HS256.")
+    claims = _object(packed)
+    now = received_at.timestamp()
+    ends, *starts = (claims.get(name) for name in ("exp", "nbf", "iat"))
+    if not isinstance(ends, int | float):
+        raise SignatureError("The JWT never expires.", code="timestamp_out_of_window")
+    early = any(isinstance(one, int | float) and one > now + tolerance for one in starts)
+    if ends < now - tolerance or early:
+        raise SignatureError("The JWT has expired or is early.", code="timestamp_out_of_window")
+    for name, wanted in (bound or {}).items():
+        given = claims.get(name)
+        if not isinstance(given, str) or not hmac.compare_digest(
+            digest_of(given), digest_of(wanted)
+        ):
+            raise SignatureError(f"The JWT was made for another request ('{name}').")
+    return claims
+
+
+def query_hash(method: str, url: str, base_url: str = "") -> str:
+    """Atlassian's `qsh`: SHA-256 over method, path below `base_url`, and the sorted query.
+    https://developer.atlassian.com/cloud/bitbucket/query-string-hash
+    """
+    path = urlsplit(url).path.removeprefix(urlsplit(base_url).path.rstrip("/")).rstrip("/")
+    pairs = {
+        quote(name, safe="~"): ",".join(sorted(quote(value, safe="~") for value in values))
+        for name, values in query_of(url).items()
+        if name != "jwt"
+    }
+    query = "&".join(f"{name}={pairs[name]}" for name in sorted(pairs))
+    canonical = f"{method.upper()}&{(path or '/').replace('&', '%26')}&{query}"
+    return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()
+
+
+def _object(packed: str) -> Mapping[str, Json]:
+    try:
+        value = decode_json(decode(packed, "base64url"), "the JWT")
+    except PayloadError as error:
+        raise SignatureError(str(error)) from None
+    return value if isinstance(value, dict) else {}
