@@ -16,6 +16,7 @@ from connectors.github.sandbox import GithubSandbox
 from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.sdk.sandbox import Sandbox
 from connectors.spreadsheet.sandbox import SpreadsheetSandbox
+from tests.hub.club import ClubSandbox
 from tests.hub.flow.world import World, make_world
 
 NOBODY_LISTENS = "http://127.0.0.1:9/"
@@ -55,6 +56,12 @@ def mail() -> Iterator[EmailSandbox]:
 @pytest.fixture
 def crm() -> Iterator[SalesforceSandbox]:
     with SalesforceSandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def club() -> Iterator[ClubSandbox]:
+    with ClubSandbox() as sandbox:
         yield sandbox
 
 

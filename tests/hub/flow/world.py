@@ -28,9 +28,13 @@ from hub.settings import Settings
 from hub.store import cases, events, exceptions, inbox, outbox, queue, work
 from hub.store import tables as t
 from hub.store.inbox import NewRecord
+from tests.hub.club import ClubConnector
 from webhooks.inbox import Incoming, Stored
 
 Row = dict[str, Any]
+
+CONNECTORS = {**connector_classes(), "club": ClubConnector}
+"""The installed connectors, and a fictional one."""
 
 PEOPLE: Row = {
     "people": {
@@ -78,7 +82,7 @@ class World:
         """Put another revision in force."""
         self.files = {**self.files, **files}
         apply(
-            self.hub.database, self.files, connector_classes(), self.clock(), env=self.env,
+            self.hub.database, self.files, CONNECTORS, self.clock(), env=self.env,
             force=True,
         )  # fmt: skip
 
@@ -271,8 +275,14 @@ def make_world(
         env |= sandbox.env()
         connections[name] = {**sandbox.connection(), **more.get(name, {})}
     clock = Clock()
-    settings = Settings(folder, database_url, None, b"a-key-of-tests-that-is-long-enough")
-    hub = open_hub(settings, connector_classes(), env=env, clock=clock)
+    settings = Settings(
+        folder,
+        database_url,
+        None,
+        b"a-key-of-tests-that-is-long-enough",
+        public_url="https://hub.acme.test",
+    )
+    hub = open_hub(settings, CONNECTORS, env=env, clock=clock)
     written = yaml.safe_dump({"name": "acme-ops", "connections": connections})
     world = World(hub, clock, env, {"hub.yaml": written, "people.yaml": people(sandboxes)})
     world.apply(files or {})

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import warnings
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
 
+from hub.store import database as database_module
 from hub.store import dialect
 from hub.store.database import Database
-from hub.store.tables import cases, decisions, metadata, parties, steps
+from hub.store.tables import cases, connections, decisions, metadata, parties, steps
 
+MIGRATIONS = Path(database_module.__file__).parent / "migrations"
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
@@ -30,6 +35,23 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
     database.migrate()
     with database.read() as tx:
         assert tx.scalar(sa.text("SELECT version_num FROM alembic_version")) == "0002"
+
+
+def test_a_database_of_the_first_schema_is_brought_up_to_date(database_url: str) -> None:
+    """With what it holds."""
+    database = Database(database_url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql("INSERT INTO connections (name) VALUES ('crm')")
+    database.migrate()
+    with database.read() as tx:
+        assert tx.execute(sa.select(connections.c.name, connections.c.limited_until)).all() == [
+            ("crm", None)
+        ]
+    database.close()
 
 
 def test_the_database_is_durable(database: Database) -> None:
