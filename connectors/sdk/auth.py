@@ -208,9 +208,12 @@ class OAuth2(httpx.Auth):
         client_auth: ClientAuth | None = None,
         destinations: Destinations | None = None,
         deadline: float = 30.0,
+        remedies: Mapping[str, str] | None = None,
     ) -> None:
+        """`remedies`: what to do about a refusal, by its `error` code, where it is special here."""
         self.connection = connection
         self.title = title
+        self._remedies = remedies or {}
         self.grant = grant
         self._token_url = token_url
         self._client_id = client_id
@@ -342,6 +345,7 @@ class OAuth2(httpx.Auth):
             "invalid_scope": "Give the client the scopes that the connection asks for.",
             "invalid_grant": "The agreement has ended: run hub connections authorize "
             f"{self.connection}, or renew the key or refresh token under `auth`.",
+            **self._remedies,
         }
         known = code if code.isascii() and len(code) < 60 else "an unknown error"
         remedy = remedies.get(code, "Renew the credentials under `auth`.")

@@ -130,6 +130,7 @@ class Connector(ABC):
         *,
         client_secret: SecretStr | None = None,
         client_auth: ClientAuth | None = None,
+        remedies: Mapping[str, str] | None = None,
     ) -> OAuth2:
         """OAuth 2 for `http(auth=…)`, with the tokens in the hub's vault."""
         auth = OAuth2(
@@ -143,6 +144,7 @@ class Connector(ABC):
             client_auth=client_auth,
             destinations=Destinations(self.settings.networks),
             deadline=self.settings.deadline,
+            remedies=remedies,
         )
         self._closing.callback(auth.close)
         self.consent = auth if isinstance(grant, AuthorizationCode) else None

@@ -205,7 +205,7 @@ def stays_in_bounds(stage: Stage) -> None:
         tried.append(address)
         real(self, ("127.0.0.1", 9))
 
-    connector = stage.connector(base_url="http://metadata.hub.test", deadline=5)
+    connector = stage.connector(base_url="https://metadata.hub.test", deadline=5)
     with (
         mock.patch.object(socket, "getaddrinfo", return_value=inside),
         mock.patch.object(socket.socket, "connect", connect),
