@@ -25,6 +25,13 @@ class SpreadsheetConfig(ConnectionConfig):
         min_length=1,
         max_length=1,
     )
+    settle: float = Field(
+        0,
+        description="Seconds the file must lie unchanged before it is read; for programs that "
+        "write slowly into the file itself.",
+        ge=0,
+        le=3600,
+    )
     max_size: int = Field(20_000_000, description="Bytes of the file.", ge=1)
 
     @field_validator("path")

@@ -15,6 +15,7 @@ from connectors.sdk import (
     ConfigError,
     Connector,
     Field,
+    NotSentError,
     ObjectSpec,
     Outcome,
     Page,
@@ -22,19 +23,23 @@ from connectors.sdk import (
     Result,
     Sink,
     Source,
+    Tier,
     TransientError,
     UnsupportedError,
 )
 from connectors.sdk.records import Cursor
 from connectors.spreadsheet import files
+from connectors.spreadsheet.changes import Known, Seen
 from connectors.spreadsheet.config import SpreadsheetConfig
-from connectors.spreadsheet.csvfile import CsvTable
+from connectors.spreadsheet.csvfile import CsvEditor, CsvReader
 from connectors.spreadsheet.table import (
     CellError,
+    Damaged,
+    Editor,
+    Kind,
     Layout,
+    Reader,
     Row,
-    Table,
-    as_date,
     as_moment,
     key_of,
     plain,
@@ -42,7 +47,7 @@ from connectors.spreadsheet.table import (
 from connectors.spreadsheet.xlsx import XlsxEditor, XlsxReader
 
 ROW = "row"
-PAGE = 500
+PAGE = 200
 ATTEMPTS = 5
 
 
@@ -69,21 +74,18 @@ class SpreadsheetConnector(Connector, Source, Sink):
             batch=1000,
         )
     }
+    tier = Tier.GOLD
     sandbox: ClassVar[str] = "connectors.spreadsheet.sandbox:SpreadsheetSandbox"
     settings: SpreadsheetConfig
 
     # ------------------------------------------------------------------------------------------
     # the file
 
-    @property
-    def path(self) -> Path:
-        # a link stays a link: what it points to is replaced
-        return Path(self.settings.path).resolve()
-
-    def _layout(self) -> Layout:
+    def setup(self) -> None:
+        """Where in the file the table is."""
         settings = self.settings
-        tabs = self.path.suffix.lower() == ".tsv"
-        return Layout(
+        tabs = settings.path.lower().endswith(".tsv")
+        self.layout = Layout(
             key=settings.key,
             sheet=settings.sheet,
             header_row=settings.header_row,
@@ -93,20 +95,26 @@ class SpreadsheetConnector(Connector, Source, Sink):
             max_unpacked=10 * settings.max_size,
         )
 
-    def _table(self, content: bytes, *, editing: bool = False) -> Table:
+    @property
+    def path(self) -> Path:
+        # a link stays a link: what it points to is replaced
+        return Path(self.settings.path).resolve()
+
+    def _table(self, snapshot: files.Snapshot) -> Reader:
+        """The table in a file that was read; TransientError where it is being written just now."""
         path = self.path
-        if path.suffix.lower() in (".csv", ".tsv"):
-            return CsvTable(path.name, self._layout(), content)
-        kind = XlsxEditor if editing else XlsxReader
+        csv = path.suffix.lower() in (".csv", ".tsv")
+        if csv and snapshot.fresh and not snapshot.content.endswith((b"\n", b"\r", b"\x00")):
+            raise TransientError(f"{path.name} ends in the middle of a line: it is being written.")
         try:
-            return kind(path.name, self._layout(), content)
-        except ConfigError:
-            if files.opened_by(path):
-                raise TransientError(f"{path.name} is open, and being saved right now.") from None
+            return _reader(path.name, self.layout, snapshot.content)
+        except Damaged:
+            if snapshot.fresh or files.opened_by(path):
+                raise TransientError(f"{path.name} is being saved right now.") from None
             raise
 
     def _read(self) -> files.Snapshot:
-        snapshot = files.read(self.path, self.settings.max_size)
+        snapshot = files.read(self.path, self.settings.max_size, self.settings.settle)
         if snapshot is None:
             raise ConfigError(
                 f"There is no file {self.path}. Put it there with a header row that has a column "
@@ -114,101 +122,111 @@ class SpreadsheetConnector(Connector, Source, Sink):
             )
         return snapshot
 
-    def _rows(self) -> dict[str, Row]:
-        return {row.key: row for row in self._table(self._read().content).rows()}
+    def _rows(self, keys: Collection[str]) -> dict[str, Row]:
+        return {row.key: row for row in self._table(self._read()).rows() if row.key in keys}
 
     def check(self) -> None:
         """The file can be read, has its key column, and its folder can be written."""
-        table = self._table(self._read().content)
-        table.key_column  # noqa: B018 - raises with what is missing
-        table.rows()
-        with files.writing(self.path):
+        try:
+            table = self._table(self._read())
+        except TransientError as error:
+            raise ConfigError(str(error)) from None
+        for _ in table.rows():
             pass
+        files.may_write(self.path)
 
     # ------------------------------------------------------------------------------------------
     # reading
 
     def discover(self, object: str) -> Sequence[Field]:
         """The headers, each with the type that its cells have in common."""
-        _known(object)
-        table = self._table(self._read().content)
+        self.spec(object)
+        table = self._table(self._read())
         choices = table.choices()
-        rows = table.rows()
-        found = []
-        for name in table.columns:
-            values = [row.data.get(name) for row in rows]
-            kind = "choice" if name in choices else _kind(values, table.layout)
-            found.append(
-                Field(
-                    name,
-                    kind,  # type: ignore[arg-type] # one of Field's literals
-                    label=name,
-                    choices=tuple(choices.get(name, ())),
-                    required=name == self.settings.key,
-                )
+        kinds = {name: Kind(self.layout) for name in table.columns}
+        for row in table.rows():
+            for name, kind in kinds.items():
+                kind.add(row.data.get(name))
+        return [
+            Field(
+                name,
+                "choice" if name in choices else kind.name(),
+                label=name,
+                choices=tuple(choices.get(name, ())),
+                required=name == self.settings.key,
             )
-        return found
+            for name, kind in kinds.items()
+        ]
 
     def pull(self, object: str, cursor: Cursor, fields: Collection[str]) -> Iterator[Page]:
         """Rows that differ from what the cursor remembers. A key that is gone is reported deleted
         when it is missing for the second time: people cut and paste.
         """
-        _known(object)
+        self.spec(object)
         settings = self.settings
         source = f"{self.path}|{settings.sheet or ''}|{settings.key}"
         if cursor.get("source") != source:
             cursor = {}  # another table: its rows say nothing about those of the former
-        missed: Mapping[str, int] = cursor.get("missing", {})
+        known = Known(cursor)
         marks = files.stamp(self.path)
-        if not missed and marks and cursor.get("stamp") == list(marks):
+        if not known.missed and marks and cursor.get("stamp") == list(marks):
             return
         snapshot = self._read()
-        known: dict[str, str] = dict(cursor.get("rows", {}))
-        if not missed and known and cursor.get("sha256") == snapshot.sha256:
-            yield Page([], {**cursor, "stamp": _stamp(snapshot)})
+        stamp = None if snapshot.fresh else _stamp(snapshot)
+        if not known.missed and cursor.get("sha256") == snapshot.sha256:
+            if cursor.get("stamp") != stamp:
+                yield Page([], {**cursor, "stamp": stamp})
             return
-        rows = self._table(snapshot.content).rows()
-        digests = {row.key: row.digest for row in rows}
-        changed = [row for row in rows if known.get(row.key) != digests[row.key]]
-        gone = [key for key in known if key not in digests]
-        deleted = [key for key in gone if missed.get(key, 0) >= 1]
-        missing = {key: 1 for key in gone if key not in deleted}
-        for start in range(0, len(changed), PAGE):
-            part = changed[start : start + PAGE]
-            known |= {row.key: digests[row.key] for row in part}
-            if start + PAGE < len(changed):
-                # without a stamp the next pull reads the file again and goes on from here
-                yield Page([_record(row) for row in part], {"source": source, "rows": {**known}})
-        last = changed[(len(changed) - 1) // PAGE * PAGE :] if changed else []
-        tombstones = [Record(ROW, key, {}, deleted=True) for key in deleted]
-        for key in deleted:
-            del known[key]
-        yield Page(
-            [*map(_record, last), *tombstones],
-            {
-                "source": source,
-                "stamp": _stamp(snapshot),
-                "sha256": snapshot.sha256,
-                "rows": known,
-                "missing": missing,
-            },
-        )
+        table = self._table(snapshot)
+        now: Seen | None = None
+        if known.grouped:
+            now = Seen()
+            for row in table.rows():
+                now.add(row)
+        at = cursor.get("at") or {}
+        skip = at["done"] if at.get("sha256") == snapshot.sha256 else 0
+        seen, done = Seen(), 0
+        unseen = {*known.rows, *known.missed}
+        page: list[Record] = []
+        for row in table.rows():
+            digest = seen.add(row)
+            unseen.discard(row.key)
+            if not known.changed(row, digest, now):
+                continue
+            done += 1
+            if done <= skip:
+                continue
+            if len(page) == PAGE:
+                here = {"sha256": snapshot.sha256, "done": done - 1}
+                yield Page(page, {"source": source, **known.stored(), "at": here})
+                page = []
+            page.append(_record(row))
+        page += [Record(ROW, key, {}, deleted=True) for key in sorted(unseen & known.missed)]
+        left = {
+            "source": source,
+            "stamp": stamp,
+            "sha256": snapshot.sha256,
+            **seen.stored(),
+            "missing": sorted(unseen - known.missed),
+        }
+        if page or left != dict(cursor):
+            yield Page(page, left)
 
     def fetch(self, object: str, ids: Sequence[str]) -> Sequence[Record]:
         """These rows as they are in the file now."""
-        _known(object)
-        rows = self._rows()
+        self.spec(object)
+        rows = self._rows(frozenset(ids))
         return [
             _record(rows[id]) if id in rows else Record(ROW, id, {}, deleted=True) for id in ids
         ]
 
     def find(self, object: str, changes: Sequence[Change]) -> Sequence[Record | None]:
         """The rows these creates would have made."""
-        _known(object)
+        self.spec(object)
         if files.stamp(self.path) is None:
             return [None] * len(changes)
-        rows = self._rows()
-        keys = map(self._key_of, changes)
+        keys = list(map(self._key_of, changes))
+        rows = self._rows(frozenset(keys))
         return [_record(rows[key]) if key in rows else None for key in keys]
 
     # ------------------------------------------------------------------------------------------
@@ -222,36 +240,38 @@ class SpreadsheetConnector(Connector, Source, Sink):
     def push(self, changes: Sequence[Change]) -> Sequence[Result]:
         """All changes in one rewrite of the file: all of them are in it, or none."""
         for change in changes:
-            _known(change.object)
-            if change.op == "delete":
+            if change.op not in self.spec(change.object).push:
                 raise UnsupportedError("Rows are never deleted; set their status.")
         path = self.path
         with files.writing(path):
             for _ in range(ATTEMPTS):
                 files.refuse_if_open(path)
-                snapshot = files.read(path, self.settings.max_size)
+                snapshot = files.read(path, self.settings.max_size, self.settings.settle)
                 try:
                     return self._rewrite(path, snapshot, changes)
                 except files.Changed:
                     continue  # somebody saved in between: start from what they saved
-        raise TransientError(f"{path.name} keeps changing while the hub writes it.")
+        raise NotSentError(f"{path.name} keeps changing while the hub writes it.")
 
     def _rewrite(
         self, path: Path, snapshot: files.Snapshot | None, changes: Sequence[Change]
     ) -> Sequence[Result]:
-        content = snapshot.content if snapshot else b""
-        table = self._table(content, editing=True)
+        keys = frozenset(map(self._key_of, changes))
+        before: dict[str, Row] = {}
+        if snapshot is not None:
+            before = {row.key: row for row in self._table(snapshot).rows() if row.key in keys}
+        table = _editor(path.name, self.layout, snapshot.content if snapshot else b"")
         if snapshot is None:
             table.column_of(self.settings.key)
-        before = {row.key: row for row in self._table(content).rows()} if snapshot else {}
         table.key_column  # noqa: B018 - raises with what is missing
         now: dict[str, dict[str, Any]] = {key: dict(row.data) for key, row in before.items()}
+        columns = frozenset(table.columns)
         refused: dict[int, Result] = {}
         dirty = snapshot is None
         for at, change in enumerate(changes):
             key = self._key_of(change)
             current = now.get(key)
-            problem = self._refuse(change, key, current)
+            problem = self._refuse(change, key, current, columns)
             if problem is not None:
                 refused[at] = problem
                 continue
@@ -266,18 +286,18 @@ class SpreadsheetConnector(Connector, Source, Sink):
                     table.write(key, wanted)
                     dirty = True
             except CellError as error:
-                bad = {name: str(error) for name, value in wanted.items() if _bad(value)}
                 refused[at] = Result(
                     Outcome.REJECTED,
-                    message=f"Row {key} of {path.name}: {error}.",
-                    field_errors=bad,
+                    message=f"Row {key} of {path.name}: '{error.field}' {error}.",
+                    field_errors={error.field: str(error)},
                 )
                 continue
             now.setdefault(key, {self.settings.key: key}).update(wanted)
         after = before
         if dirty:
             content = table.dump()
-            after = {row.key: row for row in self._table(content).rows()}
+            rows = _reader(path.name, self.layout, content).rows()
+            after = {row.key: row for row in rows if row.key in keys}
             marks = (snapshot.mtime_ns, snapshot.size, snapshot.inode) if snapshot else None
             files.replace(path, content, marks)
         return [
@@ -296,12 +316,18 @@ class SpreadsheetConnector(Connector, Source, Sink):
         if value == cell or str(value) == str(cell):
             return True
         if isinstance(value, str) and isinstance(cell, str):
-            zone = self._layout().zone
+            zone = self.layout.zone
             moment = as_moment(value, zone)
             return moment is not None and moment == as_moment(cell, zone)
         return False
 
-    def _refuse(self, change: Change, key: str, current: Mapping[str, Any] | None) -> Result | None:
+    def _refuse(
+        self,
+        change: Change,
+        key: str,
+        current: Mapping[str, Any] | None,
+        columns: Collection[str],
+    ) -> Result | None:
         place = f"Row {key} of {self.path.name}"
         if change.op != "update":
             return None
@@ -316,7 +342,16 @@ class SpreadsheetConnector(Connector, Source, Sink):
                 field_errors={self.settings.key: reason},
             )
         for name, value in change.fields.items():
-            if change.base is None or name not in change.base or name not in current:
+            if change.base is None or name not in change.base:
+                continue
+            if name not in columns:
+                reason = "is no column any more; was it renamed? Change the mapping, or the header"
+                return Result(
+                    Outcome.REJECTED,
+                    message=f"{place}: '{name}' {reason}.",
+                    field_errors={name: reason},
+                )
+            if name not in current:
                 continue
             if current[name] != change.base[name] and not self._same(value, current[name]):
                 return Result(
@@ -327,9 +362,16 @@ class SpreadsheetConnector(Connector, Source, Sink):
         return None
 
 
-def _known(object: str) -> None:
-    if object != ROW:
-        raise UnsupportedError(f"The spreadsheet connector has no object '{object}', only 'row'.")
+def _reader(name: str, layout: Layout, content: bytes) -> Reader:
+    if name.lower().endswith((".csv", ".tsv")):
+        return CsvReader(name, layout, content)
+    return XlsxReader(name, layout, content)
+
+
+def _editor(name: str, layout: Layout, content: bytes) -> Editor:
+    if name.lower().endswith((".csv", ".tsv")):
+        return CsvEditor(name, layout, content)
+    return XlsxEditor(name, layout, content)
 
 
 def _stamp(snapshot: files.Snapshot) -> list[int]:
@@ -338,28 +380,3 @@ def _stamp(snapshot: files.Snapshot) -> list[int]:
 
 def _record(row: Row) -> Record:
     return Record(ROW, row.key, row.data, key=row.key)
-
-
-def _bad(value: Any) -> bool:
-    try:
-        plain(value)
-    except CellError:
-        return True
-    return False
-
-
-def _kind(values: Sequence[Any], layout: Layout) -> str:
-    """The type that all values have; text where they differ or there are none."""
-    filled = [value for value in values if value is not None]
-    if not filled:
-        return "text"
-    if all(isinstance(value, bool) for value in filled):
-        return "boolean"
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in filled):
-        return "number"
-    if all(isinstance(value, str) for value in filled):
-        if all(as_date(value) for value in filled):
-            return "date"
-        if all(as_moment(value, layout.zone) for value in filled):
-            return "datetime"
-    return "text"

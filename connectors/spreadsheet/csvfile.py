@@ -10,54 +10,89 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from connectors.sdk import ConfigError
-from connectors.spreadsheet.table import DANGEROUS, Layout, Row, Table, headers_of, plain
+from connectors.spreadsheet.table import (
+    DANGEROUS,
+    Damaged,
+    Editor,
+    Layout,
+    Reader,
+    Row,
+    headers_of,
+    ready,
+)
 
 DELIMITERS = (",", ";", "\t", "|")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]*[1-9])?")
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 
 
-class CsvTable(Table):
-    """A CSV file, all of its cells as text."""
+class _Csv:
+    """A CSV file as lines of text cells."""
+
+    def __init__(self, name: str, layout: Layout, content: bytes) -> None:
+        self.name = name
+        self._content = content
+        self.encoding, text = _decode(name, content, layout.encoding)
+        self.line_end = "\r\n" if "\r\n" in text or not content else "\n"
+        del text  # from here on it is decoded line by line
+        first = itertools.islice(self._text(), layout.header_row - 1, layout.header_row)
+        self.delimiter = layout.delimiter or max(DELIMITERS, key="".join(first).count)
+
+    def _text(self) -> io.TextIOWrapper:
+        return io.TextIOWrapper(io.BytesIO(self._content), self.encoding, newline="")
+
+    def lines(self) -> Iterator[list[str]]:
+        try:
+            yield from csv.reader(self._text(), delimiter=self.delimiter, strict=True)
+        except csv.Error as error:
+            raise Damaged(f"{self.name} is damaged: {error}. Restore a copy.") from None
+
+
+class CsvReader(Reader):
+    """A CSV file, row by row."""
 
     def __init__(self, name: str, layout: Layout, content: bytes) -> None:
         super().__init__(name, layout)
+        self._csv = _Csv(name, layout, content)
+        at = layout.header_row
+        header = next(itertools.islice(self._csv.lines(), at - 1, at), [])
+        self.columns = headers_of([_unguard(cell) for cell in header])
+
+    def rows(self) -> Iterator[Row]:
+        key_column = self.key_column
+        found: set[str] = set()
+        for line in itertools.islice(self._csv.lines(), self.layout.header_row, None):
+            key = _unguard(_cell(line, key_column)).strip()
+            if not key or key in found:
+                continue
+            found.add(key)
+            data = {name: _value(_cell(line, column)) for name, column in self.columns.items()}
+            data[self.layout.key] = key
+            yield Row(key, data)
+
+
+class CsvEditor(Editor):
+    """A CSV file to change, all of its cells as text."""
+
+    def __init__(self, name: str, layout: Layout, content: bytes) -> None:
+        super().__init__(name, layout)
+        self._csv = _Csv(name, layout, content)
         self._places: dict[str, int] | None = None
-        self.encoding, text = _decode(name, content, layout.encoding)
-        self.line_end = "\r\n" if "\r\n" in text or not content else "\n"
-        header_line = "".join(text.splitlines()[layout.header_row - 1 : layout.header_row])
-        self.delimiter = layout.delimiter or max(DELIMITERS, key=header_line.count)
-        try:
-            self.lines = list(
-                csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True)
-            )
-        except csv.Error as error:
-            raise ConfigError(f"{name} is damaged: {error}. Restore a copy.") from None
+        self.lines = list(self._csv.lines())
         while len(self.lines) < layout.header_row:
             self.lines.append([])
         self.right = max(map(len, self.lines))
         self.columns = headers_of([_unguard(cell) for cell in self.lines[layout.header_row - 1]])
 
-    def rows(self) -> Sequence[Row]:
-        key_column = self.key_column
-        found: dict[str, Row] = {}
-        for line in self.lines[self.layout.header_row :]:
-            key = _unguard(_cell(line, key_column)).strip()
-            if not key or key in found:
-                continue
-            data = {name: _value(_cell(line, column)) for name, column in self.columns.items()}
-            data[self.layout.key] = key
-            found[key] = Row(key, data)
-        return list(found.values())
-
     def write(self, key: str, values: Mapping[str, Any]) -> None:
-        ready = {name: _text(plain(value)) for name, value in values.items()}
+        texts = {name: _text(value) for name, value in ready(values).items()}
         index = self._index()
         if key not in index:
             # after the last line that says something; trailing blank lines stay behind it
@@ -66,9 +101,9 @@ class CsvTable(Table):
                 at -= 1
             self.lines.insert(at, [""] * max(self.columns.values()))
             index[key] = at
-            ready = {self.layout.key: _text(key), **ready}
+            texts = {self.layout.key: _text(key), **texts}
         line = self.lines[index[key]]
-        for name, text in ready.items():
+        for name, text in texts.items():
             column = self.column_of(name)
             line.extend([""] * (column - len(line)))
             line[column - 1] = text
@@ -90,11 +125,12 @@ class CsvTable(Table):
 
     def dump(self) -> bytes:
         text = io.StringIO(newline="")
-        csv.writer(text, delimiter=self.delimiter, lineterminator=self.line_end).writerows(
+        form = self._csv
+        csv.writer(text, delimiter=form.delimiter, lineterminator=form.line_end).writerows(
             self.lines
         )
         try:
-            return text.getvalue().encode(self.encoding)
+            return text.getvalue().encode(form.encoding)
         except UnicodeEncodeError:
             return text.getvalue().encode("utf-8-sig")  # an older encoding lacks a new letter
 
@@ -113,7 +149,7 @@ def _decode(name: str, content: bytes, configured: str | None) -> tuple[str, str
             return encoding, content.decode(encoding)
         except (UnicodeDecodeError, LookupError):
             continue
-    raise ConfigError(
+    raise Damaged(
         f"{name} is damaged, or not in {' or '.join(candidates)}. Restore a copy, or set encoding."
     )
 

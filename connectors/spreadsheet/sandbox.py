@@ -3,6 +3,9 @@
 There is no server: the vendor is the file. `edit` opens, changes and saves as Excel does, with its
 lock file beside the workbook while it is open. The ledger stays empty, as a file keeps no record of
 who wrote it; count its rows.
+
+The faults of vendors that answer do not exist here; asking for one raises Inapplicable. What a file
+can suffer are methods: `open_in_excel`, `open_in_libreoffice`, `damage`, `begin_saving`.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,11 +25,26 @@ import openpyxl
 from openpyxl.styles import Font, PatternFill
 from openpyxl.worksheet.datavalidation import DataValidation
 
-from connectors.sdk.sandbox import Sandbox
+from connectors.sdk.sandbox import Drill, Faults, Inapplicable, Sandbox
 
 HEADERS = ("ID", "Title", "Status", "Owner", "Due", "Notes")
 STATUSES = ("Open", "In progress", "On hold", "Done", "Cancelled")
+_WORK = (
+    ("Renew the insurance", "Open", "ann@acme.test", date(2026, 12, 15)),
+    ("Move the archive to the new office", "In progress", "bob@acme.test", date(2026, 12, 4)),
+    ("Replace the badge reader", "On hold", "ann@acme.test", None),
+    ("Order the winter tyres", "Done", "cem@acme.test", date(2026, 11, 10)),
+)
 _WIDTHS = (14, 44, 14, 24, 12, 50)
+
+
+class FileFaults(Faults):
+    """Refuses what cannot happen to a file, so that no test believes it did."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if value and name not in ("on", "read_only"):
+            raise Inapplicable("a file is read and replaced in one step: it gives no answers")
+        super().__setattr__(name, value)
 
 
 class SpreadsheetSandbox(Sandbox):
@@ -35,6 +54,7 @@ class SpreadsheetSandbox(Sandbox):
 
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__()
+        self.faults = FileFaults()
         self._given = folder
         self.path = Path()
 
@@ -53,6 +73,16 @@ class SpreadsheetSandbox(Sandbox):
 
     def connection(self) -> dict[str, Any]:
         return {"connector": "spreadsheet", "path": str(self.path), "key": "ID"}
+
+    def drill(self) -> Drill:
+        from connectors.spreadsheet.drill import SpreadsheetDrill
+
+        return SpreadsheetDrill(self)
+
+    def populate(self) -> None:
+        """A few rows, as a team would have them."""
+        for number, (title, status, owner, due) in enumerate(_WORK, start=1):
+            self.edit(f"T-{number}", Title=title, Status=status, Owner=owner, Due=due)
 
     # ------------------------------------------------------------------------------------------
     # what people do and see
@@ -93,14 +123,47 @@ class SpreadsheetSandbox(Sandbox):
 
     def delete(self, key: str) -> None:
         """A person deletes a row and saves."""
+        with self.changing() as sheet:
+            sheet.delete_rows(_row_of(sheet, key))
+
+    def add(self, rows: Sequence[Sequence[Any]]) -> None:
+        """A person pastes rows below the others and saves."""
+        with self.changing() as sheet:
+            for row in rows:
+                sheet.append(list(row))
+
+    def sort(self, header: str) -> None:
+        """A person sorts the rows by a column."""
+        with self.changing() as sheet:
+            at = _column_of(sheet, header) - 1
+            lines = [list(line) for line in sheet.iter_rows(min_row=2, values_only=True)]
+            lines.sort(key=lambda line: str(line[at] or ""))
+            for number, line in enumerate(lines, start=2):
+                for column, value in enumerate(line, start=1):
+                    sheet.cell(number, column).value = value
+
+    def copy(self, key: str) -> None:
+        """A person copies a row to the bottom, key and all."""
+        with self.changing() as sheet:
+            sheet.append([cell.value for cell in sheet[_row_of(sheet, key)]])
+
+    def rename(self, header: str, name: str) -> None:
+        """A person gives a column another header."""
+        with self.changing() as sheet:
+            sheet.cell(1, _column_of(sheet, header)).value = name
+
+    def insert_column(self, before: str, name: str) -> None:
+        """A person inserts a column."""
+        with self.changing() as sheet:
+            at = _column_of(sheet, before)
+            sheet.insert_cols(at)
+            sheet.cell(1, at).value = name
+
+    @contextmanager
+    def changing(self) -> Iterator[Any]:
+        """A person changes anything in the first sheet (openpyxl's) and saves at the end."""
         book = openpyxl.load_workbook(self.path)
-        sheet = book.worksheets[0]
-        for cell in list(sheet["A"])[1:]:
-            if str(cell.value) == key:
-                sheet.delete_rows(cell.row)
-                break
-        else:
-            raise KeyError(key)
+        yield book.worksheets[0]
         content = io.BytesIO()
         book.save(content)
         self._save(content.getvalue())
@@ -124,12 +187,28 @@ class SpreadsheetSandbox(Sandbox):
         """They close it again."""
         self._lock_file.unlink(missing_ok=True)
 
+    def open_in_libreoffice(self) -> None:
+        """Somebody opens the tracker: LibreOffice's lock file appears beside it."""
+        self._lock_of_office.write_bytes(b",ann,host,22.11.2026 09:00,file:///home/ann;")
+
+    def close_libreoffice(self) -> None:
+        """They close it again."""
+        self._lock_of_office.unlink(missing_ok=True)
+
     def damage(self) -> bytes:
-        """Cut the file short, as a full disk or a broken sync does; its former content, to restore
-        with `restore`.
+        """Cut the file short, as a full disk or a broken sync did an hour ago; its former content,
+        to restore with `restore`.
         """
         content = self.path.read_bytes()
         self._save(content[: len(content) // 2])
+        before = time.time() - 3600
+        os.utime(self.path, (before, before))
+        return content
+
+    def begin_saving(self) -> bytes:
+        """A program begins to write into the file itself and is half done; what it will be."""
+        content = self.path.read_bytes()
+        self.path.write_bytes(content[: len(content) // 2])
         return content
 
     def restore(self, content: bytes) -> None:
@@ -140,10 +219,25 @@ class SpreadsheetSandbox(Sandbox):
     def _lock_file(self) -> Path:
         return self.path.parent / f"~${self.path.name}"
 
+    @property
+    def _lock_of_office(self) -> Path:
+        return self.path.parent / f".~lock.{self.path.name}#"
+
     def _save(self, content: bytes) -> None:
         temporary = self.path.parent / f"{self.path.stem}-saving.tmp"
         temporary.write_bytes(content)
         os.replace(temporary, self.path)
+
+
+def _row_of(sheet: Any, key: str) -> int:
+    for cell in list(sheet["A"])[1:]:
+        if str(cell.value) == key:
+            return int(cell.row)
+    raise KeyError(key)
+
+
+def _column_of(sheet: Any, header: str) -> int:
+    return [cell.value for cell in sheet[1]].index(header) + 1
 
 
 def _change(sheet: Any, key: str, columns: Mapping[str, Any]) -> None:

@@ -9,14 +9,15 @@ import hashlib
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from connectors.sdk import ConfigError
 
+FieldType = Literal["text", "number", "boolean", "date", "datetime"]
 TEXT_LIMIT = 32_767
 """Characters a cell of Excel holds."""
 
@@ -59,38 +60,25 @@ class Row:
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+class Damaged(ConfigError):
+    """A file that cannot be read as what it should be: cut short, or being written."""
+
+
 class CellError(ValueError):
-    """A value that the file cannot hold; the message says why."""
+    """A value that the file cannot hold; the message says why, `field` where."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
-class Table(ABC):
-    """A file in memory. Reading is free of side effects; `write` and `dump` make the new file.
-
-    `columns` is header to column, counted from 1, left to right.
-    """
+class Table:
+    """A file in memory. `columns` is header to column, counted from 1, left to right."""
 
     def __init__(self, name: str, layout: Layout) -> None:
         self.name = name
         self.layout = layout
         self.columns: dict[str, int] = {}
-        self.right = 0
-        """The last column that holds anything, with or without a header."""
-
-    @abstractmethod
-    def rows(self) -> Sequence[Row]:
-        """Rows with a key, top to bottom; of several with one key only the first."""
-
-    @abstractmethod
-    def write(self, key: str, values: Mapping[str, Any]) -> None:
-        """Change the row of this key, or append it. Raises CellError before anything changed."""
-
-    @abstractmethod
-    def dump(self) -> bytes:
-        """The whole file."""
-
-    def choices(self) -> Mapping[str, Sequence[str]]:
-        """Columns whose cells offer a list to choose from."""
-        return {}
 
     @property
     def key_column(self) -> int:
@@ -103,6 +91,41 @@ class Table(ABC):
             )
         return column
 
+
+class Reader(Table, ABC):
+    """A table that is read row by row, so that its size costs time and no memory."""
+
+    @abstractmethod
+    def rows(self) -> Iterator[Row]:
+        """Rows with a key, top to bottom; of several with one key only the first. Can be asked for
+        again.
+        """
+
+    def choices(self) -> Mapping[str, Sequence[str]]:
+        """Columns whose cells offer a list to choose from."""
+        return {}
+
+
+class Editor(Table, ABC):
+    """A table that is changed in memory and written as a whole."""
+
+    def __init__(self, name: str, layout: Layout) -> None:
+        super().__init__(name, layout)
+        self.right = 0
+        """The last column that holds anything, with or without a header."""
+
+    @abstractmethod
+    def write(self, key: str, values: Mapping[str, Any]) -> None:
+        """Change the row of this key, or append it. Raises CellError before anything changed."""
+
+    @abstractmethod
+    def dump(self) -> bytes:
+        """The whole file."""
+
+    @abstractmethod
+    def add_column(self, header: str, column: int) -> None:
+        """Write a new header."""
+
     def column_of(self, header: str) -> int:
         """The column of a header; a new one at the right end if there is none."""
         if header not in self.columns:
@@ -111,9 +134,33 @@ class Table(ABC):
             self.add_column(header, self.columns[header])
         return self.columns[header]
 
-    @abstractmethod
-    def add_column(self, header: str, column: int) -> None:
-        """Write a new header."""
+
+class Kind:
+    """The type that the values of a column have in common; text where they differ."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._zone = layout.zone
+        self._left: set[FieldType] = {"boolean", "number", "date", "datetime"}
+        self._empty = True
+
+    def add(self, value: Any) -> None:
+        if value is None:
+            return
+        self._empty = False
+        if self._left:
+            self._left &= self._of(value)
+
+    def _of(self, value: Any) -> set[FieldType]:
+        if isinstance(value, bool):
+            return {"boolean"}
+        if isinstance(value, int | float):
+            return {"number"}
+        if as_date(value):
+            return {"date"}
+        return {"datetime"} if as_moment(value, self._zone) else set()
+
+    def name(self) -> FieldType:
+        return next(iter(self._left)) if len(self._left) == 1 and not self._empty else "text"
 
 
 def headers_of(cells: Sequence[Any]) -> dict[str, int]:
@@ -184,3 +231,14 @@ def plain(value: Any) -> Any:
     if len(value) > TEXT_LIMIT:
         raise CellError(f"has {len(value)} characters; a cell holds {TEXT_LIMIT}")
     return value or None
+
+
+def ready(values: Mapping[str, Any]) -> dict[str, Any]:
+    """All of a row's values as cells can hold them. Raises CellError that names the field."""
+    found = {}
+    for name, value in values.items():
+        try:
+            found[name] = plain(value)
+        except CellError as error:
+            raise CellError(str(error), name) from None
+    return found

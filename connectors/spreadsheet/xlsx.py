@@ -5,6 +5,7 @@ openpyxl can keep (styles, widths, other sheets, macros).
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,20 +21,23 @@ from connectors.sdk import ConfigError
 from connectors.spreadsheet.table import (
     DANGEROUS,
     CellError,
+    Damaged,
+    Editor,
     Layout,
+    Reader,
     Row,
-    Table,
     as_date,
     as_moment,
     headers_of,
     key_of,
     moment_text,
-    plain,
+    ready,
 )
 
 DATE_FORMAT = "yyyy-mm-dd"
 MOMENT_FORMAT = "yyyy-mm-dd hh:mm:ss"
 MAX_COLUMNS = 1000
+_FORMULA = re.compile(rb"<f[ >/]")
 
 
 def check_archive(name: str, content: bytes, max_unpacked: int) -> bool:
@@ -50,16 +54,33 @@ def check_archive(name: str, content: bytes, max_unpacked: int) -> bool:
                     f"{name} unpacks to {unpacked} bytes; the limit is {max_unpacked}. Remove what "
                     f"does not belong to the table."
                 )
-            sheets = (e for e in entries if e.filename.startswith("xl/worksheets/"))
-            return any(re.search(rb"<f[ >/]", archive.read(entry)) for entry in sheets)
+            found = False
+            for entry in entries:
+                if not entry.filename.endswith((".xml", ".rels")):
+                    continue
+                for chunk in _chunks(archive, entry):
+                    if b"<!DOCTYPE" in chunk or b"<!ENTITY" in chunk:
+                        raise _damaged(name)  # no spreadsheet program writes entities
+                    if not found and entry.filename.startswith("xl/worksheets/"):
+                        found = _FORMULA.search(chunk) is not None
+            return found
     except ConfigError:
         raise
     except Exception:  # zip, zlib and struct each have errors of their own
         raise _damaged(name) from None
 
 
-def _damaged(name: str) -> ConfigError:
-    return ConfigError(
+def _chunks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The parts of a file in the archive, each with the end of the one before."""
+    with archive.open(entry) as file:
+        tail = b""
+        while chunk := file.read(1_000_000):
+            yield tail + chunk
+            tail = chunk[-16:]
+
+
+def _damaged(name: str) -> Damaged:
+    return Damaged(
         f"{name} is damaged and cannot be read as a workbook. Restore a copy of it, and the hub "
         f"goes on from there."
     )
@@ -108,7 +129,7 @@ class _Lines:
         self.book.close()
 
 
-class XlsxReader(Table):
+class XlsxReader(Reader):
     """A workbook for reading only: fast, and with the values that formulas had when it was saved.
 
     A formula that no spreadsheet program has calculated yet has no value: its cell is left out.
@@ -122,40 +143,35 @@ class XlsxReader(Table):
         self.columns = headers_of([cell.value for cell in lines.header()])
         lines.close()
 
-    def rows(self) -> Sequence[Row]:
+    def rows(self) -> Iterator[Row]:
         key_at = self.key_column - 1
         width = max(self.columns.values())
         first = self.layout.header_row + 1
-        pending = self._uncalculated(first, width) if self._formulas else frozenset()
         zone = self.layout.zone
-        found: dict[str, Row] = {}
+        found: set[str] = set()
         lines = _Lines(self.name, self.layout, self._content, values=True)
-        for number, line in enumerate(lines.lines(first, width), first):
-            value = _json(line[key_at], zone) if key_at < len(line) else None
-            key = key_of(value)
-            if not key or key in found:
-                continue
-            data = {
-                name: _json(line[column - 1], zone) if column <= len(line) else None
-                for name, column in self.columns.items()
-                if (number, column) not in pending
-            }
-            found[key] = Row(key, data)
-        lines.close()
-        return list(found.values())
-
-    def _uncalculated(self, first: int, width: int) -> frozenset[tuple[int, int]]:
-        found: set[tuple[int, int]] = set()
-        formulas = _Lines(self.name, self.layout, self._content, values=False)
-        values = _Lines(self.name, self.layout, self._content, values=True)
-        pairs = zip(formulas.lines(first, width), values.lines(first, width), strict=False)
-        for number, (texts, results) in enumerate(pairs, first):
-            for column, (text, result) in enumerate(zip(texts, results, strict=False), 1):
-                if text.data_type == "f" and result.value is None:
-                    found.add((number, column))
-        formulas.close()
-        values.close()
-        return frozenset(found)
+        formulas = (
+            _Lines(self.name, self.layout, self._content, values=False) if self._formulas else None
+        )
+        texts: Iterator[Any] = formulas.lines(first, width) if formulas else itertools.repeat(())
+        try:
+            for line, text in zip(lines.lines(first, width), texts, strict=False):
+                key = key_of(_json(line[key_at], zone) if key_at < len(line) else None)
+                if not key or key in found:
+                    continue
+                found.add(key)
+                yield Row(
+                    key,
+                    {
+                        name: _json(line[column - 1], zone) if column <= len(line) else None
+                        for name, column in self.columns.items()
+                        if not _uncalculated(line, text, column)
+                    },
+                )
+        finally:
+            lines.close()
+            if formulas:
+                formulas.close()
 
     def choices(self) -> Mapping[str, Sequence[str]]:
         """What lists to choose from say, where they are written out in the cell's validation."""
@@ -171,17 +187,15 @@ class XlsxReader(Table):
                     found[name] = [part.strip() for part in text[1:-1].split(",")]
         return found
 
-    def write(self, key: str, values: Mapping[str, Any]) -> None:
-        raise NotImplementedError("XlsxEditor writes")
 
-    def add_column(self, header: str, column: int) -> None:
-        raise NotImplementedError("XlsxEditor writes")
-
-    def dump(self) -> bytes:
-        return self._content
+def _uncalculated(line: Sequence[Any], formulas: Sequence[Any], column: int) -> bool:
+    """Whether a cell holds a formula that no spreadsheet program has calculated yet."""
+    if column > len(line) or column > len(formulas):
+        return False
+    return formulas[column - 1].data_type == "f" and line[column - 1].value is None
 
 
-class XlsxEditor(Table):
+class XlsxEditor(Editor):
     """A workbook for writing: values go into cells, everything else stays."""
 
     def __init__(self, name: str, layout: Layout, content: bytes) -> None:
@@ -227,29 +241,19 @@ class XlsxEditor(Table):
                 if self._kinds[column] == "text":
                     self._kinds[column] = f"{kind}:{cell.number_format}"
 
-    def rows(self) -> Sequence[Row]:
-        zone = self.layout.zone
-        return [
-            Row(
-                key,
-                {
-                    name: _json(self._sheet.cell(row, column), zone)
-                    for name, column in self.columns.items()
-                },
-            )
-            for key, row in self._index.items()
-        ]
-
     def write(self, key: str, values: Mapping[str, Any]) -> None:
-        ready = {name: plain(value) for name, value in values.items()}
-        if key not in self._index:
-            ready = {self.layout.key: key, **ready}
-            self._index[key] = self._append()
-        row = self._index[key]
-        for name in ready.keys() & self.columns.keys():
-            if isinstance(self._sheet.cell(row, self.columns[name]), MergedCell):
-                raise CellError(f"'{name}' is part of a merged cell; unmerge it")
-        for name, value in ready.items():
+        cells = ready(values)
+        row = self._index.get(key)
+        for name in cells.keys() & self.columns.keys() if row else ():
+            cell = self._sheet.cell(row, self.columns[name])
+            if isinstance(cell, MergedCell):
+                raise CellError("is part of a merged cell; unmerge it", name)
+            if cell.data_type == "f":
+                raise CellError("holds a formula, which is not written over", name)
+        if row is None:
+            cells = {self.layout.key: key, **cells}
+            row = self._index[key] = self._append()
+        for name, value in cells.items():
             self._put(self._sheet.cell(row, self.column_of(name)), value)
 
     def _append(self) -> int:
