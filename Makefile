@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test test-scaled test-browser test-chaos lint format bench pins clean
+.PHONY: demo test test-scaled test-browser test-chaos lint format docs bench pins clean
 
 demo: $(VENV)/.installed
 	$(BIN)/hub demo
@@ -30,6 +30,9 @@ lint: $(VENV)/.installed-test
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed
+	$(BIN)/python -m hub.connector_docs
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m bench

@@ -14,13 +14,14 @@ import typer
 
 from hub.cli import (
     access,
+    connector,
     demo,
     doctor,
     files,
-    integrate,
     people,
     pulling,
     running,
+    sandbox,
     session,
     traffic,
     trying,
@@ -39,7 +40,8 @@ app = typer.Typer(
     epilog=example("hub init acme-ops", "hub up --workspace acme-ops", "hub tasks --overdue"),
 )
 for _room in (
-    demo, files, trying, running, work, traffic, pulling, people, integrate, access, doctor,
+    demo, files, trying, running, work, traffic, pulling, people, connector, sandbox, access,
+    doctor,
 ):  # fmt: skip
     app.registered_commands += _room.app.registered_commands
     app.registered_groups += _room.app.registered_groups

@@ -1,0 +1,1 @@
+"""Acme Desk as a connector of Process Hub: tickets and their comments, both ways."""
