@@ -1,39 +1,42 @@
-"""The wire to one Salesforce org: signing in, signing in again, and naming what went wrong.
+"""The wire to one Salesforce org, and naming what went wrong on it.
 
-simple-salesforce speaks the REST API; around it stand our token, our timeouts and our errors.
+simple-salesforce speaks the REST API over the sdk's guarded session; what it does not know (Bulk
+2.0 answers with their headers) goes out through the same client beneath.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from http.cookiejar import DefaultCookiePolicy
 from operator import methodcaller
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import jwt
 import requests
 from simple_salesforce.api import Salesforce
-from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession
+from simple_salesforce.exceptions import SalesforceError
 
 from connectors.salesforce.config import SalesforceConfig
 from connectors.sdk import (
     AuthError,
     ConfigError,
+    ConnectorError,
+    HttpClient,
+    HttpResponse,
     NotFoundError,
     NotSentError,
+    PayloadError,
     RateLimitError,
     RejectedError,
     TransientError,
 )
+from connectors.sdk.http import DEFAULT_WAIT, retry_after
+from connectors.sdk.paging import Circle, Listed
+from connectors.sdk.requests import GuardedSession, answer_of
 
 T = TypeVar("T")
 Row = dict[str, Any]
-TIMEOUT = (10.0, 125.0)
-"""Seconds to connect and to wait for an answer; Salesforce gives up on a query after 120."""
-JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+DAILY_WAIT = 900.0
+"""Seconds to wait once the day's allowance is used up: a rolling window that frees up slowly."""
 RETRY_CODES = frozenset(
     {"UNABLE_TO_LOCK_ROW", "QUERY_TIMEOUT", "REQUEST_RUNNING_TOO_LONG", "SERVER_UNAVAILABLE"}
 )
@@ -45,78 +48,37 @@ class Unanswered(TransientError):
     """The request left and no usable answer came: its effect may have happened."""
 
 
+class Refused(TransientError):
+    """Not now, says Salesforce, and nothing was done."""
+
+
 class UnknownField(RejectedError):
     """A field we asked for is not there (any more), or this user may not see it."""
 
 
-class MyDomainSession(requests.Session):
-    """Sends what simple-salesforce addresses to `https://instance` to the configured base_url.
+class SalesforceClient:
+    """One integration user's way to the org, shared by threads. Raises ConnectorErrors only.
 
-    The library builds every address, the next page's included, as https on the instance's host. A
-    sandbox on loopback and a proxy with a path are neither, and patching the library's six base
-    addresses would still miss `query_more`. One rewrite at the socket covers them all.
+    `http` signs in by itself, and once more where Salesforce has ended the session.
     """
 
-    def __init__(self, base_url: str) -> None:
-        super().__init__()
-        parts = urlsplit(base_url)
-        port = f":{parts.port}" if parts.port not in (None, 443) else ""
-        self.base_url = base_url
-        self.instance = f"https://{parts.hostname}{port}"
-        # a .netrc entry for the host would otherwise replace our bearer token
-        self.auth = lambda request: request
-        # the API needs no cookies, and the jar is not safe to share between threads
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Rewrite, never follow a redirect, never wait for ever; rate limits end here because
-        the library's exceptions carry no headers.
-        """
-        url = request.url or ""
-        if url.startswith(self.instance + "/"):
-            request.url = self.base_url + url[len(self.instance) :]
-        kwargs["allow_redirects"] = False
-        if kwargs.get("timeout") is None:
-            kwargs["timeout"] = TIMEOUT
-        response = super().send(request, **kwargs)
-        if response.status_code == 429 or (
-            response.status_code == 403 and "REQUEST_LIMIT_EXCEEDED" in response.text
-        ):
-            raise _rate_limited(response)
-        return response
-
-
-def _rate_limited(response: requests.Response) -> RateLimitError:
-    # the daily allowance is a rolling window that frees up slowly; concurrency limits pass quickly
-    daily = "TotalRequests" in response.text
-    wait = 900.0 if daily else 60.0
-    given = response.headers.get("Retry-After", "")
-    if given.isascii() and given.isdigit():
-        wait = float(given)
-    used = response.headers.get("Sforce-Limit-Info", "")
-    detail = f" ({used})" if used.isascii() and len(used) < 100 and used else ""
-    return RateLimitError(
-        "Salesforce refuses further API requests for now"
-        + detail
-        + (". The org's daily allowance is used up." if daily else "."),
-        retry_after=wait,
-    )
-
-
-class SalesforceClient:
-    """One integration user's session, shared by threads. Raises ConnectorErrors only."""
-
-    def __init__(self, connection: str, settings: SalesforceConfig) -> None:
+    def __init__(self, connection: str, settings: SalesforceConfig, http: HttpClient) -> None:
         self.connection = connection
-        self.settings = settings
-        self._http = MyDomainSession(settings.base_url)
-        self._http.headers["Sforce-Call-Options"] = f"client={settings.client_name}"
-        self._sign_in = threading.Lock()
-        self._session: Salesforce | None = None
+        self.http = http
+        self.root = f"/services/data/v{settings.api_version}"
+        parts = urlsplit(settings.base_url)
+        port = f":{parts.port}" if parts.port not in (None, 443) else ""
+        session = GuardedSession(http, f"https://{parts.hostname}{port}")
+        # the library's exceptions carry no headers, so what depends on them is raised here
+        session.hooks["response"].append(_put_off)
+        self._session = Salesforce(
+            session_id="set-by-the-client-below",
+            instance_url=settings.base_url,
+            session=session,
+            version=settings.api_version,
+            object_pairs_hook=None,
+        )
         self._describes: dict[str, Row] = {}
-
-    def close(self) -> None:
-        self._http.close()
 
     # -------------------------------------------------------------------------------- requests
 
@@ -125,22 +87,34 @@ class SalesforceClient:
         `deleted`.
         """
         rows: list[Row] = []
-        page = self._call(lambda sf: sf.query(soql, include_deleted=deleted))
+        circle = Circle("A query's answer")
+        page = self._page(lambda sf: sf.query(soql, include_deleted=deleted))
         while True:
             rows.extend(page["records"])
-            if page["done"]:
+            following = None if page["done"] else str(page.get("nextRecordsUrl"))
+            if circle.ends(Listed(page["records"], following)) or following is None:
                 return rows
-            following = str(page["nextRecordsUrl"])
             if not following.startswith("/services/"):
-                raise TransientError(f"Salesforce sent {self.connection} an odd next page.")
-            page = self._call(methodcaller("query_more", following, identifier_is_url=True))
+                raise PayloadError(f"Salesforce sent {self.connection} an odd next page.")
+            page = self._page(methodcaller("query_more", following, identifier_is_url=True))
+
+    def _page(self, send: Callable[[Salesforce], Any]) -> Row:
+        page = self._call(send)
+        records = page.get("records") if isinstance(page, dict) else None
+        if not isinstance(records, list) or not all(isinstance(row, dict) for row in records):
+            raise PayloadError(f"Salesforce's answer to a query of {self.connection} has no rows.")
+        if not isinstance(page.get("done"), bool):
+            raise PayloadError(f"Salesforce does not tell {self.connection} if there is more.")
+        return dict(page)
 
     def describe(self, name: str) -> Row:
         """The object's description as this user sees it; asked once per process, see `forget`."""
         known = self._describes.get(name)
         if known is None:
-            known = dict(self._call(lambda sf: sf.restful(f"sobjects/{name}/describe")) or {})
-            self._describes[name] = known
+            told = self._call(lambda sf: sf.restful(f"sobjects/{name}/describe"))
+            if not isinstance(told, dict) or not isinstance(told.get("fields"), list):
+                raise PayloadError(f"Salesforce's description of {name} has no fields.")
+            known = self._describes[name] = dict(told)
         return known
 
     def forget(self, name: str) -> None:
@@ -164,126 +138,50 @@ class SalesforceClient:
             return sf.restful(path, params=dict(params or {}), method=method, **options)
 
         answer = self._call(send, write=True)
-        if not isinstance(answer, list):
+        if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
             raise Unanswered(f"Salesforce did not say what became of a write of {self.connection}.")
         return answer
 
     def _call(self, send: Callable[[Salesforce], T], *, write: bool = False) -> T:
-        for last in (False, True):
-            session = self._signed_in()
-            try:
-                return send(session)
-            except SalesforceExpiredSession:
-                # refused before anything ran, so the same request may be sent again, once
-                with self._sign_in:
-                    if self._session is session:
-                        self._session = None
-                if last:
-                    raise AuthError(
-                        f"Salesforce ended the session of {self.connection} twice in a row: check "
-                        "the integration user's login hours, IP ranges and session policy."
-                    ) from None
-            except SalesforceError as error:
-                raise self._named(error, write) from None
-            except requests.RequestException as error:
-                raise self._broken(error) from None
-        raise AssertionError("unreachable")
-
-    # --------------------------------------------------------------------------------- sign-in
-
-    def _signed_in(self) -> Salesforce:
-        with self._sign_in:  # many threads may find the session expired: one of them signs in
-            if self._session is None:
-                self._session = Salesforce(
-                    session_id=self._token(),
-                    instance_url=self.settings.base_url,
-                    session=self._http,
-                    version=self.settings.api_version,
-                    object_pairs_hook=None,
-                )
-            return self._session
-
-    def _token(self) -> str:
-        auth = self.settings.auth
-        form = {"grant_type": "client_credentials", "client_id": auth.client_id}
-        if auth.client_secret is not None:
-            form["client_secret"] = auth.client_secret.get_secret_value()
-        else:
-            form = {"grant_type": JWT_BEARER, "assertion": self._assertion()}
         try:
-            response = self._http.post(
-                f"{self.settings.base_url}/services/oauth2/token",
-                data=form,
-                headers={"Accept": "application/json"},
-            )
-            if response.status_code >= 500:
-                raise TransientError(f"Salesforce cannot sign {self.connection} in right now.")
-            answer = response.json()
-        except requests.RequestException as error:
-            if isinstance(error, requests.JSONDecodeError):
-                raise ConfigError(
-                    f"{self.connection}: base_url does not answer like Salesforce's token "
-                    "endpoint. Write the org's My Domain."
-                ) from None
-            raise self._broken(error) from None
-        token = answer.get("access_token") if isinstance(answer, dict) else None
-        if response.status_code != 200 or not isinstance(token, str):
-            raise self._refused(answer if isinstance(answer, dict) else {})
-        return token
+            return send(self._session)
+        except SalesforceError as error:
+            raise self._named(error.status, error.content, write) from None
+        except (NotSentError, RateLimitError, Refused):
+            raise
+        except TransientError as error:
+            raise Unanswered(str(error), error.retry_after) if write else error from None
+        except (requests.RequestException, ValueError, RecursionError):
+            reason = f"Salesforce's answer to {self.connection} is not the JSON it should be."
+            raise Unanswered(reason) if write else PayloadError(reason) from None
 
-    def _assertion(self) -> str:
-        auth = self.settings.auth
-        host = urlsplit(self.settings.base_url).hostname or ""
-        login = "test" if ".sandbox." in host else "login"
-        claims = {
-            "iss": auth.client_id,
-            "sub": auth.username,
-            "aud": auth.audience or f"https://{login}.salesforce.com",
-            "exp": int((datetime.now(UTC) + timedelta(minutes=3)).timestamp()),
-        }
-        key = auth.private_key.get_secret_value() if auth.private_key else ""
+    def explain(self, response: HttpResponse) -> ConnectorError | None:
+        """What a refusal of a request that does not go through simple-salesforce means."""
+        if error := _asks_for_patience(response):
+            return error
         try:
-            return jwt.encode(claims, key, algorithm="RS256")
-        except (ValueError, TypeError, jwt.PyJWTError):
-            raise ConfigError(
-                f"{self.connection}: auth.private_key is not an RSA private key in PEM."
-            ) from None
-
-    def _refused(self, answer: Mapping[str, Any]) -> AuthError:
-        code = str(answer.get("error", "unknown_error"))[:80]
-        text = str(answer.get("error_description", ""))[:200]
-        remedy = "Check client_id and client_secret of the connected app."
-        if "approved this consumer" in text:
-            remedy = "Pre-authorise the connected app for the user's profile or permission set."
-        elif code == "invalid_grant":
-            remedy = "Check the user, that the user is active, and the app's certificate."
-        return AuthError(f"Salesforce refused to sign {self.connection} in ({code}). {remedy}")
+            content = response.json()
+        except PayloadError:
+            return None
+        return self._named(response.status, content, False)
 
     # ---------------------------------------------------------------------------------- errors
 
-    def _broken(self, error: requests.RequestException) -> TransientError:
-        """Nothing was sent if no connection came about; otherwise nobody knows."""
-        reason = getattr(error.args[0], "reason", None) if error.args else None
-        early = (
-            requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.ProxyError
-        )
-        if isinstance(error, early) or type(reason).__name__ in (
-            "NewConnectionError",
-            "NameResolutionError",
-        ):
-            return NotSentError(f"Salesforce cannot be reached for {self.connection}.")
-        return Unanswered(f"Salesforce did not answer {self.connection} in full.")
-
-    def _named(self, error: SalesforceError, write: bool) -> Exception:
-        code, message, fields = first_error(error.content)
-        place = f"{self.connection}: Salesforce answered {error.status} {code}".rstrip()
-        if code in RETRY_CODES or error.status == 503:
-            return TransientError(f"{place}.")
-        if error.status >= 500:
+    def _named(self, status: int, content: object, write: bool) -> ConnectorError:
+        code, message, fields = first_error(content)
+        place = f"{self.connection}: Salesforce answered {status} {code}".rstrip()
+        if status == 401:
+            return AuthError(
+                f"Salesforce ended the session of {self.connection} twice in a row: check "
+                "the integration user's login hours, IP ranges and session policy."
+            )
+        if code in RETRY_CODES:
+            return Refused(f"{place}.")
+        if status >= 500:
             return Unanswered(f"{place}.") if write else TransientError(f"{place}.")
-        if 300 <= error.status < 400:
+        if 300 <= status < 400:
             return ConfigError(f"{place}, a redirect. Set base_url to the org's My Domain.")
-        if code in PERMISSION_CODES or (error.status == 403 and not write):
+        if code in PERMISSION_CODES or (status == 403 and not write):
             return ConfigError(
                 f"{place}. Give the integration user API access and read permission: {message}"
             )
@@ -291,9 +189,36 @@ class SalesforceClient:
             return AuthError(f"{place}. Renew the integration user's password.")
         if code == "INVALID_FIELD":
             return UnknownField(f"{place}: {message}", dict.fromkeys(fields, message))
-        if error.status == 404:
+        if status == 404:
             return NotFoundError(f"{place}: {message}")
         return RejectedError(f"{place}: {message}", dict.fromkeys(fields, message))
+
+
+def _put_off(response: requests.Response, **_: Any) -> None:
+    if error := _asks_for_patience(answer_of(response)):
+        raise error
+
+
+def _asks_for_patience(response: HttpResponse) -> ConnectorError | None:
+    """The error for an answer that says: later. Salesforce's own sign of a used-up allowance is a
+    403.
+    """
+    wait = retry_after(response.headers)
+    if response.status == 503:
+        return Refused("Salesforce is not available right now (503).", wait)
+    used_up = response.status == 403 and b"REQUEST_LIMIT_EXCEEDED" in response.body
+    if response.status != 429 and not used_up:
+        return None
+    # concurrency limits pass quickly, the day's allowance does not
+    daily = b"TotalRequests" in response.body
+    used = response.headers.get("sforce-limit-info", "")
+    detail = f" ({used})" if used.isascii() and 0 < len(used) < 100 else ""
+    usual = DAILY_WAIT if daily else DEFAULT_WAIT
+    return RateLimitError(
+        f"Salesforce refuses further API requests for now{detail}."
+        + (" The org's daily allowance is used up." if daily else ""),
+        usual if wait is None else wait,
+    )
 
 
 def first_error(content: object) -> tuple[str, str, list[str]]:

@@ -10,19 +10,29 @@ from connectors.sdk import ConnectionConfig
 
 
 class SalesforceAuth(BaseModel):
-    """A connected app: client credentials (with a secret) or JWT bearer (with a private key)."""
+    """A connected app and one way to sign in with it: client credentials (a secret alone), JWT
+    bearer (a private key and a user), a refresh token, or a person's consent in a browser.
+    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     client_id: str = Field(description="Consumer key of the connected app.")
     client_secret: SecretStr | None = Field(
-        None, description="Consumer secret, for the client credentials flow."
+        None, description="Consumer secret; alone it means the client credentials flow."
     )
     username: str | None = Field(
         None, description="Integration user to act as, for the JWT bearer flow."
     )
     private_key: SecretStr | None = Field(
         None, description="RSA private key in PEM, for the JWT bearer flow."
+    )
+    refresh_token: SecretStr | None = Field(
+        None, description="Refresh token that was obtained elsewhere, for the refresh token flow."
+    )
+    consent: bool = Field(
+        False,
+        description="A person signs in once in a browser (authorization code with PKCE): "
+        "hub connections authorize NAME.",
     )
     audience: str | None = Field(
         None,
@@ -34,10 +44,16 @@ class SalesforceAuth(BaseModel):
     def _one_flow(self) -> SalesforceAuth:
         jwt = self.username is not None and self.private_key is not None
         partial = self.username is not None or self.private_key is not None
-        if (self.client_secret is not None) == jwt or (partial and not jwt):
+        person = (self.refresh_token is not None) + self.consent
+        if (
+            person + partial > 1
+            or partial != jwt
+            or (jwt and self.client_secret is not None)
+            or not (person or jwt or self.client_secret is not None)
+        ):
             raise ValueError(
-                "give either client_secret (client credentials), or username and private_key "
-                "(JWT bearer)"
+                "give one of: client_secret (client credentials), username and private_key "
+                "(JWT bearer), refresh_token, or consent: true"
             )
         return self
 
@@ -45,11 +61,14 @@ class SalesforceAuth(BaseModel):
 class SalesforceConfig(ConnectionConfig):
     """One Salesforce org, reached as one integration user."""
 
+    # an invalid value may be a secret in the wrong place: name the key, never show the value
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
     base_url: str = Field(description="The org's My Domain: https://acme.my.salesforce.com.")
     auth: SalesforceAuth = Field(description="The connected app to sign in with.")
     hub_key_field: str | None = Field(
         "Hub_Key__c",
-        description="Text field on Opportunity and Task, marked unique and external id, where "
+        description="Text field on every object we create, marked unique and external id, where "
         "creates leave their key. null: creates that vanish on the wire end as unknown.",
         pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
     )
@@ -65,7 +84,18 @@ class SalesforceConfig(ConnectionConfig):
         pattern=r"^[A-Za-z0-9._/-]+$",
     )
     api_version: str = Field("62.0", description="REST API version.", pattern=r"^[1-9][0-9]\.0$")
+    deadline: float = Field(
+        125.0,
+        description="Seconds that one request may take in all; a query may take 120.",
+        gt=0,
+        le=600,
+    )
     page_size: int = Field(2000, description="Records per page of a pull.", ge=1, le=2000)
+    bulk_above: int | None = Field(
+        50_000,
+        description="First loads of more records than this go through Bulk API 2.0; null: none.",
+        ge=0,
+    )
 
     @field_validator("base_url")
     @classmethod

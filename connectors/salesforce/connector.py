@@ -1,47 +1,55 @@
-"""Salesforce opportunities, tasks and users: pulled by SOQL, pushed in collections, announced by
-outbound messages.
+"""Salesforce opportunities, tasks, cases, contacts and users: pulled by SOQL (a large first load by
+Bulk 2.0), pushed in collections, announced by outbound messages.
 
 Facts about the API: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from connectors.salesforce import messages
+from connectors.salesforce import bulk, messages
 from connectors.salesforce.client import SalesforceClient, UnknownField
 from connectors.salesforce.config import SalesforceConfig
 from connectors.salesforce.objects import SOBJECTS, SPECS, fields_of, gone, record, selection
 from connectors.salesforce.push import Batch
 from connectors.salesforce.soql import id18, is_id, literal, moment, quoted, quoted_list, select
 from connectors.sdk import (
+    AuthorizationCode,
     Change,
+    ClientCredentials,
     ConfigError,
     Connector,
     Delivery,
     Fetch,
     Field,
+    JwtBearer,
+    NotFoundError,
+    OAuth2,
     ObjectSpec,
     Page,
     Parsed,
     PayloadError,
     Receiver,
     Record,
+    RefreshToken,
+    RejectedError,
     Reply,
     Result,
     SignatureError,
     Sink,
     Source,
+    Tier,
     UnsupportedError,
 )
+from connectors.sdk.auth import Grant
 from connectors.sdk.config import ConnectionConfig
+from connectors.sdk.paging import digest
 from connectors.sdk.records import Cursor
 
 T = TypeVar("T")
@@ -49,10 +57,16 @@ OVERLAP = timedelta(minutes=5)
 """A long transaction commits with the stamps of its beginning, so each pull looks back this far."""
 LONG_AGO = timedelta(hours=1)
 """No transaction is this long, and no clock this wrong."""
-SEEN_LIMIT = 5000
+SEEN_LIMIT = 1000
 """How many records of the overlap a cursor remembers; what it forgets comes twice, harmlessly."""
 URL_BUDGET = 12_000
 """Bytes of SELECT list or id list in one GET; Salesforce cuts off at 16 KiB."""
+
+
+_REMEDIES = {
+    "invalid_grant": "Check that the user is active, that the app has our certificate, and that "
+    "the app is pre-authorised for the user's profile or permission set."
+}
 
 
 class SalesforceConnector(Connector, Source, Sink, Receiver):
@@ -63,17 +77,48 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
     config: ClassVar[type[ConnectionConfig]] = SalesforceConfig
     objects: ClassVar[Mapping[str, ObjectSpec]] = SPECS
     sandbox: ClassVar[str] = "connectors.salesforce.sandbox:SalesforceSandbox"
+    tier: ClassVar[Tier] = Tier.GOLD
+    # no `rates`: Salesforce limits a day, at a number that each org has its own of and may raise,
+    # and how many long queries run at once; it says so when they are used up
     settings: SalesforceConfig
 
     def setup(self) -> None:
         settings = self.settings
-        self.client = SalesforceClient(self.connection, settings)
-        self._closing.callback(self.client.close)
+        http = self.http(
+            settings.base_url,
+            auth=self._sign_in(),
+            headers={"sforce-call-options": f"client={settings.client_name}"},
+            explain=lambda response: self.client.explain(response),
+        )
+        self.client = SalesforceClient(self.connection, settings, http)
         if settings.hub_key_field is None:
             # without a place for our key this account can do less than the class declares
             vars(self)["objects"] = {
                 object: replace(spec, find=False, keyed=False) for object, spec in SPECS.items()
             }
+
+    def _sign_in(self) -> OAuth2:
+        auth, host = self.settings.auth, urlsplit(self.settings.base_url).hostname or ""
+        oauth = f"{self.settings.base_url}/services/oauth2"
+        grant: Grant
+        if auth.private_key is not None:
+            login = "test" if ".sandbox." in host else "login"
+            audience = auth.audience or f"https://{login}.salesforce.com"
+            grant = JwtBearer(auth.client_id, auth.username, audience, auth.private_key)
+        elif auth.refresh_token is not None:
+            grant = RefreshToken(auth.refresh_token)
+        elif auth.consent:
+            grant = AuthorizationCode(f"{oauth}/authorize", scope="api refresh_token")
+        else:
+            grant = ClientCredentials()
+        return self.oauth2(
+            f"{oauth}/token",
+            auth.client_id,
+            grant,
+            client_secret=auth.client_secret,
+            client_auth="client_secret_post" if auth.client_secret else "none",
+            remedies=_REMEDIES if auth.private_key is not None else None,
+        )
 
     def check(self) -> None:
         """One cheap query; says so if the credentials belong to another org than configured."""
@@ -106,6 +151,12 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
         deep in the past, as in a backfill, nothing can commit late there and `low` is left out.
         """
         name = self._sobject(object)
+        if "job" in cursor or (not cursor and self._is_large(name)):
+            try:
+                yield from self._first_load(object, name, cursor, fields)
+                return
+            except (bulk.JobLost, RejectedError, ConfigError, NotFoundError):
+                cursor = {}  # there is nothing that the ordinary way would not read, only slower
         stamp = str(cursor["stamp"]) if "stamp" in cursor else None
         id = str(cursor["id"]) if "id" in cursor else None
         seen: dict[str, str] = dict(cursor.get("seen") or {})
@@ -123,7 +174,10 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
             fresh = [item for item in records if seen.get(item.id) != states[item.id]]
             seen |= states
             if records:
-                stamp, id = records[-1].version or "", records[-1].id
+                place = records[-1].version or "", records[-1].id
+                if place == (stamp, id):
+                    raise PayloadError(f"Salesforce shows the same {name} page again.", name)
+                stamp, id = place
             if stamp is None:
                 return
             start = literal(moment(stamp) - OVERLAP)
@@ -139,6 +193,46 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
                     del following["low"]
                 yield Page(fresh, {**following, "id": id})
             where = _after(stamp, id)
+
+    def _is_large(self, name: str) -> bool:
+        limit = self.settings.bulk_above
+        try:
+            return limit is not None and bulk.count(self.client, name) > limit
+        except (RejectedError, ConfigError, NotFoundError, PayloadError):
+            return False  # an org that does not tell; the ordinary way always works
+
+    def _first_load(
+        self, object: str, name: str, cursor: Cursor, fields: Collection[str]
+    ) -> Iterator[Page]:
+        """A query job's results as far as there are any; at their end the cursor of the ordinary
+        pull, which begins at the last change before the job. Raises JobLost.
+        """
+        description = self.client.describe(name)
+        columns = selection(description, fields, self.settings.hub_key_field)
+        if "job" in cursor:
+            job = bulk.Job.of(cursor["job"])
+        else:
+            newest = self._query(
+                name, select(["SystemModstamp"], name, "", "SystemModstamp DESC", 1)
+            )
+            if not newest:
+                return
+            mark = literal(moment(str(newest[0]["SystemModstamp"])))
+            job = bulk.begin(self.client, select(columns, name), mark)
+            yield Page([], {"job": job.stored()})
+        if not bulk.done(self.client, job):
+            return  # the next pull asks again
+        for rows, following in bulk.parts(self.client, job, description["fields"]):
+            records = [self._record(object, row) for row in rows]
+            if following is not None:
+                yield Page(records, {"job": following.stored()})
+                continue
+            start = literal(moment(job.mark) - OVERLAP)
+            yield Page(records, {"stamp": job.mark, "low": start, "seen": {}})
+        bulk.forget(self.client, job)
+
+    def _record(self, object: str, row: Mapping[str, Any]) -> Record:
+        return record(object, row, self.settings.base_url, self.settings.hub_key_field)
 
     def fetch(self, object: str, ids: Sequence[str]) -> Sequence[Record]:
         """All fields of these records, also of those in the recycle bin."""
@@ -186,12 +280,8 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
         merged: dict[str, dict[str, Any]] = {}
         for group in groups:
             for row in self._query(name, select(group, name, where)):
-                merged.setdefault(str(row["Id"]), {}).update(row)
-        whole = [row for row in merged.values() if "SystemModstamp" in row]
-        return [
-            record(object, row, self.settings.base_url, self.settings.hub_key_field)
-            for row in whole
-        ]
+                _join(merged.setdefault(str(row["Id"]), {}), row)
+        return [self._record(object, row) for row in merged.values() if "SystemModstamp" in row]
 
     def _page(self, object: str, name: str, fields: Collection[str], where: str) -> list[Record]:
         def read(description: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -199,10 +289,7 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
             size = self.settings.page_size
             return self._query(name, select(columns, name, where, "SystemModstamp, Id", size))
 
-        rows = self._described(name, read)
-        return [
-            record(object, row, self.settings.base_url, self.settings.hub_key_field) for row in rows
-        ]
+        return [self._record(object, row) for row in self._described(name, read)]
 
     def _described(self, name: str, read: Callable[[Mapping[str, Any]], T]) -> T:
         """Read with the object's description, and with a new one if a field was removed or
@@ -278,12 +365,8 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
         return [Fetch(object, list(ids)) for object, ids in named.items()]
 
     def _sobject(self, object: str) -> str:
-        try:
-            return SOBJECTS[object]
-        except KeyError:
-            raise UnsupportedError(
-                f"Salesforce has no object {object!r} here; there are {', '.join(SOBJECTS)}."
-            ) from None
+        self.spec(object)
+        return SOBJECTS[object]
 
 
 def _after(stamp: str | None, id: str | None) -> str:
@@ -295,8 +378,17 @@ def _after(stamp: str | None, id: str | None) -> str:
 
 def _state(record: Record) -> str:
     """A record's version, then what it holds in short."""
-    held = json.dumps(record.data, sort_keys=True, default=str).encode()
-    return f"{record.version} {hashlib.sha256(held).hexdigest()[:12]}"
+    return f"{record.version} {digest(record.data)[:12]}"
+
+
+def _join(row: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Fields of one record that were read apart; a parent's may be in both."""
+    for name, value in more.items():
+        held = row.get(name)
+        if isinstance(held, dict) and isinstance(value, dict):
+            held.update(value)
+        else:
+            row[name] = value
 
 
 def _bounded(seen: Mapping[str, str], low: str) -> dict[str, str]:

@@ -14,14 +14,13 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from connectors.salesforce.objects import PREFIXES
 from connectors.salesforce.soql import id18, is_id
 from connectors.sdk import PayloadError, SignatureError
 
 SOAP = "{http://schemas.xmlsoap.org/soap/envelope/}"
 OUTBOUND = "{http://soap.sforce.com/2005/09/outbound}"
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
-PREFIXES = {"006": "Opportunity", "00T": "Task", "005": "User"}
-"""The first three characters of an id name its object."""
 ACK = (
     b'<?xml version="1.0" encoding="UTF-8"?>'
     b'<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/">'

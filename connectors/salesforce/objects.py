@@ -5,39 +5,50 @@ record.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from connectors.salesforce.soql import id18, literal, moment
 from connectors.sdk import Field, ObjectSpec, Record
 
 Row = Mapping[str, Any]
 
-SOBJECTS: Mapping[str, str] = {"opportunity": "Opportunity", "task": "Task", "user": "User"}
+SOBJECTS: Mapping[str, str] = {
+    "opportunity": "Opportunity",
+    "task": "Task",
+    "case": "Case",
+    "contact": "Contact",
+    "user": "User",
+}
 """Our object names and Salesforce's."""
+PREFIXES: Mapping[str, str] = {
+    "006": "Opportunity",
+    "00T": "Task",
+    "500": "Case",
+    "003": "Contact",
+    "005": "User",
+}
+"""The first three characters of an id name its object."""
+
+
+def _both_ways(title: str) -> ObjectSpec:
+    return ObjectSpec(
+        title=title,
+        pull=True,
+        fetch=True,
+        push=frozenset({"create", "update", "delete"}),
+        webhook=True,
+        find=True,
+        keyed=True,
+        deletes="reported",
+        batch=200,
+    )
+
 
 SPECS: Mapping[str, ObjectSpec] = {
-    "opportunity": ObjectSpec(
-        title="Opportunities",
-        pull=True,
-        fetch=True,
-        push=frozenset({"create", "update", "delete"}),
-        webhook=True,
-        find=True,
-        keyed=True,
-        deletes="reported",
-        batch=200,
-    ),
-    "task": ObjectSpec(
-        title="Tasks",
-        pull=True,
-        fetch=True,
-        push=frozenset({"create", "update", "delete"}),
-        webhook=True,
-        find=True,
-        keyed=True,
-        deletes="reported",
-        batch=200,
-    ),
+    "opportunity": _both_ways("Opportunities"),
+    "task": _both_ways("Tasks"),
+    "case": _both_ways("Cases"),
+    "contact": _both_ways("Contacts"),
     # users are never deleted, only made inactive
     "user": ObjectSpec(title="Users", pull=True, fetch=True, batch=200),
 }
@@ -76,10 +87,35 @@ _USUAL: Mapping[str, tuple[str, ...]] = {
         "WhatId",
         "WhoId",
     ),
+    "Case": (
+        "CaseNumber",
+        "Subject",
+        "Description",
+        "Status",
+        "Priority",
+        "IsClosed",
+        "OwnerId",
+        "Owner",
+        "ContactId",
+        "Contact",
+        "AccountId",
+        "Account",
+    ),
+    "Contact": (
+        "Name",
+        "FirstName",
+        "LastName",
+        "Email",
+        "Phone",
+        "AccountId",
+        "Account",
+        "OwnerId",
+    ),
     "User": ("Name", "Email", "Username", "IsActive"),
 }
 _COMPOUND = frozenset({"address", "location", "complexvalue", "base64", "anyType"})
-_TYPES: Mapping[str, str] = {
+Kind = Literal["text", "number", "boolean", "date", "datetime", "choice", "list", "user", "object"]
+_TYPES: Mapping[str, Kind] = {
     "picklist": "choice",
     "multipicklist": "list",
     "int": "number",
@@ -112,7 +148,7 @@ def selection(
     wanted: list[str] = [*_ALWAYS, *_USUAL[name]]
     if hub_key:
         wanted.append(hub_key)
-    wanted += sorted(fields) if asked is None else sorted(asked)
+    wanted += [*sorted(fields), *sorted(relations)] if asked is None else sorted(asked)
     chosen: dict[str, None] = {}
     for field in wanted:
         if field in fields:
@@ -165,26 +201,13 @@ def fields_of(description: Mapping[str, Any]) -> Sequence[Field]:
     """What `discover` reports: the object's fields, and its relationships as read-only objects."""
     found: list[Field] = []
     for field in description["fields"]:
-        kind = _TYPES.get(field["type"], "text")
+        kind: Kind = _TYPES.get(field["type"], "text")
         if field["type"] == "reference" and "User" in field["referenceTo"]:
             kind = "user"
         found.append(
             Field(
                 name=field["name"],
-                type=cast(
-                    Literal[
-                        "text",
-                        "number",
-                        "boolean",
-                        "date",
-                        "datetime",
-                        "choice",
-                        "list",
-                        "user",
-                        "object",
-                    ],
-                    kind,
-                ),
+                type=kind,
                 label=field["label"],
                 choices=[v["value"] for v in field.get("picklistValues") or () if v["active"]],
                 required=bool(

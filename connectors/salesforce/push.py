@@ -21,14 +21,17 @@ from connectors.sdk import (
     AuthError,
     Change,
     ConfigError,
+    ConnectorError,
     NotFoundError,
     Outcome,
+    PayloadError,
     RateLimitError,
     Record,
     RejectedError,
     Result,
     TransientError,
 )
+from connectors.sdk.pushing import result_of
 
 Send = Callable[[Sequence[Change]], Sequence[Row]]
 GONE_CODES = frozenset({"ENTITY_IS_DELETED", "NOT_FOUND", "MALFORMED_ID"})
@@ -69,8 +72,8 @@ class Batch:
                 creates = self._without_known(creates)
         except RateLimitError:
             raise
-        except TransientError as error:  # only reads so far
-            return [Result(Outcome.RETRY, message=str(error)) for _ in self.changes]
+        except (TransientError, PayloadError) as error:  # only reads so far
+            return [_later(error) for _ in self.changes]
         self._send(creates, self._upsert if self.hub_key else self._insert)
         for wave in self._waves(self._open("update")):
             self._send(wave, self._update)
@@ -186,13 +189,13 @@ class Batch:
         except (AuthError, ConfigError, RateLimitError) as error:
             if not self.written:
                 raise  # nothing happened: it concerns the whole connection
-            wait = error.retry_after if isinstance(error, RateLimitError) else None
-            self._all(positions, Result(Outcome.RETRY, message=str(error), retry_after=wait))
+            self._all(positions, _later(error))
         except Unanswered as error:
             self.written = True
-            self._all(positions, Result(Outcome.UNKNOWN, message=str(error)))
+            for position in positions:
+                self.results[position] = result_of(error, self.changes[position])
         except TransientError as error:
-            self._all(positions, Result(Outcome.RETRY, message=str(error)))
+            self._all(positions, _later(error))
         except (RejectedError, NotFoundError) as error:
             # the request as a whole was refused for one of its records: halve until it is alone
             self.client.forget(self.name)
@@ -249,7 +252,7 @@ class Batch:
             return
         try:
             found = {record.id: record for record in self.read(sorted(set(self.ids.values())))}
-        except (TransientError, AuthError, ConfigError, RejectedError):
+        except ConnectorError:
             return
         for position, id in self.ids.items():
             record = found.get(id)
@@ -258,3 +261,8 @@ class Batch:
             elif record is None or record.deleted:
                 message = self.results[position].message
                 self.results[position] = Result(Outcome.MISSING, message=message)
+
+
+def _later(error: ConnectorError) -> Result:
+    wait = error.retry_after if isinstance(error, TransientError) else None
+    return Result(Outcome.RETRY, message=str(error), retry_after=wait)

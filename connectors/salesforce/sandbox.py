@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connectors.salesforce.sandbox_api import SalesforceServer
 from connectors.salesforce.sandbox_oauth import CLIENT_ID, CLIENT_SECRET
 from connectors.salesforce.sandbox_org import Refusal
 from connectors.salesforce.sandbox_tables import Column
 from connectors.salesforce.soql import id18
+
+if TYPE_CHECKING:
+    from connectors.salesforce.drill import SalesforceDrill
 
 HOOK_TOKEN = "fake-outbound-message-token-of-the-sandbox"
 
@@ -31,6 +34,7 @@ class SalesforceSandbox(SalesforceServer):
         return {
             "connector": "salesforce",
             "base_url": self.url,
+            "page_size": 200,
             "auth": {
                 "client_id": "env:HUB_SANDBOX_SF_ID",
                 "client_secret": "env:HUB_SANDBOX_SF_SECRET",
@@ -44,6 +48,29 @@ class SalesforceSandbox(SalesforceServer):
             "HUB_SANDBOX_SF_SECRET": CLIENT_SECRET,
             "HUB_SANDBOX_SF_HOOK_TOKEN": HOOK_TOKEN,
         }
+
+    def drill(self) -> SalesforceDrill:
+        from connectors.salesforce.drill import SalesforceDrill
+
+        return SalesforceDrill(self)
+
+    def populate(self) -> None:
+        """A customer with a contact, two deals, a case and a task."""
+        acme = self.create_account("Acme Solar")
+        ann = self.create_contact("Ann", "Keller", email="ann.keller@customer.test", account=acme)
+        deal = self.create_opportunity(
+            "Acme Solar, 20 tenants",
+            stage="Negotiation",
+            amount=12000.0,
+            account=acme,
+            contact_email="ann.keller@customer.test",
+            owner="dana@acme.test",
+        )
+        self.create_opportunity("Birch Foods, pilot", amount=3500.0, owner="lee@acme.test")
+        self.create_case(
+            "Invoice shows the wrong address", by="sam@acme.test", ContactId=ann, Origin="Email"
+        )
+        self.create_task("Call Ann about the contract", owner="dana@acme.test", WhatId=deal)
 
     # -------------------------------------------------------------- what people do in the screens
 
@@ -106,6 +133,26 @@ class SalesforceSandbox(SalesforceServer):
         return self.create(
             "Task", by or owner, Subject=subject, OwnerId=self.user(owner or by), **fields
         )
+
+    def create_case(
+        self, subject: str, owner: str | None = None, by: str | None = None, **fields: Any
+    ) -> str:
+        return self.create(
+            "Case", by or owner, Subject=subject, OwnerId=self.user(owner or by), **fields
+        )
+
+    def create_contact(
+        self,
+        first: str | None,
+        last: str,
+        email: str | None = None,
+        account: str | None = None,
+        by: str | None = None,
+        **fields: Any,
+    ) -> str:
+        """`account` is an id."""
+        values = {"FirstName": first, "LastName": last, "Email": email, "AccountId": account}
+        return self.create("Contact", by, **values, **fields)
 
     def set_stage(self, id: str, stage: str, by: str | None = None) -> None:
         self.update("Opportunity", id, by, StageName=stage)

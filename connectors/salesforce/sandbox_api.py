@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote
 
+from connectors.salesforce.sandbox_bulk import Jobs, Results
 from connectors.salesforce.sandbox_messages import Announcer
 from connectors.salesforce.sandbox_oauth import SignIn
 from connectors.salesforce.sandbox_org import Org, Refusal, attributes
@@ -44,6 +45,7 @@ class Stop(Exception):
 
 
 SIGN_IN = "/services/oauth2/token"
+CONSENT = "/services/oauth2/authorize"
 
 
 class SalesforceServer(HttpSandbox):
@@ -64,6 +66,7 @@ class SalesforceServer(HttpSandbox):
         """How many more writes of a record end in UNABLE_TO_LOCK_ROW, by id."""
         self.refuse: dict[str, tuple[str, str]] = {}
         """Records a validation rule protects, by id: errorCode and message."""
+        self.jobs = Jobs(self.org)
         self._locators: dict[str, list[dict[str, Any]]] = {}
         self.announcer = Announcer(self.org.id, self._current, lambda: self.webhook_url)
 
@@ -78,7 +81,10 @@ class SalesforceServer(HttpSandbox):
     # ------------------------------------------------------------------------------------ HTTP
 
     def kind(self, method: str, path: str) -> Kind:
-        return "sign-in" if path == SIGN_IN else super().kind(method, path)
+        if path in (SIGN_IN, CONSENT):
+            return "sign-in"
+        # a query job changes nothing
+        return "read" if "/jobs/query" in path else super().kind(method, path)
 
     def wording(self, status: int) -> tuple[dict[str, str], bytes]:
         unknown = ("UNKNOWN_EXCEPTION", "An unexpected error occurred.")
@@ -97,17 +103,19 @@ class SalesforceServer(HttpSandbox):
             query = parse_qs(scope["query_string"].decode(), keep_blank_values=True)
             params = {key: values[-1] for key, values in query.items()}
             method, path = scope["method"], unquote(scope["path"])
+            more: dict[str, str] = {}
             size = len(scope["raw_path"]) + len(scope["query_string"])
             if size > LONGEST_ADDRESS:
                 status, reply, kind = 414, b"URI Too Long", "text/plain"
             else:
-                status, reply, kind = await asyncio.to_thread(
+                status, reply, kind, more = await asyncio.to_thread(
                     self._serve, method, path, params, headers, body
                 )
             extra = [(b"content-type", kind.encode())]
             extra.append(
                 (b"sforce-limit-info", f"api-usage={15000 - self.allowance}/15000".encode())
             )
+            extra += [(name.encode(), value.encode()) for name, value in more.items()]
             await send({"type": "http.response.start", "status": status, "headers": extra})
             await send({"type": "http.response.body", "body": reply})
 
@@ -120,12 +128,14 @@ class SalesforceServer(HttpSandbox):
         params: Mapping[str, str],
         headers: Mapping[str, str],
         body: bytes,
-    ) -> tuple[int, bytes, str]:
-        """Status, body and content type."""
+    ) -> tuple[int, bytes, str, dict[str, str]]:
+        """Status, body, content type and further headers."""
         with self.lock:
             if page := re.fullmatch(r"/lightning/r/(\w+)/(\w+)/view", path):
                 status, text = self._page(page[1], page[2])
-                return status, text.encode(), "text/html; charset=utf-8"
+                return status, text.encode(), "text/html; charset=utf-8", {}
+            if path == CONSENT and method == "GET" and (target := self.sign_in.consent(params)):
+                return 302, b"", "text/html; charset=utf-8", {"location": target}
             try:
                 if path == SIGN_IN and method == "POST":
                     status, answer = self.sign_in.token(body, headers, self.url)
@@ -136,8 +146,10 @@ class SalesforceServer(HttpSandbox):
             except (SoqlError, Refusal) as error:
                 fields = getattr(error, "fields", ())
                 status, answer = Stop(400, error.code, str(error), fields).answer
+            if isinstance(answer, Results):
+                return status, answer.body, "text/csv; charset=UTF-8", answer.headers
             reply = b"" if answer is None else json.dumps(answer).encode()
-            return status, reply, "application/json;charset=UTF-8"
+            return status, reply, "application/json;charset=UTF-8", {}
 
     def _api(
         self,
@@ -169,7 +181,15 @@ class SalesforceServer(HttpSandbox):
             return self._collection(method, parts[2:], params, content)
         if parts[0] == "sobjects" and len(parts) == 3:
             return self._sobject(method, parts[1], parts[2], content)
+        if parts[:2] == ["jobs", "query"]:
+            return self.jobs.answer(method, parts[2:], params, content)
+        if parts == ["limits", "recordCount"] and method == "GET":
+            return 200, {"sObjects": self._counts(params.get("sObjects", ""))}
         raise Stop(404, "NOT_FOUND", "The requested resource does not exist")
+
+    def _counts(self, names: str) -> list[dict[str, Any]]:
+        tables = [table for table in self.org.tables.values() if table.name in names.split(",")]
+        return [{"count": len(table.rows), "name": table.name} for table in tables]
 
     def _query(self, parts: list[str], params: Mapping[str, str], path: str) -> Answer:
         if len(parts) > 1:
@@ -298,6 +318,9 @@ class SalesforceServer(HttpSandbox):
             raise Refusal("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")
         if row["Id"] in self.refuse:
             raise Refusal(*self.refuse[row["Id"]])
+        if self.faults.silent:  # as where a flow puts everything back before it is saved
+            self.faults.silent -= 1
+            return
         changed = self.org.update(name, row["Id"], values, self.org.integration)
         if changed:
             self.ledger.append(

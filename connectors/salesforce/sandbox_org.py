@@ -34,6 +34,7 @@ class Org:
         self.tables = {table.name: table for table in new_tables()}
         self.clock = clock or (lambda: datetime.now(UTC))
         self._counter = 0
+        self._cases = 0
         self.id = self._insert("Organization", {"Name": "Acme AG"}, "")
         self.integration = self._insert(
             "User",
@@ -153,6 +154,18 @@ class Org:
             row["IsClosed"] = str(row["StageName"]).startswith("Closed")
         if name == "Task":
             row["IsClosed"] = row["Status"] == "Completed"
+        if name == "Contact":
+            row["Name"] = " ".join(filter(None, (row["FirstName"], row["LastName"])))
+        if name == "Case":
+            self._case(row)
+
+    def _case(self, row: dict[str, Any]) -> None:
+        closed = row["Status"] == "Closed"
+        if row["CaseNumber"] is None:
+            self._cases += 1
+            row["CaseNumber"] = f"{1000 + self._cases:08d}"
+        row["IsClosed"] = closed
+        row["ClosedDate"] = (row["ClosedDate"] or row["SystemModstamp"]) if closed else None
 
     def _clean(
         self, table: Table, values: Mapping[str, Any], row: Mapping[str, Any] | None

@@ -19,6 +19,9 @@ STAGES = (
 TASK_STATUSES = ("Not Started", "In Progress", "Completed", "Waiting on someone else", "Deferred")
 
 
+CASE_STATUSES = ("New", "Working", "Escalated", "Closed")
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One field of an object, as `describe` tells it."""
@@ -130,8 +133,38 @@ def new_tables() -> list[Table]:
             Column("ActivityDate", "date", label="Due Date Only"),
             Column("IsClosed", "boolean", writable=False),
             _reference("OwnerId", "Group", "User"),
-            _reference("WhatId", "Account", "Opportunity"),
+            _reference("WhatId", "Account", "Case", "Opportunity"),
             _reference("WhoId", "Contact", "Lead"),
+            _HUB_KEY,
+        ),
+        _table(
+            "Case",
+            "500",
+            _DELETED,
+            Column("CaseNumber", writable=False, label="Case Number", length=30),
+            Column("Subject"),
+            Column("Description", "textarea", length=32000),
+            Column("Status", "picklist", values=CASE_STATUSES, default="New"),
+            Column("Priority", "picklist", values=("High", "Medium", "Low"), default="Medium"),
+            Column("Origin", "picklist", values=("Email", "Phone", "Web"), label="Case Origin"),
+            Column("IsClosed", "boolean", writable=False),
+            Column("ClosedDate", "datetime", writable=False),
+            _reference("ContactId", "Contact"),
+            _reference("AccountId", "Account"),
+            _reference("OwnerId", "Group", "User"),
+            _HUB_KEY,
+        ),
+        _table(
+            "Contact",
+            "003",
+            _DELETED,
+            Column("Name", writable=False, label="Full Name", length=121),
+            Column("FirstName", length=40, label="First Name"),
+            Column("LastName", length=80, required=True, label="Last Name"),
+            Column("Email", "email", length=80),
+            Column("Phone", length=40, label="Business Phone"),
+            _reference("AccountId", "Account"),
+            owner,
             _HUB_KEY,
         ),
     ]

@@ -49,11 +49,16 @@ def clock() -> Clock:
     return Clock()
 
 
+OPEN: list[SalesforceConnector] = []
+
+
 @pytest.fixture
 def org(clock: Clock) -> Iterator[SalesforceSandbox]:
     with SalesforceSandbox(page_size=90, clock=clock) as sandbox:
         assert isinstance(sandbox, SalesforceSandbox)
         yield sandbox
+        while OPEN:
+            OPEN.pop().close()
 
 
 def connect(org: SalesforceSandbox, **more: Any) -> SalesforceConnector:
@@ -62,14 +67,13 @@ def connect(org: SalesforceSandbox, **more: Any) -> SalesforceConnector:
         "auth": {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET},
         **more,
     }
-    return SalesforceConnector("crm", SalesforceConfig.model_validate(settings))
+    OPEN.append(SalesforceConnector("crm", SalesforceConfig.model_validate(settings)))
+    return OPEN[-1]
 
 
 @pytest.fixture
-def crm(org: SalesforceSandbox) -> Iterator[SalesforceConnector]:
-    connector = connect(org)
-    yield connector
-    connector.close()
+def crm(org: SalesforceSandbox) -> SalesforceConnector:
+    return connect(org)
 
 
 def drain(
@@ -287,9 +291,9 @@ def test_check_accepts_both_flows_and_names_the_wrong_org(org: SalesforceSandbox
     connect(org, auth=key).check()
     with pytest.raises(ConfigError, match="organization_id"):
         connect(org, organization_id="00D5g0000099999").check()
-    with pytest.raises(AuthError, match="Pre-authorise"):
+    with pytest.raises(AuthError, match="pre-authorised"):
         connect(org, auth={**key, "username": "who@acme.test"}).check()
-    with pytest.raises(ConfigError, match="private_key"):
+    with pytest.raises(ConfigError, match="private key"):
         connect(org, auth={**key, "private_key": "no key"}).check()
     with pytest.raises(AuthError, match="client_secret") as error:
         connect(org, auth={"client_id": CLIENT_ID, "client_secret": "guessed-secret"}).check()
@@ -345,6 +349,7 @@ def test_a_used_up_allowance_asks_for_patience(
     with pytest.raises(RateLimitError, match="15000/15000") as limit:
         list(crm.pull("opportunity", {}, FIELDS))
     assert limit.value.retry_after == 900
+    org.allowance = 15_000
     org.faults.status, org.faults.retry_after = [403], "7"
     with pytest.raises(RateLimitError) as limit:
         crm.push([update(id, Name="New")])
@@ -516,12 +521,14 @@ def test_a_missing_key_field_is_named_before_anything_is_written(
 @pytest.mark.parametrize(
     ("status", "outcome"), [(500, Outcome.UNKNOWN), (502, Outcome.UNKNOWN), (503, Outcome.RETRY)]
 )
-def test_a_failing_server_is_in_doubt_unless_it_says_it_did_nothing(
+def test_a_failing_server_leaves_a_create_in_doubt_unless_it_says_it_did_nothing(
     org: SalesforceSandbox, crm: SalesforceConnector, status: int, outcome: Outcome
 ) -> None:
+    """An update says what shall be: it is simply sent again."""
     id = org.create_opportunity("Deal")
-    org.faults.status = [status]
-    assert crm.push([update(id, Name="New")])[0].outcome is outcome
+    org.faults.status = [status, status]
+    assert crm.push([create("hub-1")])[0].outcome is outcome
+    assert crm.push([update(id, Name="New")])[0].outcome is Outcome.RETRY
     assert crm.push([update(id, Name="New")])[0].outcome is Outcome.OK
 
 

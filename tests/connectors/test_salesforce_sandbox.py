@@ -25,6 +25,9 @@ from mappings.compiler import compile_mapping
 from mappings.language import load_mapping
 
 
+OPEN: list[SalesforceConnector] = []
+
+
 class Inbox:
     """A receiver that answers the next messages with these bodies, then acknowledges."""
 
@@ -75,6 +78,8 @@ def org() -> Iterator[SalesforceSandbox]:
     with SalesforceSandbox() as sandbox:
         assert isinstance(sandbox, SalesforceSandbox)
         yield sandbox
+        while OPEN:
+            OPEN.pop().close()
 
 
 def connect(org: SalesforceSandbox) -> SalesforceConnector:
@@ -87,7 +92,8 @@ def connect(org: SalesforceSandbox) -> SalesforceConnector:
             return {key: resolve(item) for key, item in value.items()}
         return env[value.removeprefix("env:")] if str(value).startswith("env:") else value
 
-    return SalesforceConnector("crm", SalesforceConfig.model_validate(resolve(block)))
+    OPEN.append(SalesforceConnector("crm", SalesforceConfig.model_validate(resolve(block))))
+    return OPEN[-1]
 
 
 def test_the_published_configuration_works_and_its_token_is_long_enough(
