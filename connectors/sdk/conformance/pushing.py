@@ -202,7 +202,7 @@ def updates_again_without_harm(stage: Stage) -> None:
 def admits_lost_answers(stage: Stage) -> None:
     change = creation(stage, "kit-8")
     before = list(stage.drill.held(stage.object))
-    stage.connector().check()
+    stage.fields(stage.connector())  # it has signed in by now
     faults = stage.sandbox.faults
     faults.on, faults.cut_after_effect = "write", 1
     (result,) = push(stage, change)
@@ -222,7 +222,7 @@ def admits_lost_answers(stage: Stage) -> None:
 def knows_what_was_not_sent(stage: Stage) -> None:
     change = creation(stage, "kit-9")
     before = list(stage.drill.held(stage.object))
-    stage.connector().check()
+    stage.fields(stage.connector())  # it has signed in by now
     faults = stage.sandbox.faults
     faults.on, faults.cut_before_effect = "write", 1
     (result,) = push(stage, change)

@@ -83,7 +83,7 @@ def slows_down_when_asked(stage: Stage) -> None:
 def puts_off_writes_when_asked(stage: Stage) -> None:
     faults = stage.http.faults
     connector = stage.connector()
-    connector.check()
+    stage.fields(connector)  # it has signed in by now
     before = len(stage.sandbox.ledger)
     faults.on, faults.status, faults.retry_after = "write", [429, 429], "7"
     error, results = write(stage, connector, "kit-20")
@@ -124,7 +124,7 @@ def outlasts_server_errors(stage: Stage) -> None:
 def does_not_trust_failed_writes(stage: Stage) -> None:
     faults = stage.http.faults
     connector = stage.connector()
-    connector.check()
+    stage.fields(connector)  # it has signed in by now
     for number, status in enumerate((500, 502, 504)):
         faults.status = [status]
         error, results = write(stage, connector, f"kit-2{number}")
@@ -185,7 +185,7 @@ def names_spoilt_answers(stage: Stage) -> None:
 def does_not_trust_spoilt_answers(stage: Stage) -> None:
     faults = stage.http.faults
     connector = stage.connector()
-    connector.check()
+    stage.fields(connector)  # it has signed in by now
     for how in ("html", "truncated", "surprise"):
         before = list(stage.drill.held(stage.object))
         change = creation(stage, f"kit-3{how}")
