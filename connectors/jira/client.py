@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from connectors.jira.config import JiraConfig
 from connectors.sdk import (
@@ -22,6 +23,7 @@ from connectors.sdk.http import DEFAULT_WAIT, field_errors, retry_after
 Row = Mapping[str, Any]
 
 API = "/rest/api/3"
+_HERE = ("127.0.0.1", "localhost", "::1")
 _READING_POSTS = ("/search/jql", "/issue/bulkfetch", "/comment/list")
 
 
@@ -40,6 +42,8 @@ class JiraClient:
         self._http = http
         self._settings = settings
         self._cloud = settings.auth.cloud_id
+        address = urlsplit(http.base_url)
+        self._open = address.scheme != "https" and address.hostname not in _HERE
         self._lock = threading.Lock()
 
     def get(self, path: str, params: Mapping[str, str | int] | None = None) -> Any:
@@ -52,22 +56,27 @@ class JiraClient:
         *,
         params: Mapping[str, str | int] | None = None,
         json: Any = None,
+        api: str = API,
+        accept: Iterable[int] = (),
     ) -> Any:
         """The answer's JSON, None where it has no body. Raises the errors of the SDK."""
-        response = self._http.request(method, self._root() + path, params=params, json=json)
+        if self._open:
+            raise ConfigError("Jira's address must start with https:// (here only: http).")
+        target = self._root(api) + path
+        response = self._http.request(method, target, params=params, json=json, accept=accept)
         if "AUTHENTICATED_FAILED" in response.headers.get("x-seraph-loginreason", ""):
             # some places then answer as to a stranger: with success and nothing in it
             raise _signed_out(self._settings)
         empty = response.status == 204 or (method != "GET" and response.status == 202)
         return None if empty else response.json()
 
-    def _root(self) -> str:
+    def _root(self, api: str) -> str:
         if not self._settings.auth.oauth and self._cloud is None:
-            return API
+            return api
         with self._lock:
             if self._cloud is None:
                 self._cloud = self._cloud_id()
-            return f"/ex/jira/{self._cloud}{API}"
+            return f"/ex/jira/{self._cloud}{api}"
 
     def _cloud_id(self) -> str:
         """The id of our site among those the person agreed to."""
@@ -140,9 +149,13 @@ def _signed_out(settings: JiraConfig) -> AuthError:
 def _reasons(response: HttpResponse) -> dict[str, str]:
     """Field to reason; what concerns no field stands under `*`."""
     try:
-        body = response.json()
+        return reasons_of(response.json())
     except PayloadError:
         return {}
+
+
+def reasons_of(body: Any) -> dict[str, str]:
+    """Field to reason; what concerns no field stands under `*`."""
     reasons = field_errors(body)
     messages = body.get("errorMessages") if isinstance(body, dict) else None
     if isinstance(messages, list) and messages:

@@ -63,7 +63,7 @@ class JiraConfig(ConnectionConfig):
         min_length=1,
         description="Keys of the projects to read; new issues go to the first unless told.",
     )
-    auth: JiraAuth
+    auth: JiraAuth = Field(description="How to sign in: an API token or an OAuth 2.0 app.")
     issue_type: str = Field(
         "Task", description="Type of new issues that do not name one.", min_length=1
     )
@@ -95,10 +95,13 @@ class JiraConfig(ConnectionConfig):
     @classmethod
     def _addresses(cls, value: str) -> str:
         parts = urlsplit(value)
-        loopback = parts.hostname in ("127.0.0.1", "localhost", "::1")
-        if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
-            raise ValueError("must start with https:// (http only on this machine)")
-        if not parts.hostname or parts.username or parts.query or parts.fragment:
+        if (
+            parts.scheme not in ("https", "http")
+            or not parts.hostname
+            or parts.username
+            or parts.query
+            or parts.fragment
+        ):
             raise ValueError("write the address alone: https://acme.atlassian.net")
         if parts.path.rstrip("/"):
             raise ValueError("leave the path out: https://acme.atlassian.net")

@@ -7,18 +7,17 @@ changes only through a workflow's transitions, texts are documents, and keys cha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import httpx
 from pydantic import SecretStr
 
-from connectors.jira import events, jql
-from connectors.jira.client import JiraClient, bucket, explained, rows
+from connectors.jira import events
+from connectors.jira.client import JiraClient, bucket, explained
 from connectors.jira.config import JiraConfig
 from connectors.jira.fields import COMMENT_FIELDS, USER_FIELDS, issue_fields
+from connectors.jira.hooks import AdminHooks, AppHooks
 from connectors.jira.reading import Reader
-from connectors.jira.records import moment
 from connectors.jira.writing import Writer
 from connectors.sdk import (
     AuthorizationCode,
@@ -33,7 +32,6 @@ from connectors.sdk import (
     ObjectSpec,
     Page,
     Parsed,
-    PayloadError,
     Receiver,
     Record,
     Result,
@@ -44,7 +42,6 @@ from connectors.sdk import (
     Tier,
     UnsupportedError,
 )
-from connectors.sdk.paging import Listed, follow
 from connectors.sdk.pushing import push_each
 from connectors.sdk.records import Cursor
 
@@ -68,7 +65,7 @@ class JiraConnector(Connector, Source, Sink, Receiver, Subscriber):
             find=True,
             conclusive=False,  # it is looked for by the search, which lags
             deletes="reported",
-            batch=10,
+            batch=50,
         ),
         "comment": ObjectSpec(
             title="Comment",
@@ -79,7 +76,6 @@ class JiraConnector(Connector, Source, Sink, Receiver, Subscriber):
             find=True,
             conclusive=False,  # nobody says how long a create may still be on its way
             deletes="reported",
-            batch=10,
             parent="issue",
         ),
         "user": ObjectSpec(title="Person", pull=True, fetch=True),
@@ -115,6 +111,8 @@ class JiraConnector(Connector, Source, Sink, Receiver, Subscriber):
         self._client = JiraClient(http, self.settings)
         self._reader = Reader(self._client, self.settings)
         self._writer = Writer(self._client, self._reader, self.settings)
+        hooks = AppHooks if auth.oauth else AdminHooks
+        self._hooks: AppHooks | AdminHooks = hooks(self._client, self.settings)
 
     # ------------------------------------------------------------------------------------- reading
 
@@ -163,11 +161,24 @@ class JiraConnector(Connector, Source, Sink, Receiver, Subscriber):
     # ------------------------------------------------------------------------------------- writing
 
     def push(self, changes: Sequence[Change]) -> Sequence[Result]:
-        """One by one: every write looks first, and most need a transition of their own."""
+        """New issues together, everything else one by one: it looks first, and a status needs a
+        transition of its own.
+        """
         for change in changes:
             if change.op not in self.spec(change.object).push:
                 raise UnsupportedError(f"Jira cannot {change.op} a {change.object}.")
-        return push_each(changes, self._writer.push_one)
+        new = [one for one in changes if (one.object, one.op) == ("issue", "create")]
+        if len(new) < 2:
+            return push_each(changes, self._writer.push_one)
+        made = dict(zip(map(id, new), self._writer.create_issues(new), strict=True))
+
+        def push_one(change: Change) -> Result:
+            return made.get(id(change)) or self._writer.push_one(change)
+
+        # the new ones first, so that what they became is told whatever happens to the others
+        order = [*new, *(one for one in changes if id(one) not in made)]
+        results = dict(zip(map(id, order), push_each(order, push_one), strict=True))
+        return [results[id(change)] for change in changes]
 
     # ------------------------------------------------------------------------------------ webhooks
 
@@ -178,61 +189,10 @@ class JiraConnector(Connector, Source, Sink, Receiver, Subscriber):
         return events.parse(delivery)
 
     def subscribe(self, url: str) -> Subscription:
-        """A dynamic webhook for our projects; one that is there already is taken over.
-
-        An app has a single address, and five webhooks per person and site.
-        """
-        self._needs_app()
-        question = jql.in_projects(self.settings.projects)
-        for row in self._hooks():
-            same_events = sorted(row.get("events") or []) == sorted(events.DYNAMIC)
-            if row.get("jqlFilter") == question and same_events and row.get("url", url) == url:
-                return self.renew(Subscription(str(row.get("id"))))
-        asked = {"url": url, "webhooks": [{"events": [*events.DYNAMIC], "jqlFilter": question}]}
-        body = self._client.send("POST", "/webhook", json=asked)
-        [result, *_] = rows(body, "webhookRegistrationResult", "/webhook") or [{}]
-        if "createdWebhookId" not in result:
-            told = "; ".join(str(error)[:300] for error in result.get("errors") or [])
-            raise ConfigError(f"Jira did not register the webhook: {told or 'no reason given'}.")
-        return self.renew(Subscription(str(result["createdWebhookId"])))
+        return self._hooks.subscribe(url)
 
     def renew(self, subscription: Subscription) -> Subscription:
-        """For another 30 days."""
-        self._needs_app()
-        known = {str(row.get("id")) for row in self._hooks()}
-        if subscription.id not in known:
-            raise NotFoundError("Jira no longer has the webhook: it is registered anew.")
-        asked = {"webhookIds": [int(subscription.id)]}
-        body = self._client.send("PUT", "/webhook/refresh", json=asked)
-        if not isinstance(body, dict):
-            raise PayloadError("Jira does not say how long the webhook lasts.", "/webhook/refresh")
-        return Subscription(subscription.id, _expiry(body.get("expirationDate")))
+        return self._hooks.renew(subscription)
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        self._needs_app()
-        if subscription.id in {str(row.get("id")) for row in self._hooks()}:
-            self._client.send("DELETE", "/webhook", json={"webhookIds": [int(subscription.id)]})
-
-    def _needs_app(self) -> None:
-        if not self.settings.auth.oauth:
-            raise UnsupportedError(
-                "Jira registers webhooks by API for OAuth apps only: with an API token an "
-                "administrator makes the webhook, with a secret, under System, WebHooks."
-            )
-
-    def _hooks(self) -> Iterator[Mapping[str, Any]]:
-        def ask(next: Any) -> Listed:
-            body = self._client.get("/webhook", {"startAt": next or 0, "maxResults": 100})
-            found = rows(body, "values", "/webhook")
-            ended = not found or body.get("isLast") is not False
-            return Listed(found, None if ended else (next or 0) + len(found))
-
-        for page in follow(ask, "Jira's list of webhooks"):
-            yield from page.rows
-
-
-def _expiry(value: Any) -> datetime | None:
-    """A time as text, or milliseconds."""
-    if isinstance(value, int):
-        return datetime.fromtimestamp(value / 1000).astimezone()
-    return moment(value, "expirationDate") if value else None
+        self._hooks.unsubscribe(subscription)

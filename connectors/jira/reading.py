@@ -46,9 +46,9 @@ FRESH = 600.0
 """Seconds for which the search may not have caught up with what we wrote."""
 LONG_AGO = 24 * 60
 """Minutes before a pull's beginning from which an issue's comments are delivered once more."""
-CLOCKS = timedelta(minutes=10)
+CLOCKS = timedelta(hours=2)
 """How far before a lost create `find` begins: clocks differ."""
-KNOWN_PEOPLE = 5000
+KNOWN_PEOPLE = 1000
 """How many people a cursor remembers by content. Those beyond are delivered again: harmless."""
 
 

@@ -74,7 +74,10 @@ def comment_record(row: Row, site: str, issue: str | None = None, key: str = "")
     return Record(
         object="comment",
         id=row["id"],
-        data={**row, "body_text": to_markdown(row.get("body"))},
+        data={
+            **{name: value for name, value in row.items() if name != "properties"},
+            "body_text": to_markdown(row.get("body")),
+        },
         address={"issue": issue} if issue else {},
         version=version_of(updated),
         updated_at=updated,

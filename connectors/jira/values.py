@@ -92,7 +92,7 @@ def markdown(value: Any) -> Any:
 
 
 def _person(value: Any) -> Any:
-    if value is None:
+    if value is None or value in ({"accountId": None}, {"id": None}):
         return None
     id = value if isinstance(value, str) else part(value, "accountId") or part(value, "id")
     if not isinstance(id, str) or not id:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
 from connectors.jira.adf import to_markdown
-from connectors.jira.client import JiraClient, Row, one
+from connectors.jira.client import JiraClient, Row, one, reasons_of, rows
 from connectors.jira.config import JiraConfig
 from connectors.jira.markdown import to_adf
 from connectors.jira.reading import Reader
@@ -20,13 +20,17 @@ from connectors.jira.records import (
     issue_record,
 )
 from connectors.jira.transitions import Step, choose
-from connectors.jira.values import body_of, differing, outward
+from connectors.jira.values import Target, body_of, differing, outward
 from connectors.sdk import (
+    AuthError,
     Change,
+    ConfigError,
     ConflictError,
     ConnectorError,
     NotFoundError,
     Outcome,
+    PayloadError,
+    RateLimitError,
     Record,
     RejectedError,
     Result,
@@ -34,6 +38,18 @@ from connectors.sdk import (
 from connectors.sdk.pushing import result_of
 
 _NOWHERE = "The comment does not say on which issue: it needs a parent."
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A create as it will be sent. `target` is the status to go to afterwards, and `brought` what
+    may go with that transition.
+    """
+
+    change: Change
+    body: dict[str, Any]
+    target: Target | None
+    brought: Mapping[str, Any]
 
 
 class Writer:
@@ -68,17 +84,74 @@ class Writer:
 
     # -------------------------------------------------------------------------------------- issues
 
-    def _create_issue(self, change: Change) -> Result:
+    def create_issues(self, changes: Sequence[Change]) -> list[Result]:
+        """Several at once, fifty at most. Raises only what concerns the connection, and that while
+        nothing was written.
+        """
+        results: dict[int, Result] = {}
+        plans: list[tuple[int, _Plan]] = []
+        for number, change in enumerate(changes):
+            try:
+                plans.append((number, self._plan(change)))
+            except RejectedError as error:
+                results[number] = result_of(error, change)
+        if plans:
+            made = self._made([plan for _, plan in plans])
+            results |= {number: one for (number, _), one in zip(plans, made, strict=True)}
+        return [results[number] for number in range(len(changes))]
+
+    def _made(self, plans: Sequence[_Plan]) -> list[Result]:
+        asked = {"issueUpdates": [plan.body for plan in plans]}
+        try:
+            answer = self._client.send("POST", "/issue/bulk", json=asked, accept=(400,))
+            failed = _failures(answer, len(plans))
+            numbers = [number for number in range(len(plans)) if number not in failed]
+            issues = rows(answer, "issues", "/issue/bulk")
+            if len(issues) != len(numbers):
+                raise PayloadError("Jira does not say what became of each issue.", "/issue/bulk")
+            records = {
+                number: self._known(plans[number].change, one(issue, "a new issue"))
+                for number, issue in zip(numbers, issues, strict=True)
+            }
+        except (AuthError, ConfigError, RateLimitError):
+            raise
+        except ConnectorError as error:
+            return [result_of(error, plan.change) for plan in plans]
+        try:
+            found = self._reader.fetch("issue", [record.id for record in records.values()])
+            fresh = {record.id: record for record in found if not record.deleted}
+        except ConnectorError:
+            fresh = {}
+        results = []
+        for number, plan in enumerate(plans):
+            if number in failed:
+                results.append(failed[number])
+            elif records[number].id in fresh and plan.target is None:
+                record = _as_sent(fresh[records[number].id], plan.change, "description_text")
+                results.append(Result(Outcome.OK, record))
+            else:
+                results.append(self._finished(plan, records[number]))
+        return results
+
+    def _plan(self, change: Change) -> _Plan:
         values, target = outward(change.fields, creating=True)
         # what is not set is left out: a screen may not have the field at all
         values = {name: value for name, value in values.items() if value not in (None, [])}
         along = {name: values.pop(name) for name in ("resolution",) if name in values}
         values.setdefault("project", {"key": self.project(change)})
         values.setdefault("issuetype", {"name": self._settings.issue_type})
-        asked = {"fields": values, "properties": _mark(change)}
-        answer = one(self._client.send("POST", "/issue", json=asked), "a new issue")
+        body = {"fields": values, "properties": _mark(change)}
+        return _Plan(change, body, target, {**values, **along})
+
+    def _create_issue(self, change: Change) -> Result:
+        plan = self._plan(change)
+        answer = one(self._client.send("POST", "/issue", json=plan.body), "a new issue")
+        return self._finished(plan, self._known(change, answer))
+
+    def _known(self, change: Change, answer: Row) -> Record:
+        """All that is certain of an issue just made."""
         self._reader.remember(answer["id"])
-        record = Record(
+        return Record(
             "issue",
             answer["id"],
             {**change.fields, "id": answer["id"], "key": str(answer.get("key"))},
@@ -86,14 +159,17 @@ class Writer:
             url=f"{self._site}/browse/{answer.get('key')}",
             key=change.key,
         )
-        # from here on it exists: nothing that goes wrong may make that be forgotten
+
+    def _finished(self, plan: _Plan, record: Record) -> Result:
+        """It exists: nothing that goes wrong from here on may make that be forgotten."""
+        change, target = plan.change, plan.target
         try:
             row = self._reader.issue(record.id)
             record = self._issue_record(row, change)
             if target is None or target.reached(fields_of(row).get("status")):
                 return Result(Outcome.OK, record)
             filled = self._settings.transition_fields
-            step = choose(self._client, row, target, {**values, **along}, filled)
+            step = choose(self._client, row, target, plan.brought, filled)
             self._transition(record.id, step)
             return Result(Outcome.OK, self._issue_record(self._reader.issue(record.id), change))
         except ConnectorError as error:
@@ -242,6 +318,20 @@ class Writer:
         if not issue:
             raise RejectedError(_NOWHERE)
         return quote(str(issue), safe="")
+
+
+def _failures(answer: Any, count: int) -> dict[int, Result]:
+    """Those of a batch that were refused, by their place in it. Raises PayloadError."""
+    failed: dict[int, Result] = {}
+    for error in rows(answer, "errors", "/issue/bulk"):
+        number = error.get("failedElementNumber")
+        if not isinstance(number, int) or not 0 <= number < count:
+            raise PayloadError("Jira refuses an issue without saying which.", "/issue/bulk")
+        reasons = reasons_of(error.get("elementErrors"))
+        told = " ".join(f"{name}: {why}" for name, why in reasons.items())
+        message = f"Jira refused the issue. {told}"
+        failed[number] = Result(Outcome.REJECTED, message=message, field_errors=reasons)
+    return failed
 
 
 def _mark(change: Change) -> list[dict[str, Any]]:
