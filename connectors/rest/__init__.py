@@ -1,0 +1,1 @@
+"""Any JSON API from a description in YAML: pull, push, webhooks and a sandbox."""

@@ -1,0 +1,105 @@
+"""The words for a vendor's webhooks: how they prove themselves, and what they say."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from connectors.rest.words import ConditionText, PathText, Words
+from connectors.sdk.signatures import Algorithm, Encoding, KeyForm, Unit
+
+Scheme = Literal["standard_webhooks", "hmac", "stripe", "github", "slack", "token", "basic", "none"]
+
+
+class EventWords(Words):
+    """What one kind of event means."""
+
+    object: str = Field("", description="The object it is about.")
+    ignore: bool = Field(False, description="Knowingly of no interest.")
+    record: PathText | None = Field(
+        None, description="Where the whole record stands in the delivery, as the list shows it."
+    )
+    id: PathText | None = Field(
+        None, description="Where the id stands, for deliveries that hold no more: it is then read."
+    )
+    deleted: bool = Field(False, description="The record is gone.")
+    pull: bool = Field(False, description="It says only that something changed: pull the object.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"ignore": True} if value == "ignore" else value
+
+    @model_validator(mode="after")
+    def _tells(self) -> Self:
+        if self.ignore:
+            return self
+        if not self.object:
+            raise ValueError("needs `object`: what it is about, or write `ignore`")
+        if not (self.record or self.id or self.pull):
+            raise ValueError("says nothing: add `record`, `id` or `pull: true`")
+        if self.deleted and not (self.id or self.record):
+            raise ValueError("a deletion needs `id`: where the id stands")
+        return self
+
+
+class WebhookWords(Words):
+    """How deliveries prove themselves, and what they say."""
+
+    scheme: Scheme = Field(
+        "none",
+        description="standard_webhooks, stripe, github, slack: as these sign. hmac: with the "
+        "keys below. token: a shared secret in a header. basic: name and password. none: nothing "
+        "in the request itself; use webhook.token of the connection.",
+    )
+    header: str | None = Field(None, description="Header of the signature or token.")
+    prefix: str = Field("", description="What stands before the signature, such as sha256=.")
+    encoding: Encoding = Field("hex", description="How the signature is written.")
+    algorithm: Algorithm = Field("sha256", description="Hash function.")
+    key_form: KeyForm = Field("utf8", description="How webhook.secret is written.")
+    signed: str = Field(
+        "{body}",
+        description="What is signed, of {body}, {timestamp}, {id}, {method}, {url} and "
+        "{header:NAME}: {timestamp}.{body}",
+    )
+    timestamp_header: str | None = Field(None, description="Header of the signed time.")
+    timestamp_unit: Unit = Field("seconds", description="How the signed time is written.")
+    user: str = Field("hub", description="Name for the scheme basic; webhook.secret is the rest.")
+    delivery_header: str | None = Field(None, description="Header that names the delivery.")
+    delivery: PathText | None = Field(
+        None, description="Where the delivery's name stands in the body, if in no header."
+    )
+    each: PathText | None = Field(
+        None, description="Where the list of events stands, for deliveries that hold several."
+    )
+    event_header: str | None = Field(None, description="Header that names the kind of event.")
+    event: PathText | None = Field(
+        None, description="Where the kind of event stands in the body, if in no header."
+    )
+    events: dict[str, EventWords] = Field(
+        min_length=1,
+        description="Kind of event to what it means, or `ignore`; a trailing * is allowed. An "
+        "event that no entry names is kept aside for a person.",
+    )
+    challenge: PathText | None = Field(
+        None, description="Where a text stands that the vendor wants back before it sends events."
+    )
+    pong: ConditionText | None = Field(
+        None, description="Condition on the body under which a delivery only tests the address."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.scheme in ("hmac", "token") and not self.header:
+            raise ValueError(f"the scheme {self.scheme} needs `header`")
+        if ("{id}" in self.signed) and not self.delivery_header:
+            raise ValueError("{id} in `signed` needs `delivery_header`")
+        if "{body}" not in self.signed:
+            raise ValueError("`signed` must hold {body}: whoever leaves it out signs nothing")
+        if ("{timestamp}" in self.signed) != (self.timestamp_header is not None):
+            raise ValueError("`timestamp_header` and {timestamp} in `signed` belong together")
+        named = self.event or self.event_header
+        if not named and set(self.events) != {"*"}:
+            raise ValueError('without `event` or `event_header` there is one kind: name it "*"')
+        return self

@@ -1,0 +1,103 @@
+"""The times of vendors: read in whichever shape they come, kept as text that sorts, written in the
+shape that a parameter wants.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from connectors.sdk.errors import PayloadError
+from connectors.sdk.records import Json
+
+Format = Literal["iso", "iso_ms", "epoch", "epoch_ms", "datetime", "minute", "date"]
+FORMATS: dict[str, str] = {
+    "iso": "%Y-%m-%dT%H:%M:%SZ",
+    "datetime": "%Y-%m-%d %H:%M:%S",
+    "minute": "%Y-%m-%d %H:%M",
+    "date": "%Y-%m-%d",
+}
+STEP: dict[str, timedelta] = {
+    "iso_ms": timedelta(milliseconds=1),
+    "epoch_ms": timedelta(milliseconds=1),
+    "minute": timedelta(minutes=1),
+    "date": timedelta(days=1),
+}
+"""The smallest difference a format can tell; one second for the rest."""
+_ISO = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?"
+    r"\s*(Z|z|UTC|[+-]\d\d:?\d\d)?"
+)
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@lru_cache(maxsize=64)
+def zone_of(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def moment_of(value: Json, place: str, zone: str = "UTC") -> datetime:
+    """A moment from ISO text, text without a zone (which is in `zone`), or an epoch in seconds or
+    milliseconds. Raises PayloadError.
+    """
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return _EARLIEST + timedelta(seconds=value / 1000 if abs(value) > 1e11 else value)
+        if isinstance(value, str) and len(value) < 50:
+            text = value.strip()
+            if text.isascii() and text.isdigit():
+                return moment_of(int(text), place)
+            if match := _ISO.fullmatch(text):
+                return _from_iso(match, zone)
+    except (ValueError, OverflowError):
+        pass
+    raise PayloadError(f"There is no time at {place}: correct the path `updated_at`.", place)
+
+
+def _from_iso(match: re.Match[str], zone: str) -> datetime:
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
+    micro = int((match[7] or "").ljust(6, "0")[:6] or 0)
+    plain = datetime(year, month, day, hour, minute, second, micro)
+    written = match[8]
+    if written is None:
+        return plain.replace(tzinfo=zone_of(zone)).astimezone(UTC)
+    offset = timedelta()
+    if written[0] in "+-":
+        digits = written[1:].replace(":", "")
+        offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+        offset = -offset if written[0] == "-" else offset
+    return plain.replace(tzinfo=UTC) - offset
+
+
+def stamp(moment: datetime) -> str:
+    """Text that sorts as the moments do, to the microsecond."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def unstamp(text: str) -> datetime:
+    """The moment of a `stamp`."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def written(moment: datetime, format: Format, zone: str = "UTC") -> str | int:
+    """A moment as a parameter wants it, rounded down to what the format can say."""
+    moment = max(moment, _EARLIEST)
+    if format in ("epoch", "epoch_ms"):
+        since = moment - _EARLIEST
+        return (
+            since // timedelta(milliseconds=1)
+            if format == "epoch_ms"
+            else int(since // timedelta(seconds=1))
+        )
+    if format in ("iso", "iso_ms"):
+        moment = moment.astimezone(UTC)
+        if format == "iso_ms":
+            return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+        return moment.strftime(FORMATS[format])
+    local = moment.astimezone(zone_of(zone))
+    if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+        local -= timedelta(hours=1)  # the hour that clocks show twice: ask for both
+    return local.strftime(FORMATS[format])
