@@ -1,0 +1,1 @@
+"""Systems that can do nothing but POST: their deliveries, however they prove themselves."""

@@ -1,0 +1,243 @@
+"""What a webhook connection may say in hub.yaml: how deliveries prove themselves, and what they
+speak of.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from connectors.sdk import ConnectionConfig
+from connectors.sdk.signatures import Algorithm, Encoding, Hmac, KeyForm, Unit
+from connectors.webhook.paths import check_link, condition_of, header_in, path_of
+
+Scheme = Literal["standard-webhooks", "hmac", "stripe", "basic", "token", "cloudevents"]
+Proof = Literal["standard-webhooks", "hmac", "stripe", "basic", "token"]
+REQUIRED = ("id", "source", "specversion", "type")
+"""Attributes that every CloudEvent has."""
+PLACES = frozenset({"body", "timestamp", "id", "method", "url"})
+
+_SECRET = re.compile(r"authorization|cookie|token|secret|passw|api-?_?key|credential|session", re.I)
+
+
+def _path(text: str) -> str:
+    path_of(text)
+    return text
+
+
+def _place(text: str) -> str:
+    name = header_in(text)
+    if name and _SECRET.search(name):
+        raise ValueError(f"the header {name} sounds like a secret and is never stored; use another")
+    return text
+
+
+def _condition(text: str) -> str:
+    condition_of(text)
+    return text
+
+
+def _link(text: str) -> str:
+    check_link(text)
+    return text
+
+
+PathText = Annotated[str, AfterValidator(_path)]
+PlaceText = Annotated[str, AfterValidator(_place)]
+ConditionText = Annotated[str, AfterValidator(_condition)]
+LinkText = Annotated[str, AfterValidator(_link)]
+
+
+class ObjectWords(BaseModel):
+    """One kind of thing that deliveries speak of. Paths are from the record, except `records`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str | None = Field(None, description="What people call it. Default: its name.")
+    events: list[str] = Field(
+        ["*"], description="Types of event that bring it; a trailing * is allowed.", min_length=1
+    )
+    records: PathText = Field(
+        "$", description="Where the record, or the list of records, stands in the event."
+    )
+    id: PathText = Field(description="What names the record for good, from the record on.")
+    version: PathText | None = Field(
+        None, description="What orders two states of it: a counter, or a time with its zone."
+    )
+    updated_at: PathText | None = Field(
+        None, description="When it last changed. Default: the version, where that is a time."
+    )
+    url: LinkText | None = Field(
+        None,
+        description="Its address for people: a path, or a text such as "
+        "https://shop.example/orders/{$.id}.",
+    )
+    parent: PathText | None = Field(None, description="The id of the record that it hangs on.")
+    parent_object: str | None = Field(None, description="The object of that record.")
+    actor: PathText | None = Field(None, description="Who made the change, in the tool's words.")
+    deleted_events: list[str] = Field(
+        default_factory=list,
+        description="Types of event that say it is gone; a trailing * is allowed.",
+    )
+    deleted_when: ConditionText | None = Field(
+        None, description="Condition on the record that says it is gone: $.status == 'deleted'."
+    )
+
+    @model_validator(mode="after")
+    def _hangs_on_something(self) -> Self:
+        if (self.parent is None) != (self.parent_object is None):
+            raise ValueError("`parent` and `parent_object` belong together")
+        return self
+
+
+class WebhookConnection(ConnectionConfig):
+    """A system that only sends. Its secret, password or token stands under `webhook`."""
+
+    # an invalid value may be a secret in the wrong place: name the key, never show the value
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    scheme: Scheme = Field(
+        description="How a delivery proves itself and what it looks like: standard-webhooks, "
+        "hmac, stripe, basic, token, or cloudevents (which is a form: see `proof`)."
+    )
+    proof: Proof = Field("token", description="How CloudEvents prove themselves; they cannot sign.")
+    objects: dict[str, ObjectWords] = Field(
+        description="The kinds of thing that deliveries speak of, by name.", min_length=1
+    )
+    event: PlaceText | None = Field(
+        None,
+        description="Where the type of event stands: $.type or header:X-Event. Default: as the "
+        "scheme has it.",
+    )
+    delivery: PlaceText | None = Field(
+        None,
+        description="Where the delivery's own id stands: $.id or header:X-Delivery. Default: as "
+        "the scheme has it, else a hash of the body.",
+    )
+    window: int = Field(
+        600,
+        description="Seconds in which two equal bodies without an id count as one delivery; 0: "
+        "never.",
+        ge=0,
+        le=86400,
+    )
+    ignore: list[str] = Field(
+        default_factory=list,
+        description="Types of event that are of no interest; a trailing * is allowed. Any other "
+        "that no object names is kept aside for a person.",
+    )
+    unsigned_headers: bool = Field(
+        False,
+        description="Believe headers that the signature does not cover: whoever can repeat a "
+        "delivery can change them.",
+    )
+    tolerance: int = Field(
+        300, description="Seconds a signed time may lie in the past or future.", ge=1, le=86400
+    )
+
+    # hmac, stripe, token -------------------------------------------------------------------------
+    header: str | None = Field(
+        None,
+        description="Header of the signature (hmac; stripe: Stripe-Signature) or of the token.",
+    )
+    prefix: str = Field(
+        "", description="What stands before the signature or token: sha256=, Bearer."
+    )
+    algorithm: Algorithm = Field("sha256", description="Hash function (hmac).")
+    encoding: Encoding = Field("hex", description="How the signature is written (hmac).")
+    key: KeyForm = Field("utf8", description="How the secret is written (hmac).")
+    base: str = Field(
+        "{body}",
+        description="What is signed (hmac): of {body}, {timestamp}, {id}, {method}, {url} and "
+        "{header:NAME}.",
+    )
+    timestamp_header: str | None = Field(None, description="Header of the signed time (hmac).")
+    unit: Unit = Field("seconds", description="How that time is written (hmac).")
+    id_header: str | None = Field(None, description="Header of a signed id (hmac).")
+
+    # basic ---------------------------------------------------------------------------------------
+    user: str = Field("", description="Name for basic; the password is webhook.secret.")
+
+    # cloudevents ---------------------------------------------------------------------------------
+    origins: list[str] = Field(
+        default_factory=list,
+        description="Senders whose OPTIONS handshake is answered: eventemitter.example.com.",
+    )
+    rate: int = Field(
+        120, description="Requests per minute that the handshake allows a sender.", ge=1
+    )
+
+    @property
+    def proven_by(self) -> Proof:
+        """The scheme that proves a delivery, whatever its form."""
+        return self.proof if self.scheme == "cloudevents" else self.scheme
+
+    @property
+    def hmac(self) -> Hmac:
+        """The generic scheme as configured."""
+        return Hmac(
+            self.header or "",
+            algorithm=self.algorithm,
+            encoding=self.encoding,
+            prefix=self.prefix,
+            key=self.key,
+            base=self.base,
+            timestamp_header=self.timestamp_header,
+            unit=self.unit,
+            tolerance=self.tolerance,
+            id_header=self.id_header,
+        )
+
+    def covers(self, header: str) -> bool:
+        """Whether the proof stands or falls with this header (lower case)."""
+        if self.proven_by in ("token", "basic"):
+            return True  # it vouches for the sender, who wrote the headers too
+        if self.proven_by == "standard-webhooks":
+            return header in ("webhook-id", "webhook-timestamp")
+        if self.proven_by == "stripe":
+            return False
+        names = {name.removeprefix("header:") for name in self.hmac.names()}
+        by_name = {"timestamp": self.timestamp_header, "id": self.id_header}
+        return header in {(by_name.get(name) or name).lower() for name in names}
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if "proof" in self.model_fields_set and self.scheme != "cloudevents":
+            raise ValueError(
+                "`proof` is for scheme: cloudevents; elsewhere the scheme is the proof"
+            )
+        if self.proven_by == "hmac":
+            self._check_base()
+        if self.proven_by == "basic" and (not self.user or ":" in self.user):
+            raise ValueError("basic needs `user`, a name without a colon")
+        event = header_in(self.event)
+        if event and not self.unsigned_headers and not self.covers(event):
+            raise ValueError(
+                f"the signature does not cover the header {event}, so whoever repeats a delivery "
+                f"can change it: add {{header:{event}}} to `base` if the sender signs it, take the "
+                "type from the body, or, knowing this, write unsigned_headers: true"
+            )
+        typed = [name for name, words in self.objects.items() if words.events != ["*"]]
+        if self.event is None and self.scheme in ("hmac", "basic", "token") and typed:
+            raise ValueError(
+                f"`event` is missing: objects.{typed[0]} asks for types, so say where they stand"
+            )
+        for name, words in self.objects.items():
+            if words.parent_object and words.parent_object not in self.objects:
+                raise ValueError(f"objects.{name}: there is no object '{words.parent_object}'")
+        return self
+
+    def _check_base(self) -> None:
+        if not self.header:
+            raise ValueError("hmac needs `header`, the one with the signature")
+        names = self.hmac.names()
+        if "body" not in names:
+            raise ValueError("`base` must hold {body}: a signature without it protects nothing")
+        unknown = sorted(one for one in names - PLACES if not one.startswith("header:"))
+        if unknown:
+            raise ValueError(f"`base` cannot hold {{{unknown[0]}}}; for a header: {{header:NAME}}")
+        for place, header in (("timestamp", self.timestamp_header), ("id", self.id_header)):
+            if (place in names) != (header is not None):
+                raise ValueError(f"`{place}_header` and {{{place}}} in `base` belong together")
