@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 
 from connectors.sdk import Connector, ObjectSpec, Receiver, Sink, Source, Subscriber
 from connectors.sdk.conformance.kit import objects_of
+from hub.conformance import CHECKS
 from hub.workspace.mapping_files import default_mappings
 
 ROLES = {"source": Source, "sink": Sink, "receiver": Receiver, "subscriber": Subscriber}
@@ -143,9 +144,21 @@ def matrix(classes: Mapping[str, type[Connector]]) -> str:
     )
 
 
+def checks() -> str:
+    """The page that lists what the conformance kit asks, Markdown."""
+    rows = [[one.tier.name.lower(), f"`{one.name}`", one.why] for one in CHECKS.values()]
+    rows.sort(key=lambda row: (["bronze", "silver", "gold"].index(row[0]), row[1]))
+    return (
+        "# What the conformance kit asks\n\n"
+        "Written by `make docs`. `hub connector test PATH` plays all of it, `--check NAME` one.\n\n"
+        f"{_table(('tier', 'check', 'why it matters'), rows)}\n"
+    )
+
+
 def write(classes: Mapping[str, type[Connector]], root: Path) -> Iterator[tuple[Path, str]]:
     """What `make docs` writes: each file and its content."""
     yield root / "docs" / "connectors" / "README.md", matrix(classes)
+    yield root / "docs" / "connectors" / "checks.md", checks()
     for name, cls in classes.items():
         readme = root / "connectors" / name / "README.md"
         if not readme.is_file():
