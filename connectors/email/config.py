@@ -24,7 +24,6 @@ class ServerConfig(BaseModel):
     ca_file: str | None = Field(
         None, description="Certificate authority of a company's own servers (PEM)."
     )
-    timeout: float = Field(30, description="Seconds to wait for an answer.", gt=0, le=600)
 
 
 class SmtpConfig(ServerConfig):
@@ -53,8 +52,32 @@ class ImapConfig(ServerConfig):
     )
 
 
+class OAuthConfig(BaseModel):
+    """Signing in with tokens instead of passwords, as Google and Microsoft 365 want it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    token_url: str = Field(description="Where tokens are handed out.", pattern=r"^https?://")
+    client_id: str = Field(description="The application that was registered for the hub.")
+    client_secret: SecretStr | None = Field(None, description="Its secret, where it has one.")
+    scope: str | None = Field(None, description="What the tokens are for, space-separated.")
+    refresh_token: SecretStr | None = Field(
+        None, description="A refresh token that somebody obtained for the account."
+    )
+    authorize_url: str | None = Field(
+        None,
+        description="Where a person agrees once (hub connections authorize); without it and "
+        "without refresh_token the application signs in for itself.",
+        pattern=r"^https?://",
+    )
+
+
 class EmailConfig(ConnectionConfig):
     """One mail account."""
+
+    auth: OAuthConfig | None = Field(
+        None, description="Sign in with tokens; usernames stay, passwords are left out."
+    )
 
     from_address: str = Field(description="Sender of everything: a@b, or Name <a@b>.")
     smtp: SmtpConfig = Field(description="The submission server.")
@@ -63,6 +86,12 @@ class EmailConfig(ConnectionConfig):
         True,
         description="The submission server files a copy of what it accepts in Sent, as Gmail and "
         "Microsoft 365 do; false: the connector files it.",
+    )
+    unsubscribe: str | None = Field(
+        None,
+        description="Where readers turn this mail off, as List-Unsubscribe says it: mailto:…, or "
+        "https://… that obeys a POST without a login (RFC 8058).",
+        pattern=r"^(mailto:[^\s<>,]+@[^\s<>,]+|https://[^\s<>,]+)$",
     )
 
 

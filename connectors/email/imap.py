@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import imaplib
+import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +14,13 @@ from typing import Any
 import imapclient
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
-from connectors.email.config import ImapConfig, check_security, tls_context
-from connectors.sdk import AuthError, ConfigError, TransientError
+from connectors.email.config import ImapConfig, check_security
+from connectors.email.session import Access, Wire, tls_reason, xoauth2
+from connectors.sdk import AuthError, ConfigError, TransientError, UnsupportedError
 
-GROUP_BYTES = 10_000_000
+IDLE_LIMIT = 28 * 60
+"""Seconds after which IDLE must be asked for again: servers end it at 30 minutes."""
+GROUP_BYTES = 4_000_000
 """How much is fetched with one command, so that a page of large mails fits in memory."""
 
 
@@ -27,6 +32,38 @@ class Arrived:
     raw: bytes
     received_at: datetime | None
     error: str = ""
+    flags: Sequence[str] = ()
+    size: int = 0
+
+
+class _Imap(imaplib.IMAP4):
+    """imaplib over a socket of ours."""
+
+    def __init__(self, wire: Wire, host: str) -> None:
+        self._wire = wire
+        super().__init__(host)
+
+    def _create_socket(self, timeout: float | None) -> Wire:
+        return self._wire
+
+
+class _Client(imapclient.IMAPClient):  # type: ignore[misc] # it has no types
+    def __init__(self, wire: Wire, host: str) -> None:
+        self._wire = wire
+        super().__init__(host, ssl=False)
+
+    def _create_IMAP4(self) -> _Imap:
+        return _Imap(self._wire, self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A folder as it was when it was selected. 0 is what the server does not tell."""
+
+    uidvalidity: int
+    uidnext: int = 0
+    modseq: int = 0
+    """HIGHESTMODSEQ: grows with every change, of flags too (CONDSTORE, RFC 7162)."""
 
 
 class Mailbox:
@@ -35,45 +72,78 @@ class Mailbox:
     Raises AuthError, ConfigError, or TransientError where the server or the network fails.
     """
 
-    def __init__(self, config: ImapConfig) -> None:
+    def __init__(self, config: ImapConfig, access: Access | None = None) -> None:
         self.config = config
+        self.access = access or Access()
         self.where = f"{config.host}:{config.port}"
 
     def __enter__(self) -> Mailbox:
         config = self.config
         check_security(config, "imap")
-        secure = config.security == "tls"
         try:
-            self.client: Any = imapclient.IMAPClient(
-                config.host,
-                config.port,
-                ssl=secure,
-                ssl_context=tls_context(config, "imap") if secure else None,
-                timeout=config.timeout,
-            )
+            self.wire = self.access.connect(config, "imap", tls=config.security == "tls")
         except ssl.SSLError as error:
-            reason = getattr(error, "verify_message", "") or error.reason or "no TLS"
             raise ConfigError(
-                f"No secure connection to {self.where}: {reason}. Check imap.host and imap.port "
-                f"(993 is tls); for a company's own authority set imap.ca_file."
+                f"No secure connection to {self.where}: {tls_reason(error)}. Check imap.host and "
+                f"imap.port (993 is tls); for a company's own authority set imap.ca_file."
             ) from None
+        except OSError as error:
+            raise self._failed(error) from None
+        try:
+            self.client: Any = _Client(self.wire, config.host)
         except (OSError, IMAPClientError) as error:
+            self.wire.close()
             raise self._failed(error) from None
         self.client.normalise_times = False  # keep the zone of INTERNALDATE
         try:
-            self.client.login(config.username, config.password.get_secret_value())
-        except LoginError as error:
-            self._hang_up()
-            if "UNAVAILABLE" in str(error).upper():
-                raise self._failed(error) from None
-            raise AuthError(
-                f"{self.where} does not accept the password of {config.username}. Renew it (Gmail "
-                f"and Microsoft 365 want an app password) and store it again."
-            ) from None
+            self._login()
         except (OSError, IMAPClientError) as error:
             self._hang_up()
             raise self._failed(error) from None
+        except BaseException:
+            self._hang_up()
+            raise
         return self
+
+    def _login(self) -> None:
+        config = self.config
+        if self.access.oauth:
+            if not self.client.has_capability("AUTH=XOAUTH2"):
+                raise ConfigError(
+                    f"{self.where} offers no sign-in by token (XOAUTH2). Leave auth out, and set "
+                    f"imap.password."
+                )
+            if not self.access.sign_in(self._with_token):
+                raise AuthError(
+                    f"{self.where} accepts no token for {config.username}. Allow IMAP for the "
+                    f"account, and check auth.scope."
+                )
+            return
+        try:
+            self.client.login(config.username, config.password.get_secret_value())
+        except LoginError as error:
+            if _is_trouble(error):
+                raise
+            raise AuthError(
+                f"{self.where} does not accept the password of {config.username}. Renew it (Gmail "
+                f"and Microsoft 365 want an app password, or auth) and store it again."
+            ) from None
+
+    def _with_token(self, token: str) -> bool:
+        """Whether the server lets this token in."""
+        said = [xoauth2(self.config.username, token).encode()]
+        try:
+            # a refusal comes as a question first, which is answered with nothing
+            self.client.sasl_login("XOAUTH2", lambda challenge: said.pop() if said else b"")
+        except LoginError as error:
+            if _is_trouble(error):
+                raise
+            return False
+        return True
+
+    def _hurry(self) -> None:
+        """The next exchange has the whole deadline."""
+        self.wire.until = self.access.until()
 
     def __exit__(
         self,
@@ -82,6 +152,7 @@ class Mailbox:
         trace: TracebackType | None,
     ) -> None:
         try:
+            self._hurry()
             self.client.logout()
         except (OSError, IMAPClientError):
             self._hang_up()
@@ -92,6 +163,13 @@ class Mailbox:
         except (OSError, IMAPClientError):
             return
 
+    def interrupt(self) -> None:
+        """End a `listen` in another thread."""
+        try:
+            self.wire.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
+
     def _failed(self, error: Exception) -> TransientError:
         return TransientError(
             f"The mailbox at {self.where} cannot be used now "
@@ -99,8 +177,9 @@ class Mailbox:
             f"imap.port."
         )
 
-    def open(self, folder: str) -> tuple[int, int]:
-        """Select a folder for reading; (UIDVALIDITY, UIDNEXT or 0 if the server does not tell)."""
+    def open(self, folder: str) -> Opened:
+        """Select a folder for reading."""
+        self._hurry()
         try:
             answer = self.client.select_folder(folder, readonly=True)
         except IMAPClientAbortError as error:
@@ -112,9 +191,18 @@ class Mailbox:
             ) from None
         except OSError as error:
             raise self._failed(error) from None
-        return int(answer[b"UIDVALIDITY"]), int(answer.get(b"UIDNEXT", 0))
+        return Opened(
+            int(answer[b"UIDVALIDITY"]),
+            int(answer.get(b"UIDNEXT", 0)),
+            int((answer.get(b"HIGHESTMODSEQ") or [0])[0]) if self._condstore else 0,
+        )
+
+    @property
+    def _condstore(self) -> bool:
+        return bool(self.client.has_capability("CONDSTORE"))
 
     def _folders(self) -> list[str]:
+        self._hurry()
         try:
             return sorted(str(name) for _, _, name in self.client.list_folders())[:40]
         except (OSError, IMAPClientError) as error:
@@ -126,6 +214,7 @@ class Mailbox:
         wanted = self.config.sent
         if wanted is not None and wanted in names:
             return wanted
+        self._hurry()
         try:
             found = self.client.find_special_folder(b"\\Sent")
         except (OSError, IMAPClientError) as error:
@@ -145,11 +234,25 @@ class Mailbox:
         # n:* always names the last message, even when its UID is below n
         return [found for found in self._search(criteria) if found > uid]
 
+    def touched(self, modseq: int) -> list[int]:
+        """UIDs of mail that changed (its flags did) since this HIGHESTMODSEQ, lowest first."""
+        self._hurry()
+        try:
+            found = self.client.fetch("1:*", [b"FLAGS"], [f"CHANGEDSINCE {modseq}"])
+        except (OSError, IMAPClientError) as error:
+            raise self._failed(error) from None
+        return sorted(found)
+
+    def named(self, message_id: str) -> list[int]:
+        """UIDs in the open folder of mail with this Message-ID."""
+        return self._search(["HEADER", "Message-ID", message_id])
+
     def carrying(self, message_id: str, key_header: str, key: str) -> list[int]:
         """UIDs in the open folder of what was sent under this key, whatever id the server gave."""
         return self._search(["OR", "HEADER", "Message-ID", message_id, "HEADER", key_header, key])
 
     def _search(self, criteria: list[Any]) -> list[int]:
+        self._hurry()
         try:
             return sorted(self.client.search(criteria))
         except (OSError, IMAPClientError) as error:
@@ -157,8 +260,9 @@ class Mailbox:
 
     def read(self, uids: Sequence[int]) -> Iterator[Arrived]:
         """These messages of the open folder, in order; what was removed meanwhile is left out."""
+        self._hurry()
         try:
-            facts = self.client.fetch(uids, [b"INTERNALDATE", b"RFC822.SIZE"])
+            facts = self.client.fetch(uids, [b"INTERNALDATE", b"RFC822.SIZE", b"FLAGS"])
         except (OSError, IMAPClientError) as error:
             raise self._failed(error) from None
         group: list[int] = []
@@ -182,6 +286,7 @@ class Mailbox:
     def _bodies(self, uids: Sequence[int], facts: Any) -> Iterator[Arrived]:
         if not uids:
             return
+        self._hurry()
         try:
             found = self.client.fetch(uids, [b"BODY.PEEK[]"])
         except (OSError, IMAPClientAbortError) as error:
@@ -197,10 +302,11 @@ class Mailbox:
         for uid in uids:
             raw = found[uid].get(b"BODY[]") if uid in found else None
             if isinstance(raw, bytes):
-                yield Arrived(uid, raw, facts[uid].get(b"INTERNALDATE"))
+                yield _arrived(uid, raw, facts[uid])
 
     def _headers(self, uid: int, facts: Any, error: str) -> Iterator[Arrived]:
         raw: Any = b""
+        self._hurry()
         try:
             found = self.client.fetch([uid], [b"BODY.PEEK[HEADER]"])
             raw = found[uid].get(b"BODY[HEADER]") if uid in found else b""
@@ -210,12 +316,54 @@ class Mailbox:
             raw = b""
         except OSError as problem:
             raise self._failed(problem) from None
-        received_at = facts[uid].get(b"INTERNALDATE")
-        yield Arrived(uid, raw if isinstance(raw, bytes) else b"", received_at, error)
+        yield _arrived(uid, raw if isinstance(raw, bytes) else b"", facts[uid], error)
 
     def file(self, folder: str, raw: bytes) -> None:
         """Append a copy of a sent message, marked as read."""
+        self._hurry()
         try:
             self.client.append(folder, raw, flags=(b"\\Seen",))
         except (OSError, IMAPClientError) as error:
             raise self._failed(error) from None
+
+    def listen(self, timeout: float) -> bool:
+        """Wait until the server tells of something in the open folder (IDLE, RFC 2177); False after
+        `timeout` seconds. Raises UnsupportedError where the server does not tell.
+        """
+        if not self.client.has_capability("IDLE"):
+            raise UnsupportedError(f"{self.where} does not tell when mail arrives (IDLE).")
+        self._hurry()
+        try:
+            self.client.idle()
+            self.wire.until = None  # waiting has its own end
+            told = []
+            if not self.wire.pending():  # it may have come together with the answer to IDLE
+                told = self.client.idle_check(timeout=min(timeout, IDLE_LIMIT))
+            self._hurry()
+            _, rest = self.client.idle_done()
+        except (OSError, IMAPClientError) as error:
+            raise self._failed(error) from None
+        return any(_matters(entry) for entry in (*told, *rest))
+
+
+def _is_trouble(error: LoginError) -> bool:
+    # imapclient calls every failure during a login a refusal, a lost connection too
+    lost = isinstance(error.__context__, IMAPClientAbortError)
+    return lost or "UNAVAILABLE" in str(error).upper()
+
+
+def _matters(entry: Any) -> bool:
+    # "OK Still here" keeps the line alive and says nothing
+    return isinstance(entry, tuple) and any(
+        word in entry for word in (b"EXISTS", b"RECENT", b"EXPUNGE", b"FETCH", b"VANISHED")
+    )
+
+
+def _arrived(uid: int, raw: bytes, facts: Any, error: str = "") -> Arrived:
+    flags = sorted(
+        flag.decode("ascii", "replace").lstrip("\\").lower()
+        for flag in facts.get(b"FLAGS", ())
+        if isinstance(flag, bytes) and flag != b"\\Recent"
+    )
+    size = int(facts.get(b"RFC822.SIZE", 0))
+    return Arrived(uid, raw, facts.get(b"INTERNALDATE"), error, flags, size)

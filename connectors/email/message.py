@@ -160,10 +160,17 @@ class _Errors(dict[str, str]):
         return _ID.findall(text)
 
 
-def compose(key: str, from_address: str, fields: Mapping[str, Any], date: datetime) -> Composed:
+def compose(
+    key: str,
+    from_address: str,
+    fields: Mapping[str, Any],
+    date: datetime,
+    unsubscribe: str | None = None,
+) -> Composed:
     """The message that `fields` describe. Raises RejectedError with every field that is wrong.
 
-    `date` must have a zone. The same key gives the same Message-ID.
+    `date` must have a zone. The same key gives the same Message-ID. `unsubscribe` is where readers
+    turn such mail off.
     """
     errors = _Errors()
     for name in fields:
@@ -203,6 +210,10 @@ def compose(key: str, from_address: str, fields: Mapping[str, Any], date: dateti
     message[KEY_HEADER] = safe_key(key)
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
+    if unsubscribe and "list-unsubscribe" not in {name.lower() for name in extra}:
+        message["List-Unsubscribe"] = f"<{unsubscribe}>"
+        if unsubscribe.startswith("https:"):
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     for name, value in extra.items():
         message[name] = value
     message.set_content(text or html_to_text(html), cte="quoted-printable")

@@ -32,6 +32,7 @@ _UNSAFE_CODECS = frozenset(
 )
 _AUTOMATIC_HEADERS = (
     "list-id",
+    "list-unsubscribe",
     "x-auto-response-suppress",
     "x-autoreply",
     "x-autorespond",
@@ -138,6 +139,25 @@ def _text_of(part: Message) -> str:
     return text
 
 
+def _is_text(part: Message) -> bool:
+    return (
+        part.get_content_type() in ("text/plain", "text/html")
+        and (part.get_content_disposition() or "").lower() != "attachment"
+        and not part.get_filename()
+    )
+
+
+def attachment(raw: bytes, number: int) -> bytes | None:
+    """The bytes of the attachment that `attachments` lists at this place, counted from 1."""
+    message = BytesParser(policy=compat32).parsebytes(raw)
+    parts = [part for part in _leaves(message) if not _is_text(part) and not _is_report(part)]
+    return _content(parts[number - 1]) if 0 < number <= len(parts) else None
+
+
+def _is_report(part: Message) -> bool:
+    return part.get_content_type() in ("message/delivery-status", "text/rfc822-headers")
+
+
 def _body(message: Message) -> tuple[str, list[dict[str, Any]]]:
     """(text, attachments). Plain text if there is any, else the visible text of the HTML."""
     plain: list[str] = []
@@ -146,12 +166,10 @@ def _body(message: Message) -> tuple[str, list[dict[str, Any]]]:
     for part in _leaves(message):
         kind = part.get_content_type()
         name = decode_words(_unbyte(part.get_filename() or ""))
-        disposition = (part.get_content_disposition() or "").lower()
-        if kind in ("text/plain", "text/html") and disposition != "attachment" and not name:
+        if _is_text(part):
             (plain if kind == "text/plain" else html).append(_text_of(part))
-        elif kind not in ("message/delivery-status", "text/rfc822-headers"):
-            size = len(_content(part))
-            attachments.append({"name": name or None, "type": kind, "size": size})
+        elif not _is_report(part):
+            attachments.append({"name": name or None, "type": kind, "size": len(_content(part))})
     if any(piece.strip() for piece in plain):
         return "\n".join(piece.strip("\n") for piece in plain).strip(), attachments
     return "\n".join(map(html_to_text, html)).strip(), attachments
@@ -239,6 +257,13 @@ def id_of(headers: Headers, raw: bytes) -> str:
     return "sha256:" + hashlib.sha256(raw).hexdigest()
 
 
+def origin_of(raw: bytes) -> str:
+    """What two mails with one Message-ID must share to be one mail that came twice."""
+    headers = Headers(BytesHeaderParser(policy=compat32).parsebytes(raw))
+    text = "\n".join(value for name in ("from", "date") for value in headers.raw.get(name, [])[:1])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
 def read_message(
     raw: bytes, *, own_address: str = "", received_at: datetime | None = None, error: str = ""
 ) -> tuple[str, dict[str, Any]]:
@@ -258,7 +283,10 @@ def read_message(
         data["error"] = error
         data["headers"] = {name: values[0][:1000] for name, values in fields}
     data["received_at"] = utc_iso(received_at) if received_at else None
-    return id_of(headers, raw), data
+    id = id_of(headers, raw)
+    for number, one in enumerate(data["attachments"], start=1):
+        one["id"] = f"{id}#{number}"
+    return id, data
 
 
 def _envelope(headers: Headers, own_address: str) -> dict[str, Any]:
@@ -274,6 +302,7 @@ def _envelope(headers: Headers, own_address: str) -> dict[str, Any]:
         "to": [spec.lower() for _, spec in headers.addresses("to") if spec],
         "cc": [spec.lower() for _, spec in headers.addresses("cc") if spec],
         "subject": headers.text("subject"),
+        "list_unsubscribe": re.findall(r"<([^<>\s]+)>", headers.text("list-unsubscribe"))[:10],
         "date": _date(headers.text("date")),
         "text": "",
         "reply": "",
@@ -284,6 +313,7 @@ def _envelope(headers: Headers, own_address: str) -> dict[str, Any]:
     own = own_address.lower()
     if own and data["from"] == own and "x-hub-key" in headers.raw:
         data["own"] = True
+        data["key"] = headers.text("x-hub-key")
     return data
 
 

@@ -7,15 +7,14 @@ password. Accepting a mail files the sender's copy in Sent and delivers it in on
 from __future__ import annotations
 
 import asyncio
+import base64
 import email.policy
 import email.utils
 import logging
 import smtplib
 import socket
-import ssl
 import threading
 import time
-from argparse import Namespace
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -23,80 +22,54 @@ from email.parser import BytesParser
 from typing import Any, ClassVar, TypeVar
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
-from proxyprotocol.sock import SocketInfo
-from pymap.backend.dict import Config, Identity, Login
-from pymap.backend.dict.filter import FilterSet
-from pymap.backend.dict.mailbox import MailboxData, MailboxSet
-from pymap.exceptions import InvalidAuth
-from pymap.imap import IMAPServer
+from pymap.backend.dict.mailbox import MailboxData
 from pymap.parsing.message import AppendMessage
 from pymap.parsing.specials import FetchRequirement
 from pymap.parsing.specials.flag import Seen
-from pymap.user import UserMetadata
-from pysasl.identity import ClearIdentity
 
-from connectors.sdk.sandbox import Effect, Sandbox
+from connectors.email.sandbox_imap import PASSWORD, Accounts, Mailboxes
+from connectors.email.sandbox_mail import MORNING, report
+from connectors.email.sandbox_oauth import CLIENT, CLIENT_SECRET, FIRST_REFRESH, TokenServer
+from connectors.sdk.faults import DRIP, Faults
+from connectors.sdk.sandbox import Drill, Effect, Inapplicable, Sandbox
 
 T = TypeVar("T")
-PASSWORD = "sandbox-mail"
 PASSWORD_ENV = "HUB_SANDBOX_MAIL_PASSWORD"
 SIZE_LIMIT = 30_000_000
+_ONLY_HTTP = frozenset(
+    ("retry_after", "redirect", "repeat", "hollow", "flaky", "per_minute", "lag", "silent")
+)
 
 
-class _Config(Config):
-    """pymap's settings without its look-ups in the network."""
+class MailFaults(Faults):
+    """Refuses what cannot happen to mail, so that no test believes it did."""
 
-    greeting = b"sandbox ready"
-
-    @property
-    def initial_capability(self) -> Sequence[bytes]:
-        return [b"LITERAL+", b"ID"]
-
-    async def account(self, address: str) -> MailboxSet:
-        """The mailboxes of an address, made if it has none yet."""
-        if address not in self.set_cache:
-            folders = MailboxSet()
-            self.set_cache[address] = (folders, FilterSet())
-            await folders.add_mailbox("Sent")
-        return self.set_cache[address][0]
-
-
-class _Login(Login):
-    """Lets every address in with the sandbox's password."""
-
-    def __init__(self, config: _Config) -> None:
-        super().__init__(config)
-        self.accounts = config
-
-    async def authenticate(self, credentials: Any) -> Identity:
-        known = ClearIdentity(credentials.authcid, PASSWORD)
-        if "@" not in credentials.authcid or not credentials.verify(known):
-            raise InvalidAuth()
-        address = credentials.authcid.lower()
-        self.users_dict.setdefault(address, UserMetadata(self.config, address))
-        await self.accounts.account(address)
-        return Identity(address, self, None, frozenset())
-
-    async def authorize(self, authenticated: Any, authzid: str) -> Identity:
-        if authzid.lower() != authenticated.name:
-            raise InvalidAuth()
-        return Identity(authenticated.name, self, None, frozenset())
+    def __setattr__(self, name: str, value: Any) -> None:
+        if value and name in _ONLY_HTTP:
+            raise Inapplicable(f"there is no such thing as {name} in SMTP and IMAP")
+        super().__setattr__(name, value)
 
 
 class EmailSandbox(Sandbox):
-    """Submission and mailboxes for every address; the hub's is `hub@hub.test`.
+    """Submission and mailboxes for every address; the hub's is `hub@hub.test`. With `oauth` it
+    takes tokens only.
 
-    `faults.status` answers the hub's next messages with these codes (at RCPT),
-    `faults.cut_after_effect` delivers and hangs up without an answer, `cut_before_effect` hangs up
-    without delivering. Mail to an address in `unreachable` comes back as a delivery report.
+    Faults of writes are done to the hub's messages: `status` answers the next ones with these codes
+    (at RCPT), `cut_after_effect` delivers and hangs up without an answer, `cut_before_effect` hangs
+    up without delivering, `slow` delivers and never comes to the end of its answer, `body` answers
+    something unreadable, `read_only` refuses. Faults of reads are done to new IMAP connections. The
+    others are HTTP's own; asking for one raises Inapplicable. Mail to an address in `unreachable`
+    comes back as a delivery report.
     """
 
     name: ClassVar[str] = "email"
     address: ClassVar[str] = "hub@hub.test"
 
-    def __init__(self) -> None:
+    def __init__(self, *, oauth: bool = False) -> None:
         super().__init__()
-        self.cut_before_effect = 0
+        self.faults = MailFaults()
+        self.oauth = oauth
+        self._tokens = TokenServer(self.address)
         self.unreachable: set[str] = set()
         self.files_sent = True
         """Whether the server files sent mail itself, as `sent_by_server` says."""
@@ -105,58 +78,49 @@ class EmailSandbox(Sandbox):
     # running
 
     def start(self, port: int = 0) -> None:
-        """Listen on 127.0.0.1: submission on `port`, IMAP on the next one (0: two free ones)."""
+        """Listen on 127.0.0.1: submission on `port`, IMAP on the next one, tokens
+        on the one after (0: free ones)."""
         # aiosmtpd warns about its own use of its own property at every login
         logging.getLogger("mail.log").setLevel(logging.ERROR)
+        # and pymap tells its log every password
+        logging.getLogger("pymap").setLevel(logging.INFO)
         smtp = _listen(port)
         imap = _listen(port + 1 if port else 0)
+        tokens = _listen(port + 2 if port else 0)
         self.smtp_port: int = smtp.getsockname()[1]
         self.imap_port: int = imap.getsockname()[1]
+        self.token_port: int = tokens.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(lambda loop, context: None)  # a client that hung up
         ready = threading.Event()
         self._thread = threading.Thread(
-            target=self._run, args=(smtp, imap, ready), name="sandbox-email", daemon=True
+            target=self._run, args=(smtp, imap, tokens, ready), name="sandbox-email", daemon=True
         )
         self._thread.start()
         if not ready.wait(10):
             raise RuntimeError(f"The email sandbox did not start on port {self.smtp_port}.")
 
-    def _run(self, smtp: socket.socket, imap: socket.socket, ready: threading.Event) -> None:
+    def _run(self, *given: Any) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._serve(smtp, imap, ready))
+            self._loop.run_until_complete(self._serve(*given))
         finally:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
     async def _serve(
-        self, smtp: socket.socket, imap: socket.socket, ready: threading.Event
+        self,
+        smtp: socket.socket,
+        imap: socket.socket,
+        tokens: socket.socket,
+        ready: threading.Event,
     ) -> None:
         self._stopping = asyncio.Event()
-        args = Namespace(passlib_cfg=None, proxy_protocol=None)
-        self._config = _Config(
-            args,
-            host=None,
-            port=0,
-            demo_data=False,
-            demo_user="",
-            demo_password="",
-            tls_enabled=False,
-            reject_dnsbl=False,
-            invalid_user_sleep=0.0,
-            ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),
-        )
-        self._config.apply_context()
-        serve_imap = IMAPServer(_Login(self._config), self._config)
-
-        async def on_imap(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
-                await serve_imap(reader, writer, SocketInfo.get(writer, None, unique_id=b"sandbox"))
-            finally:
-                writer.close()
+        self._config = Accounts.made()
+        self._config.tokens = self._tokens.owner if self.oauth else None
 
         def submission() -> SMTP:
+            self.faults.requests.append("SMTP connection")
             return SMTP(
                 self,
                 hostname="mail.hub.test",
@@ -165,12 +129,16 @@ class EmailSandbox(Sandbox):
                 data_size_limit=SIZE_LIMIT,
                 auth_require_tls=False,
                 authenticator=self._authenticate,
+                auth_exclude_mechanism=["PLAIN", "LOGIN"] if self.oauth else ["XOAUTH2"],
                 loop=self._loop,
             )
 
         servers = [
             await self._loop.create_server(submission, sock=smtp),
-            await asyncio.start_server(on_imap, sock=imap, limit=SIZE_LIMIT),
+            await asyncio.start_server(
+                Mailboxes(self._config, lambda: self.faults), sock=imap, limit=SIZE_LIMIT
+            ),
+            await asyncio.start_server(self._tokens, sock=tokens),
         ]
         ready.set()
         await self._stopping.wait()
@@ -189,18 +157,52 @@ class EmailSandbox(Sandbox):
 
     def connection(self) -> dict[str, Any]:
         """The hub's account."""
-        account = {"username": self.address, "password": f"env:{PASSWORD_ENV}", "security": "none"}
+        account = {"username": self.address, "security": "none"}
+        if not self.oauth:
+            account["password"] = f"env:{PASSWORD_ENV}"
         server = {"host": "127.0.0.1", **account}
-        return {
+        block = {
             "connector": "email",
             "from_address": f"Process Hub <{self.address}>",
             "smtp": {**server, "port": self.smtp_port},
             "imap": {**server, "port": self.imap_port, "mailbox": "INBOX", "sent": "Sent"},
             "sent_by_server": True,
         }
+        if self.oauth:
+            block["auth"] = {
+                "token_url": f"http://127.0.0.1:{self.token_port}/token",
+                "client_id": CLIENT,
+                "client_secret": f"env:{PASSWORD_ENV}_CLIENT",
+                "refresh_token": f"env:{PASSWORD_ENV}_REFRESH",
+            }
+        return block
 
     def env(self) -> dict[str, str]:
+        if self.oauth:
+            return {
+                f"{PASSWORD_ENV}_CLIENT": CLIENT_SECRET,
+                f"{PASSWORD_ENV}_REFRESH": FIRST_REFRESH,
+            }
         return {PASSWORD_ENV: PASSWORD}
+
+    def drill(self) -> Drill:
+        from connectors.email.drill import EmailDrill
+
+        return EmailDrill(self)
+
+    def populate(self) -> None:
+        """A few mails, as they come in on a morning."""
+        for sender, subject, text in MORNING:
+            self.send(sender, self.address, subject, text)
+
+    def expire_token(self) -> None:
+        """Every access token ends; the refresh token is good."""
+        self._tokens.expire()
+
+    @property
+    def tokens_granted(self) -> int:
+        """How often somebody fetched a token."""
+        return self._tokens.granted
 
     # ------------------------------------------------------------------------------------------
     # submission (the names of the hooks are aiosmtpd's)
@@ -213,6 +215,22 @@ class EmailSandbox(Sandbox):
         session.account = data.login.decode().lower()
         return AuthResult(success=True)
 
+    async def auth_XOAUTH2(self, server: Any, args: list[str]) -> AuthResult:
+        """https://developers.google.com/gmail/imap/xoauth2-protocol"""
+        try:
+            said = base64.b64decode(args[1]).decode()
+            user, bearer = said.removesuffix("\x01\x01").split("\x01")
+            address = user.removeprefix("user=").lower()
+            token = bearer.removeprefix("auth=Bearer ")
+        except (IndexError, ValueError):
+            return AuthResult(success=False, handled=False)
+        if self._tokens.owner(token) != address:
+            # the reason comes as a question, and an empty answer is awaited
+            await server.challenge_auth('{"status":"401","schemes":"bearer"}')
+            return AuthResult(success=False, handled=False)
+        server.session.account = address
+        return AuthResult(success=True)
+
     async def handle_MAIL(
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
@@ -220,6 +238,9 @@ class EmailSandbox(Sandbox):
             return "530 5.7.0 Authentication required"
         if (address or "").lower() != session.account:
             return "553 5.7.1 You may not send as somebody else"
+        if self.faults.read_only:
+            self.faults.forbidden.append(f"MAIL FROM:<{address}>")
+            return "550 5.7.1 Refused on purpose"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 2.1.0 OK"
@@ -227,7 +248,7 @@ class EmailSandbox(Sandbox):
     async def handle_RCPT(
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
-        if session.account == self.address and self.faults.status:
+        if self._meant(session) and self.faults.status:
             code = self.faults.status.pop(0)
             return f"{code} {'4.2.0 Try again later' if code < 500 else '5.1.1 User unknown'}"
         if "@" not in address:
@@ -236,19 +257,31 @@ class EmailSandbox(Sandbox):
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        from_hub = session.account == self.address
-        if from_hub and self.cut_before_effect:
-            self.cut_before_effect -= 1
+        meant = self._meant(session)
+        if meant and self.faults.cut_before_effect:
+            self.faults.cut_before_effect -= 1
             server.transport.abort()
             return "421 4.3.0 Going away"
         # a client that hangs up now must not leave a mail half delivered
         await asyncio.shield(
             self._accept(session.account, list(envelope.rcpt_tos), bytes(envelope.content))
         )
-        if from_hub and self.faults.cut_after_effect:
+        if meant and self.faults.cut_after_effect:
             self.faults.cut_after_effect -= 1
             server.transport.abort()
+        elif meant and self.faults.slow:
+            self.faults.slow -= 1
+            while not server.transport.is_closing():
+                server.transport.write(b"2")
+                await asyncio.sleep(DRIP)
+        elif meant and self.faults.body:
+            self.faults.body.pop(0)
+            server.transport.write(b"<!doctype html>\r\n")
+            server.transport.close()
         return "250 2.0.0 Queued"
+
+    def _meant(self, session: Any) -> bool:
+        return session.account == self.address and self.faults.on != "read"
 
     async def _accept(self, account: str, recipients: Sequence[str], raw: bytes) -> None:
         message = BytesParser(policy=email.policy.compat32).parsebytes(raw)
@@ -262,15 +295,23 @@ class EmailSandbox(Sandbox):
             await self._append(account, "Sent", raw, seen=True)
         for recipient in recipients:
             if recipient.lower() in self.unreachable:
-                await self._append(account, "INBOX", _report(account, recipient, raw))
+                await self._append(account, "INBOX", report(account, recipient, raw))
             else:
                 trace = f"Return-Path: <{account}>\r\nDelivered-To: {recipient}\r\n".encode()
                 await self._append(recipient, "INBOX", trace + raw)
 
-    async def _append(self, address: str, folder: str, raw: bytes, *, seen: bool = False) -> None:
+    async def _append(
+        self,
+        address: str,
+        folder: str,
+        raw: bytes,
+        *,
+        seen: bool = False,
+        at: datetime | None = None,
+    ) -> None:
         box = await self._folder(address, folder)
         flags = frozenset({Seen} if seen else ())
-        await box.append(AppendMessage(raw, datetime.now(UTC), flags), recent=True)
+        await box.append(AppendMessage(raw, at or datetime.now(UTC), flags), recent=True)
 
     async def _folder(self, address: str, folder: str) -> MailboxData:
         return await (await self._config.account(address.lower())).get_mailbox(folder)
@@ -351,9 +392,29 @@ class EmailSandbox(Sandbox):
             smtp.send_message(message, from_addr=address)
         return str(message["Message-ID"])
 
-    def deliver(self, address: str, raw: bytes) -> None:
+    def deliver(self, address: str, raw: bytes, *, at: datetime | None = None) -> None:
         """Put a mail into an inbox exactly as it is, as another server's delivery would."""
-        self._call(self._append(address, "INBOX", raw))
+        self._call(self._append(address, "INBOX", raw, at=at))
+
+    def move_away_and_back(self, address: str, message_id: str) -> None:
+        """A person drags a mail into another folder, and back: it has another UID now."""
+        self._call(self._take(address, message_id, back=True))
+
+    def discard(self, address: str, message_id: str) -> None:
+        """A person deletes a mail of their inbox for good."""
+        self._call(self._take(address, message_id, back=False))
+
+    async def _take(self, address: str, message_id: str, *, back: bool) -> None:
+        box = await self._folder(address, "INBOX")
+        for message in [one async for one in box.messages()]:
+            raw = bytes(await message.load_content(FetchRequirement.CONTENT))
+            if BytesParser().parsebytes(raw, headersonly=True)["Message-ID"] == message_id:
+                await box.delete([message.uid])
+                if back:
+                    kept = AppendMessage(raw, message.internal_date, frozenset())
+                    await box.append(kept)
+                return
+        raise KeyError(message_id)
 
     def renumber(self, address: str) -> None:
         """Give the mailboxes of an address a new UIDVALIDITY, as a restore from backup does."""
@@ -373,24 +434,3 @@ def _listen(port: int) -> socket.socket:
     # asyncio recognises TCP by a number that create_server leaves out, and answers 40 ms late
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
-
-
-def _report(account: str, recipient: str, raw: bytes) -> bytes:
-    """A delivery status notification (RFC 3464) about a mail to a recipient who is not there."""
-    headers = raw.partition(b"\r\n\r\n")[0]
-    host = "mail.hub.test"
-    boundary = "=_report"
-    lines = (
-        f"Return-Path: <>\nFrom: Mail Delivery System <MAILER-DAEMON@{host}>\nTo: {account}\n"
-        f"Subject: Undelivered Mail Returned to Sender\nDate: {email.utils.formatdate()}\n"
-        f"Message-ID: {email.utils.make_msgid(domain=host)}\nAuto-Submitted: auto-replied\n"
-        f"MIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status;\n"
-        f' boundary="{boundary}"\n\n--{boundary}\nContent-Type: text/plain\n\n'
-        f"Your message to <{recipient}> could not be delivered: user unknown.\n\n"
-        f"--{boundary}\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; {host}\n\n"
-        f"Final-Recipient: rfc822; {recipient}\nAction: failed\nStatus: 5.1.1\n"
-        f"Diagnostic-Code: smtp; 550 5.1.1 User unknown\n\n"
-        f"--{boundary}\nContent-Type: text/rfc822-headers\n\n"
-    )
-    end = f"\n\n--{boundary}--\n"
-    return lines.replace("\n", "\r\n").encode() + headers + end.replace("\n", "\r\n").encode()

@@ -12,20 +12,41 @@ from types import TracebackType
 
 from connectors.email.config import SmtpConfig, check_security, tls_context
 from connectors.email.message import Composed
-from connectors.sdk import AuthError, ConfigError, Outcome, Result, TransientError
+from connectors.email.session import Access, Wire, tls_reason, xoauth2
+from connectors.sdk import AuthError, ConfigError, NotSentError, Outcome, Result
+from connectors.sdk.sockets import TimedSocket, secure
 
 _LOST = (OSError, smtplib.SMTPServerDisconnected)  # smtplib's errors are OSErrors too
+
+
+class _Smtp(smtplib.SMTP):
+    """smtplib over a socket of ours."""
+
+    sock: Wire | None
+
+    def __init__(self, wire: Wire, host: str, domain: str) -> None:
+        self._wire = wire
+        super().__init__(host, 0, domain)
+
+    def _get_socket(self, host: str, port: int, timeout: float | None) -> Wire:
+        return self._wire
+
+    def hurry(self, until: float) -> None:
+        """What follows ends at `until`."""
+        if self.sock is not None:
+            self.sock.until = until
 
 
 class Submission:
     """A logged-in connection. `with Submission(config) as submission: submission.send(...)`.
 
-    Opening raises AuthError, ConfigError, or TransientError; sending gives a Result.
+    Opening raises AuthError, ConfigError, or NotSentError; sending gives a Result.
     """
 
-    def __init__(self, config: SmtpConfig, domain: str) -> None:
+    def __init__(self, config: SmtpConfig, domain: str, access: Access | None = None) -> None:
         """`domain` is what we greet with; asking the system for its name may take seconds."""
         self.config = config
+        self.access = access or Access()
         self.domain = domain
         self.where = f"{config.host}:{config.port}"
 
@@ -33,21 +54,15 @@ class Submission:
         config = self.config
         check_security(config, "smtp")
         try:
-            if config.security == "tls":
-                self.smtp: smtplib.SMTP = smtplib.SMTP_SSL(
-                    config.host,
-                    config.port,
-                    self.domain,
-                    timeout=config.timeout,
-                    context=tls_context(config, "smtp"),
-                )
-            else:
-                self.smtp = smtplib.SMTP(
-                    config.host, config.port, self.domain, timeout=config.timeout
-                )
+            wire = self.access.connect(config, "smtp", tls=config.security == "tls")
         except ssl.SSLError as error:
             raise self._tls_error(error) from None
+        except OSError as error:
+            raise self._unreachable(error) from None
+        try:
+            self.smtp = _Smtp(wire, config.host, self.domain)
         except _LOST as error:
+            wire.close()
             raise self._unreachable(error) from None
         try:
             self._greet()
@@ -63,6 +78,7 @@ class Submission:
         trace: TracebackType | None,
     ) -> None:
         try:
+            self.smtp.hurry(self.access.until())
             self.smtp.quit()
         except (*_LOST, smtplib.SMTPException):
             self.smtp.close()
@@ -77,9 +93,15 @@ class Submission:
                         f"{self.where} does not offer STARTTLS. Nothing is sent in the clear: "
                         f"write smtp.security: tls with port 465, or ask who runs the server."
                     )
-                self.smtp.starttls(context=tls_context(config, "smtp"))
-                self.smtp.ehlo()
-            if config.username:
+                self._start_tls()
+            self.smtp.hurry(self.access.until())
+            if self.access.oauth:
+                if not self.access.sign_in(self._with_token):
+                    raise AuthError(
+                        f"{self.where} accepts no token for {config.username}. Allow the account "
+                        f"to send by SMTP, and check auth.scope."
+                    )
+            elif config.username:
                 self.smtp.login(config.username, config.password.get_secret_value())
         except smtplib.SMTPNotSupportedError:
             raise ConfigError(
@@ -102,15 +124,46 @@ class Submission:
         except (*_LOST, smtplib.SMTPException) as error:
             raise self._unreachable(error) from None
 
+    def _start_tls(self) -> None:
+        code, answer = self.smtp.docmd("STARTTLS")
+        if code != 220:
+            raise smtplib.SMTPResponseException(code, answer)
+        plain = self.smtp.sock
+        assert isinstance(plain, TimedSocket)  # noqa: S101 - not inside TLS yet
+        self.smtp.sock = secure(plain, tls_context(self.config, "smtp"), self.config.host)
+        # whatever was said before TLS may be forged: smtplib forgets it too
+        self.smtp.file = None
+        self.smtp.helo_resp = self.smtp.ehlo_resp = None
+        self.smtp.esmtp_features = {}
+        self.smtp.does_esmtp = False
+        self.smtp.ehlo()
+
+    def _with_token(self, token: str) -> bool:
+        """Whether the server lets this token in."""
+        if "XOAUTH2" not in self.smtp.esmtp_features.get("auth", "").upper().split():
+            raise ConfigError(
+                f"{self.where} offers no sign-in by token (XOAUTH2). Leave auth out, and set "
+                f"smtp.password."
+            )
+        said = [xoauth2(self.config.username, token)]
+        try:
+            # a refusal comes as a question first, which is answered with nothing
+            self.smtp.auth("XOAUTH2", lambda challenge=None: said.pop() if said else "")
+        except smtplib.SMTPAuthenticationError as error:
+            if 400 <= error.smtp_code < 500:
+                raise
+            return False
+        return True
+
     def _tls_error(self, error: ssl.SSLError) -> ConfigError:
-        reason = getattr(error, "verify_message", "") or error.reason or "no TLS"
         return ConfigError(
-            f"No secure connection to {self.where}: {reason}. Check smtp.host, port and security "
-            f"(465 is tls, 587 is starttls); for a company's own authority set smtp.ca_file."
+            f"No secure connection to {self.where}: {tls_reason(error)}. Check smtp.host, port and "
+            f"security (465 is tls, 587 is starttls); for a company's own authority set "
+            f"smtp.ca_file."
         )
 
-    def _unreachable(self, error: Exception) -> TransientError:
-        return TransientError(
+    def _unreachable(self, error: Exception) -> NotSentError:
+        return NotSentError(
             f"The submission server {self.where} cannot be used now ({_why(error)}). If this "
             f"stays, check smtp.host and smtp.port."
         )
@@ -118,6 +171,7 @@ class Submission:
     def send(self, message: Composed) -> Result:
         """Hand over one message to all of its recipients, or to none."""
         sent = False
+        self.smtp.hurry(self.access.until())
         try:
             refused = self._address(message)
             if refused is None:

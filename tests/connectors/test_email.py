@@ -125,7 +125,7 @@ def test_a_cut_after_acceptance_is_unknown_and_find_settles_it(sandbox: EmailSan
 
 
 def test_a_cut_before_acceptance_is_unknown_and_find_says_no(sandbox: EmailSandbox) -> None:
-    sandbox.cut_before_effect = 1
+    sandbox.faults.cut_before_effect = 1
     connector = connect(sandbox)
     assert connector.push([create()])[0].outcome is Outcome.UNKNOWN
     assert connector.find("message", [create()]) == [None]
@@ -174,7 +174,7 @@ def test_a_sender_that_is_no_address_is_named(sandbox: EmailSandbox) -> None:
 
 def test_a_good_account_passes_its_check(sandbox: EmailSandbox) -> None:
     connect(sandbox).check()
-    with pytest.raises(ConfigError, match=r"INBOX, Sent"):
+    with pytest.raises(ConfigError, match=r"Archive, INBOX, Sent"):
         connect(sandbox, imap__mailbox="Tickets").check()
 
 

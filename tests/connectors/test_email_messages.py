@@ -50,7 +50,10 @@ def test_a_reply_names_what_it_answers() -> None:
 def test_attachments_are_listed_and_do_not_become_text() -> None:
     data = sample("raw_email7.eml")
     assert data["text"] == "This is the first part."
-    assert data["attachments"][:2] == [
+    seen = [
+        {name: value for name, value in one.items() if name != "id"} for one in data["attachments"]
+    ]
+    assert seen[:2] == [
         {"name": "test.rb", "type": "text/x-ruby-script", "size": 25},
         {"name": "test.pdf", "type": "application/pdf", "size": 14},
     ]
