@@ -16,7 +16,7 @@ class SalesforceAuth(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    client_id: str = Field(description="Consumer key of the connected app.")
+    client_id: SecretStr = Field(description="Consumer key of the connected app.")
     client_secret: SecretStr | None = Field(
         None, description="Consumer secret; alone it means the client credentials flow."
     )

@@ -99,12 +99,13 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
 
     def _sign_in(self) -> OAuth2:
         auth, host = self.settings.auth, urlsplit(self.settings.base_url).hostname or ""
+        client_id = auth.client_id.get_secret_value()
         oauth = f"{self.settings.base_url}/services/oauth2"
         grant: Grant
         if auth.private_key is not None:
             login = "test" if ".sandbox." in host else "login"
             audience = auth.audience or f"https://{login}.salesforce.com"
-            grant = JwtBearer(auth.client_id, auth.username, audience, auth.private_key)
+            grant = JwtBearer(client_id, auth.username, audience, auth.private_key)
         elif auth.refresh_token is not None:
             grant = RefreshToken(auth.refresh_token)
         elif auth.consent:
@@ -113,7 +114,7 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
             grant = ClientCredentials()
         return self.oauth2(
             f"{oauth}/token",
-            auth.client_id,
+            client_id,
             grant,
             client_secret=auth.client_secret,
             client_auth="client_secret_post" if auth.client_secret else "none",

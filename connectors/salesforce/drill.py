@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.salesforce.objects import SOBJECTS
+from connectors.salesforce.soql import moment
 from connectors.sdk import Change, Delivery, Record
 from connectors.sdk.records import Json
 from connectors.sdk.sandbox import Drill, Inapplicable
@@ -43,13 +44,14 @@ class SalesforceDrill(Drill):
     def __init__(self, sandbox: SalesforceSandbox) -> None:
         self.sandbox = sandbox
         self._edits = 0
+        self._ahead = 0.0
         sandbox.announcer.recording = True
 
     def seed(self, object: str, count: int, *, at: datetime | None = None) -> Sequence[str]:
         org, clock = self.sandbox.org, self.sandbox.org.clock
         if at is not None:
-            moment = at
-            org.clock = lambda: moment
+            stamp = at
+            org.clock = lambda: stamp
         try:
             if object == "user":
                 return [
@@ -133,4 +135,11 @@ class SalesforceDrill(Drill):
         self.sandbox.faults.silent = count
 
     def clock(self, ahead: float) -> None:
+        # the org always had this clock: what is there already was stamped by it too
+        by, self._ahead = timedelta(seconds=ahead - self._ahead), ahead
+        for table in self.sandbox.org.tables.values():
+            for row in table.rows.values():
+                for name in ("CreatedDate", "LastModifiedDate", "SystemModstamp"):
+                    shifted = moment(row[name]) + by
+                    row[name] = f"{shifted:%Y-%m-%dT%H:%M:%S}.000+0000"
         self.sandbox.org.clock = lambda: datetime.now(UTC) + timedelta(seconds=ahead)

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 from pydantic import ValidationError
 
 from connectors.salesforce.config import SalesforceConfig
@@ -265,6 +267,26 @@ def test_tasks_and_users_are_read_too(org: SalesforceSandbox, crm: SalesforceCon
         crm.fetch("lead", [])
 
 
+def test_cases_and_contacts_go_both_ways(
+    org: SalesforceSandbox, crm: SalesforceConnector, clock: Clock
+) -> None:
+    ann = org.create_contact("Ann", "Keller", email="ann@customer.test")
+    case = org.create_case("Invoice wrong", ContactId=ann)
+    [found], _ = drain(crm, {}, "case")
+    assert (found.id, found.data["Status"]) == (case, "New")
+    assert found.data["CaseNumber"] == "00001001"
+    [contact], _ = drain(crm, {}, "contact")
+    assert contact.data["Name"] == "Ann Keller"
+    [read] = crm.fetch("case", [case])
+    assert read.data["Contact"] == {"Name": "Ann Keller", "Email": "ann@customer.test"}
+    [closed] = crm.push([Change("update", "case", "k", {"Status": "Closed"}, id=case)])
+    assert closed.record is not None
+    assert closed.record.data["IsClosed"] is True
+    [nameless] = crm.push([Change("create", "contact", "k2", {"FirstName": "Bo"})])
+    assert nameless.outcome is Outcome.REJECTED
+    assert set(nameless.field_errors) == {"LastName"}
+
+
 def test_discover_tells_custom_fields_choices_and_what_is_required(
     crm: SalesforceConnector,
 ) -> None:
@@ -298,6 +320,27 @@ def test_check_accepts_both_flows_and_names_the_wrong_org(org: SalesforceSandbox
     with pytest.raises(AuthError, match="client_secret") as error:
         connect(org, auth={"client_id": CLIENT_ID, "client_secret": "guessed-secret"}).check()
     assert "guessed-secret" not in str(error.value)
+
+
+def test_a_refresh_token_signs_in_and_a_person_can_agree_in_a_browser(
+    org: SalesforceSandbox,
+) -> None:
+    app = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    connect(org, auth={**app, "refresh_token": org.sign_in.refresh_token}).check()
+    with pytest.raises(AuthError, match="invalid_grant"):
+        connect(org, auth={**app, "refresh_token": "an older one"}).check()
+    crm = connect(org, auth={**app, "consent": True})
+    with pytest.raises(AuthError, match="hub connections authorize"):
+        crm.check()
+    assert crm.consent is not None
+    consent = crm.consent.begin("https://hub.example.com/oauth/callback")
+    sent_back = requests.get(consent.url, timeout=10, allow_redirects=False).headers["location"]
+    answer = parse_qs(urlsplit(sent_back).query)
+    crm.consent.finish(consent, answer["code"][0], answer["state"][0])
+    crm.check()
+    org.expire_sessions()
+    crm.check()
+    assert org.sign_in.count == 3, "the refresh token that came with it does the rest"
 
 
 def test_a_session_that_ends_in_the_middle_of_a_run_is_renewed_once(
@@ -354,6 +397,9 @@ def test_a_used_up_allowance_asks_for_patience(
     with pytest.raises(RateLimitError) as limit:
         crm.push([update(id, Name="New")])
     assert limit.value.retry_after == 7
+    org.faults.status = [503]
+    [later] = crm.push([update(id, Name="New")])
+    assert (later.outcome, later.retry_after) == (Outcome.RETRY, 7)
     assert org.ledger == []
 
 
@@ -372,6 +418,7 @@ def test_an_org_that_cannot_be_reached_is_tried_again(org: SalesforceSandbox) ->
         {"base_url": "https://login.salesforce.com"},
         {"auth": {"client_id": "id"}},
         {"auth": {"client_id": "id", "username": "u"}},
+        {"auth": {"client_id": "id", "refresh_token": "t", "consent": True}},
         {"auth": {"client_id": "id", "client_secret": "s", "private_key": "k", "username": "u"}},
         {"hub_key_field": "Name = 'x'"},
     ],

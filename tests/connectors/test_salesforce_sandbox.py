@@ -24,7 +24,6 @@ from mappings.check import check_mapping
 from mappings.compiler import compile_mapping
 from mappings.language import load_mapping
 
-
 OPEN: list[SalesforceConnector] = []
 
 
@@ -157,7 +156,9 @@ def test_links_lead_to_a_page_that_shows_the_record(org: SalesforceSandbox) -> N
     assert requests.get(f"{org.url}/lightning/r/Task/{id}/view", timeout=10).status_code == 404
 
 
-@pytest.mark.parametrize("name", ["opportunity.yaml", "task.yaml", "user.yaml"])
+@pytest.mark.parametrize(
+    "name", ["opportunity.yaml", "task.yaml", "case.yaml", "contact.yaml", "user.yaml"]
+)
 def test_the_default_mappings_have_no_finding_and_read_only_fields_the_org_has(
     org: SalesforceSandbox, name: str
 ) -> None:
