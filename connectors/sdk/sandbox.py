@@ -75,6 +75,12 @@ class Drill(ABC):
 
     # what the hub would write --------------------------------------------------------------------
 
+    def changeable(self, object: str) -> str:
+        """A new record that the connector's account may change: a person's, unless the vendor lets
+        an account change only what it wrote itself.
+        """
+        return self.seed(object, 1)[0]
+
     def creation(self, object: str, key: str) -> Change:
         """A create that this vendor accepts; records it needs (a parent) are made first."""
         raise Inapplicable("nothing can be created")

@@ -108,12 +108,12 @@ class Stage:
         return found, end
 
     def one(self) -> Record:
-        """A record that a person made, as pulled."""
-        (id,) = self.drill.seed(self.object, 1)
+        """A new record that may be changed, as pulled."""
+        id = self.drill.changeable(self.object)
         for record in self.pull(self.connector(fresh=True))[0]:
             if record.id == id:
                 return record
-        raise Failed(f"The {self.object} {id} that a person just made is not pulled.")
+        raise Failed(f"The {self.object} {id} that was just made is not pulled.")
 
 
 def stored(cursor: Cursor) -> Cursor:
