@@ -48,6 +48,7 @@ from connectors.slack import events
 from connectors.slack.blocks import PERSON, draft, revised
 from connectors.slack.client import RATES, SlackClient, bucket_of
 from connectors.slack.config import SlackConfig
+from connectors.slack.people import People
 from connectors.slack.reading import Reader, is_ours
 from connectors.slack.records import (
     MESSAGE,
@@ -94,7 +95,6 @@ class SlackConnector(Connector, Source, Sink, Receiver):
             # is asked about after the request for the message has ended
             conclusive=True,
             deletes="reported",
-            batch=10,
         ),
         USER: ObjectSpec(title="User", pull=True, fetch=True, webhook=True, deletes="reported"),
     }
@@ -119,7 +119,8 @@ class SlackConnector(Connector, Source, Sink, Receiver):
             self.http(base, auth=bearer, bucket=bucket_of),
             bearer if isinstance(bearer, OAuth2) else None,
         )
-        self._reader = Reader(self._client, self.settings)
+        self._people = People(self._client)
+        self._reader = Reader(self._client, self.settings, self._people)
         self._rooms: dict[tuple[str, ...], str] = {}
         self._lock = threading.Lock()
 
@@ -150,11 +151,11 @@ class SlackConnector(Connector, Source, Sink, Receiver):
 
     def pull(self, object: str, cursor: Cursor, fields: Collection[str]) -> Iterator[Page]:
         self.spec(object)
-        return self._reader.pull(cursor) if object == MESSAGE else self._reader.people(cursor)
+        return self._reader.pull(cursor) if object == MESSAGE else self._people.pull(cursor)
 
     def fetch(self, object: str, ids: Sequence[str]) -> Sequence[Record]:
         self.spec(object)
-        return self._reader.fetch(ids) if object == MESSAGE else self._reader.users(ids)
+        return self._reader.fetch(ids) if object == MESSAGE else self._people.fetch(ids)
 
     def find(self, object: str, changes: Sequence[Change]) -> Sequence[Record | None]:
         """Reads the channel or thread since the create, never the search, and makes nothing: where
@@ -176,7 +177,7 @@ class SlackConnector(Connector, Source, Sink, Receiver):
     # writing
 
     def push(self, changes: Sequence[Change]) -> Sequence[Result]:
-        """One after the other, ten within ten seconds in a channel."""
+        """One after the other: Slack takes one at a time."""
         return push_each(changes, self._push_one)
 
     def _push_one(self, change: Change) -> Result:

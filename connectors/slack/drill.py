@@ -9,15 +9,26 @@ from typing import TYPE_CHECKING, Any
 from connectors.sdk import Change, Delivery, Record
 from connectors.sdk.records import Json
 from connectors.sdk.sandbox import Drill, Inapplicable
+from connectors.slack.blocks import content
 from connectors.slack.records import MESSAGE, metadata
 from connectors.slack.sandbox_state import APP, BOT, BOT_USER
 
 if TYPE_CHECKING:
     from connectors.slack.sandbox import SlackSandbox
 
+PAGE = 20
+"""Messages in one answer, as the sandbox's connection asks for them: pages come early."""
+
+BUTTONS: list[Json] = [
+    {"text": "Approve", "choice": "approve", "token": "tok-1", "style": "primary"},
+    {"text": "Reject", "choice": "reject", "token": "tok-1", "style": "danger"},
+]
+
 
 class SlackDrill(Drill):
     """People who write, edit and delete, and who come and go."""
+
+    page = PAGE
 
     def __init__(self, sandbox: SlackSandbox) -> None:
         self.sandbox = sandbox
@@ -72,31 +83,43 @@ class SlackDrill(Drill):
             "to": [email],
             "subject": f"Approve order {self._count}?",
             "text": "The margin is *8 %*, below the usual 12 %.\nDue tomorrow & urgent.",
-            "buttons": [
-                {"text": "Approve", "choice": "approve", "token": "tok-1", "style": "primary"},
-                {"text": "Reject", "choice": "reject", "token": "tok-1", "style": "danger"},
-            ],
+            "buttons": BUTTONS,
         }
         return Change("create", MESSAGE, key, fields, created_at=datetime.now(UTC))
 
+    def changeable(self, object: str) -> str:
+        """Slack lets an app change its own messages only."""
+        if object != MESSAGE:
+            return super().changeable(object)
+        self._count += 1
+        with self.sandbox.lock:
+            channel = self.sandbox.state.channels[self.sandbox.ops]
+            _, blocks = content({"text": f"Approve {self._count}?", "buttons": BUTTONS}, {})
+            row = self.sandbox.state.post(
+                channel,
+                BOT_USER,
+                f"Approve {self._count}?",
+                bot_id=BOT,
+                app_id=APP,
+                blocks=blocks,
+                metadata=metadata(f"hub-{self._count}"),
+            )
+            return f"{channel.id}:{row['ts']}"
+
     def alteration(self, record: Record, key: str) -> Change:
-        """Slack lets an app change its own messages only: for somebody else's, one of ours is
-        made first.
-        """
+        """A decision: the buttons go, and who decided takes their place."""
         if record.object != MESSAGE:
             raise Inapplicable("people are changed by Slack's administrators")
         self._count += 1
-        id, base = record.id, record.data
-        if not record.data.get("own"):
-            with self.sandbox.lock:
-                channel = self.sandbox.state.channels[self.sandbox.ops]
-                row = self.sandbox.state.post(
-                    channel, BOT_USER, "Ours", bot_id=BOT, app_id=APP, metadata=metadata(f"{key}-0")
-                )
-            id, base = f"{channel.id}:{row['ts']}", row
-        fields = {"decided": f"Approved by Ada Berg, {self._count}"}
         return Change(
-            "update", MESSAGE, key, fields, id=id, base=base, created_at=datetime.now(UTC)
+            "update",
+            MESSAGE,
+            key,
+            {"buttons": [], "decided": f"Approved by Ada Berg, {self._count}"},
+            id=record.id,
+            address=record.address,
+            base=record.data,
+            created_at=datetime.now(UTC),
         )
 
     def refusal(self, object: str, key: str) -> Change:

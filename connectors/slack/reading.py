@@ -1,4 +1,4 @@
-"""Reading what Slack holds: channels forward from where the last pull stopped, threads, people, and
+"""Reading what Slack holds: channels forward from where the last pull stopped, their threads, and
 the message that carries a key.
 
 Slack lists a channel newest first. A pull walks back to where it knows everything, and hands the
@@ -8,11 +8,11 @@ read once more when it is their turn, so that memory does not grow with the chan
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from itertools import islice
 
 from connectors.sdk import (
     Change,
@@ -23,10 +23,10 @@ from connectors.sdk import (
     Record,
     RejectedError,
 )
-from connectors.sdk.paging import digest
 from connectors.sdk.records import Cursor, Json
 from connectors.slack.client import Identity, SlackClient
 from connectors.slack.config import SlackConfig
+from connectors.slack.people import People
 from connectors.slack.records import (
     WRITTEN,
     Row,
@@ -35,19 +35,23 @@ from connectors.slack.records import (
     key_of,
     message_record,
     place_of,
+    stamp_of,
     thread_of,
     ts_of,
-    user_record,
 )
 
 OVERLAP = timedelta(minutes=5)
 """How far before a lost create `find` begins: clocks differ."""
 WINDOW = 200
 """Messages of a channel that are read again each time, for edits, deletions and new replies."""
-HELD = 10
+SMALLEST = 20
+REMEMBERED = 800
+"""Messages that a cursor remembers of all channels; beyond `REMEMBERED / SMALLEST` channels, more.
+"""
+HELD = 2
 """Pages held while walking back."""
-REMEMBERED = 5_000
-"""People kept in memory."""
+FEW = 4
+"""Messages of a channel from which on they are looked for in its list."""
 DOUBTED = 20
 """Messages that are looked up in one pull because they are no longer listed."""
 KINDS: Mapping[str, str] = {
@@ -62,41 +66,48 @@ KINDS: Mapping[str, str] = {
 class Seen:
     """What a cursor knows of one channel. `messages` are the newest ones from `since` on: time
     stamp to a digest, the thread a reply is in ("" for others) and how far its own thread went.
+    `window` is how many are remembered, replies not counted and as many replies.
     """
 
     since: str = "0"
+    window: int = WINDOW
     messages: dict[str, tuple[str, str, str]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, stored: Json, beginning: str) -> Seen:
+    def of(cls, stored: Json, beginning: str, window: int) -> Seen:
         if not isinstance(stored, dict):
-            return cls(beginning)
-        known = {ts: (what[0], what[1], what[2]) for ts, what in stored["messages"].items()}
-        return cls(stored["since"], known)
+            return cls(beginning, window)
+        known = {
+            ts: (what, "", "") if isinstance(what, str) else (what[0], what[1], what[2])
+            for ts, what in stored["messages"].items()
+        }
+        return cls(stored["since"], window, known)
 
     def stored(self) -> Json:
         """JSON, bounded: `since` moves up to the oldest message that is still remembered."""
         tops = sorted(ts for ts, (_, thread, _) in self.messages.items() if not thread)
-        if len(tops) > WINDOW:
-            kept = set(tops[-WINDOW:])
-            self.since = tops[-WINDOW]
-            self.messages = {
-                ts: what for ts, what in self.messages.items() if ts in kept or what[1] in kept
-            }
-        return {"since": self.since, "messages": {ts: [*w] for ts, w in self.messages.items()}}
+        if len(tops) > self.window:
+            tops = tops[-self.window :]
+            self.since = tops[0]
+        kept = set(tops)
+        replies = sorted(ts for ts, (_, thread, _) in self.messages.items() if thread in kept)
+        kept |= set(replies[-self.window :])
+        self.messages = {ts: what for ts, what in self.messages.items() if ts in kept}
+        return {
+            "since": self.since,
+            "messages": {
+                ts: [*what] if what[1] or what[2] else what[0] for ts, what in self.messages.items()
+            },
+        }
 
 
 class Reader:
     """Safe in threads."""
 
-    def __init__(self, client: SlackClient, settings: SlackConfig) -> None:
+    def __init__(self, client: SlackClient, settings: SlackConfig, people: People) -> None:
         self._client = client
         self._settings = settings
-        self._people: dict[str, Row] = {}
-        self._lock = threading.Lock()
-
-    # ------------------------------------------------------------------------------------------
-    # messages
+        self._people = people
 
     def pull(self, cursor: Cursor) -> Iterator[Page]:
         """Every channel in turn; those that cannot be read are told of after the others."""
@@ -108,8 +119,9 @@ class Reader:
         known = cursor.get("channels")
         position = {one: known[one] for one in channels if one in known} if known else {}
         refused: list[str] = []
+        window = min(WINDOW, max(SMALLEST, REMEMBERED // max(1, len(channels))))
         for channel in channels:
-            seen = Seen.of(position.get(channel), self._beginning())
+            seen = Seen.of(position.get(channel), self._beginning(), window)
             try:
                 for records in self._channel(identity, channel, seen):
                     position = {**position, channel: seen.stored()}
@@ -148,22 +160,41 @@ class Reader:
     def _channel(self, identity: Identity, channel: str, seen: Seen) -> Iterator[list[Record]]:
         present: set[str] = set()
         held: deque[tuple[str, str, Sequence[Row]]] = deque(maxlen=HELD)
-        edges: list[tuple[str, str]] = []
+        edges: list[tuple[str, str, bool]] = []
         for page in self._history(channel, oldest=seen.since):
             stamps = [ts_of(row) for row in page]
             present.update(ts for ts in stamps if ts in seen.messages)
             if stamps:
-                edges.append((min(stamps), max(stamps)))
-                held.append((*edges[-1], page))
+                edges.append((min(stamps), max(stamps), self._has_news(identity, page, seen)))
+                held.append((*edges[-1][:2], page))
         if gone := self._gone(channel, seen, present):
             yield gone
-        for oldest, newest in reversed(edges):
+        for oldest, newest, news in reversed(edges):
             kept = held.pop() if held and held[-1][:2] == (oldest, newest) else None
+            if not news:
+                continue
             pages = [kept[2]] if kept else self._history(channel, oldest=oldest, latest=newest)
             rows = sorted((row for page in pages for row in page), key=ts_of)
             records = self._news(identity, channel, rows, seen)
             if records:
                 yield records
+
+    def _has_news(self, identity: Identity, rows: Sequence[Row], seen: Seen) -> bool:
+        """Whether any of these rows, or a thread below one, is not known like this."""
+        return any(
+            seen.messages.get(ts_of(row), ("", "", ""))[::2]
+            != (stamp_of(row), self._reached(identity, row))
+            for row in rows
+            if row.get("subtype") in WRITTEN or is_gone(row)
+        )
+
+    def _reached(self, identity: Identity, row: Row) -> str:
+        """How far the thread below a message went; "" where there is none that is read."""
+        if not row.get("reply_count") or thread_of(row) is not None:
+            return ""
+        if self._settings.threads == "ours" and not is_ours(row, identity):
+            return ""
+        return f"{row['reply_count']}:{row.get('latest_reply') or ''}"
 
     def _history(
         self, channel: str, *, oldest: str, latest: str | None = None
@@ -198,25 +229,21 @@ class Reader:
         records = []
         for row in rows:
             ts = ts_of(row)
-            own = is_ours(row, identity)
-            known = seen.messages.get(ts, ("", "", ""))
+            stamp, reached = stamp_of(row), self._reached(identity, row)
+            known = seen.messages.get(ts)
             if is_gone(row):
-                if ts in seen.messages and known[0] != "gone":
+                if known is not None and known[0] != stamp:
                     records.append(gone_record(channel, ts))
-                seen.messages[ts] = ("gone", "", known[2])
-            elif row.get("subtype") in WRITTEN:
-                record = self._record(row, channel, identity, None)
-                stamp = digest(dict(record.data))
-                if stamp != known[0]:
-                    records.append(record)
-                seen.messages[ts] = (stamp, thread_of(row) or "", known[2])
-            else:
+            elif row.get("subtype") not in WRITTEN:
                 continue
-            reached = f"{row.get('reply_count') or 0}:{row.get('latest_reply') or ''}"
-            wanted = thread_of(row) is None and (own or self._settings.threads == "all")
-            if wanted and reached != (known[2] or "0:"):
+            elif known is None or known[0] != stamp:
+                # a reply that was sent to the channel too answers what began its thread
+                shared = thread_of(row) is not None
+                one = self.one(channel, ts) if shared else None
+                records.append(one or self._record(row, channel, identity, None))
+            if reached != (known[2] if known else ""):
                 records += self._thread(identity, channel, row, seen)
-                seen.messages[ts] = (*seen.messages[ts][:2], reached)
+            seen.messages[ts] = (stamp, "", reached)
         return sorted(records, key=lambda record: (record.version or "", record.id))
 
     def _thread(self, identity: Identity, channel: str, parent: Row, seen: Seen) -> list[Record]:
@@ -228,10 +255,9 @@ class Reader:
                 present.add(ts)
                 if thread_of(row) is None or row.get("subtype") not in WRITTEN:
                     continue
-                record = self._record(row, channel, identity, parent)
-                stamp = digest(dict(record.data))
+                stamp = stamp_of(row)
                 if stamp != seen.messages.get(ts, ("",))[0]:
-                    records.append(record)
+                    records.append(self._record(row, channel, identity, parent))
                 seen.messages[ts] = (stamp, thread, "")
         for ts in [ts for ts, what in seen.messages.items() if what[1] == thread]:
             if ts not in present:
@@ -259,7 +285,7 @@ class Reader:
         answers = thread_of(row) is not None or channel.startswith("D")
         author = None
         if answers and not own and "bot_id" not in row and isinstance(row.get("user"), str):
-            author = self.person(row["user"])
+            author = self._people.one(row["user"])
         if parent is not None and not is_ours(parent, identity):
             parent = None  # a key in somebody else's metadata says nothing
         return message_record(row, channel, own=own, parent=parent, author=author, url=identity.url)
@@ -295,7 +321,21 @@ class Reader:
         return self._record(row, channel, self._client.identity(), parent)
 
     def fetch(self, ids: Sequence[str]) -> list[Record]:
-        return [self.one(*place_of(id)) for id in ids]
+        """Many of one channel are looked for in its list first: one request for a page of them."""
+        places = [place_of(id) for id in ids]
+        found: dict[tuple[str, str], Record] = {}
+        identity = self._client.identity()
+        for channel in {channel for channel, _ in places}:
+            stamps = sorted({ts for one, ts in places if one == channel})
+            if len(stamps) < FEW:
+                continue
+            pages = self._history(channel, oldest=stamps[0], latest=stamps[-1])
+            for rows in islice(pages, len(stamps) // FEW):
+                for row in rows:
+                    known = row.get("subtype") in WRITTEN and thread_of(row) is None
+                    if known and ts_of(row) in stamps:
+                        found[channel, ts_of(row)] = self._record(row, channel, identity, None)
+        return [found.get(place) or self.one(*place) for place in places]
 
     def find(
         self, places: Sequence[tuple[str, str | None] | None], changes: Sequence[Change]
@@ -330,62 +370,6 @@ class Reader:
             except (NotFoundError, RejectedError):
                 continue  # the place itself is gone, and with it whatever we may have put there
         return [found.get(change.key) for change in changes]
-
-    # ------------------------------------------------------------------------------------------
-    # people
-
-    def person(self, id: str) -> Row | None:
-        """A user by ID, remembered while this process lives; None for one Slack hides."""
-        with self._lock:
-            if id in self._people:
-                return self._people[id]
-        try:
-            row = self._client.get("users.info", user=id).get("user")
-        except (NotFoundError, RejectedError):
-            return None
-        if not isinstance(row, dict):
-            return None
-        with self._lock:
-            if len(self._people) >= REMEMBERED:
-                self._people.clear()
-            self._people[id] = row
-        return row
-
-    def people(self, cursor: Cursor) -> Iterator[Page]:
-        """Who changed since the last pull. Slack lists everybody, in no order that says when."""
-        identity = self._client.identity()
-        since = cursor.get("since") if isinstance(cursor.get("since"), str) else ""
-        seen = dict(cursor.get("seen") or {})
-        rows = [
-            user_record(row, identity.url)
-            for page in self._client.pages("users.list", "members", limit=200)
-            for row in page.rows
-        ]
-        changed = [
-            (record, stamp)
-            for record in sorted(rows, key=lambda one: (one.version or "", one.id))
-            if (record.version or "") >= (since or "")
-            and seen.get(record.id) != (stamp := digest(dict(record.data)))
-        ]
-        for start in range(0, len(changed), 200):
-            part = changed[start : start + 200]
-            newest = part[-1][0].version or ""
-            if newest > (since or ""):
-                kept = {one.id for one, _ in changed[: start + 200] if one.version == newest}
-                since, seen = newest, {id: at for id, at in seen.items() if id in kept}
-            seen.update({one.id: stamp for one, stamp in part if (one.version or "") >= newest})
-            yield Page([record for record, _ in part], {"since": since, "seen": seen})
-
-    def users(self, ids: Sequence[str]) -> list[Record]:
-        identity = self._client.identity()
-        found = []
-        for id in ids:
-            try:
-                row = self._client.get("users.info", user=id).get("user")
-                found.append(user_record(row if isinstance(row, dict) else {}, identity.url))
-            except NotFoundError:
-                found.append(Record("user", id, {"id": id}, deleted=True))
-        return found
 
 
 def is_ours(row: Row, identity: Identity) -> bool:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.sdk import Field, PayloadError, Record
+from connectors.sdk.paging import digest
 from connectors.slack.blocks import TS
 from connectors.slack.mrkdwn import plain
 
@@ -120,6 +121,11 @@ def moment(ts: str) -> datetime:
         return datetime.fromtimestamp(int(seconds), UTC).replace(microsecond=int(counter))
     except (ValueError, OverflowError, OSError):
         raise PayloadError("A time stamp (ts) lies outside all time.", "ts") from None
+
+
+def stamp_of(row: Row) -> str:
+    """A short name for what a message says: it changes when the message is edited."""
+    return digest({name: value for name, value in row.items() if name not in _MOVING})[:8]
 
 
 def message_record(

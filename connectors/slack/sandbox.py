@@ -25,6 +25,7 @@ from connectors.sdk import Delivery
 from connectors.sdk.faults import Kind
 from connectors.sdk.sandbox import Asgi, Drill, HttpSandbox
 from connectors.slack.blocks import ACTIONS, CHOSEN
+from connectors.slack.drill import PAGE, SlackDrill
 from connectors.slack.sandbox_api import SlackApi
 from connectors.slack.sandbox_state import APP, BOT_USER, TEAM, Channel, Refused, Row, Workspace
 
@@ -102,7 +103,7 @@ class SlackSandbox(HttpSandbox):
             "base_url": f"{self.url}/api",
             "auth": auth,
             "channel": self.ops,
-            "page_size": 100,
+            "page_size": PAGE,
             "webhook": {"secret": "env:SLACK_SIGNING_SECRET"},
         }
 
@@ -130,8 +131,6 @@ class SlackSandbox(HttpSandbox):
         return {"content-type": "application/json; charset=utf-8"}, json.dumps(body).encode()
 
     def drill(self) -> Drill:
-        from connectors.slack.drill import SlackDrill
-
         return SlackDrill(self)
 
     def start(self, port: int = 0) -> None:

@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from connectors.sdk.sandbox import Asgi, Effect
+from connectors.slack.blocks import ACTIONS, DECIDED, SUBJECT
 from connectors.slack.sandbox_blocks import check_blocks
 from connectors.slack.sandbox_page import channel_page
 from connectors.slack.sandbox_state import APP, BOT, BOT_USER, TEAM, Channel, Refused, Row
@@ -292,8 +293,10 @@ class SlackApi:
         changes = {k: args[k] for k in ("text", "blocks", "metadata") if k in args}
         if "text" in args and "blocks" not in args:
             changes["blocks"] = []
+        before = channel.messages[ts]
         row = self.state.edit(channel, ts, BOT_USER, **changes)
-        self._effect("update", channel, row, None)
+        id = f"{channel.id}:{ts}"
+        self.sandbox.ledger.append(Effect("update", "message", id, _changed(before, row)))
         shown = {k: v for k, v in row.items() if k != "ts"}
         return {"channel": channel.id, "ts": ts, "text": row["text"], "message": shown}
 
@@ -349,6 +352,23 @@ class SlackApi:
                 self.sandbox.reply(f"{channel}:{thread}", text, by)
             else:
                 self.sandbox.say(text, by, channel)
+
+
+def _changed(before: Row, after: Row) -> Row:
+    """What an update changed of a message, in the connector's words."""
+    words = {SUBJECT: "subject", ACTIONS: "buttons", DECIDED: "decided"}
+
+    def said(row: Row) -> Row:
+        blocks = row.get("blocks", ())
+        parts: dict[str, list[Row]] = {}
+        for block in blocks:
+            parts.setdefault(words.get(block["block_id"], "text"), []).append(block)
+        return parts | ({} if blocks else {"text": [row["text"]]})
+
+    old, new = said(before), said(after)
+    return {
+        name: new.get(name) for name in old.keys() | new.keys() if old.get(name) != new.get(name)
+    }
 
 
 def _json(value: Row, headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
