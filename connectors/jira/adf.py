@@ -15,9 +15,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.jira.inline import Span, escaped, spans_text
+from connectors.jira.markdown import to_adf
 
 Node = Mapping[str, Any]
 
+_SETTLES = 8
+"""How often a text is read again until it reads as it is written."""
 _DEPTH = 60
 """Nodes nested deeper than this are read as plain text."""
 _BLOCK_START = re.compile(
@@ -32,7 +35,17 @@ def to_markdown(document: Any) -> str | None:
         return None
     if isinstance(document, str):
         return document or None
-    return _blocks(_content(document), 0).strip("\n") or None
+    text = _shown(document)
+    for _ in range(_SETTLES):
+        again = _shown(to_adf(text) or {})
+        if again == text:
+            break
+        text = again  # signs that touch each other were read otherwise: say it so at once
+    return text or None
+
+
+def _shown(document: Any) -> str:
+    return _blocks(_content(document), 0).strip("\n")
 
 
 def _content(node: Any) -> list[Node]:
