@@ -1,0 +1,1 @@
+"""Google Sheets: rows of a spreadsheet by a key column, pulled, written and watched."""
