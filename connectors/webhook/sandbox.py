@@ -182,14 +182,19 @@ class WebhookSandbox(HttpSandbox):
             "specversion": "1.0", "id": message.id, "source": SOURCE, "type": message.event,
             "time": moment,
         }  # fmt: skip
+        headers = self._headers(attributes)
+        shape: Any = message.data
+        if self.mode != "binary":
+            shape = {**attributes, "datacontenttype": "application/json", "data": message.data}
+        body = json.dumps([shape] if self.mode == "batch" else shape).encode()
+        return self.signed(body, at, message.id, headers)
+
+    def _headers(self, attributes: Mapping[str, str]) -> dict[str, str]:
+        """What a CloudEvent is sent with in the mode in use."""
         if self.mode == "binary":
-            headers = {f"ce-{name}": quote(text, safe=" :/") for name, text in attributes.items()}
-            return self.signed(json.dumps(message.data).encode(), at, message.id, headers)
-        event = {**attributes, "datacontenttype": "application/json", "data": message.data}
-        shape: Any = [event] if self.mode == "batch" else event
+            return {f"ce-{name}": quote(text, safe=" :/") for name, text in attributes.items()}
         kind = "-batch" if self.mode == "batch" else ""
-        headers = {"content-type": f"application/cloudevents{kind}+json; charset=utf-8"}
-        return self.signed(json.dumps(shape).encode(), at, message.id, headers)
+        return {"content-type": f"application/cloudevents{kind}+json; charset=utf-8"}
 
     def signed(
         self,
@@ -202,6 +207,9 @@ class WebhookSandbox(HttpSandbox):
         """Any body with the proof of the scheme."""
         proof = self.proof if self.scheme == "cloudevents" else self.scheme
         secret, stamp = secret or SECRET, str(int(at.timestamp()))
+        if headers is None and self.scheme == "cloudevents":
+            usual = {"specversion": "1.0", "id": id, "source": SOURCE, "type": "order.updated"}
+            headers = self._headers(usual)
         said = {"content-type": "application/json", **(headers or {})}
         if proof == "standard-webhooks":
             mac = hmac.new(_key(secret), f"{id}.{stamp}.".encode() + body, hashlib.sha256).digest()
