@@ -7,6 +7,7 @@ is safe) from one *after* (`TransientError`: the effect may have happened).
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -51,6 +52,21 @@ Bucket = Callable[[str, str], str]
 """From method and path of a request to the name of the limit it counts in."""
 Take = Callable[[str, str], float]
 """From bucket and rate to 0 (go) or the seconds to wait: `Pace.take` for one connection."""
+
+
+class _WithoutQueries(logging.Filter):
+    """httpx logs every address it asks; some vendors want their key in it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg
+                for arg in record.args
+            )
+        return True
+
+
+logging.getLogger("httpx").addFilter(_WithoutQueries())
 
 
 def bucket_of(method: str, path: str) -> str:

@@ -349,3 +349,14 @@ def test_cookies_of_one_answer_are_not_sent_with_the_next_request(client: HttpCl
     client.request("GET", "/x")
     client.request("GET", "/x")
     assert "cookie" not in respx.calls.last.request.headers
+
+
+@respx.mock
+def test_logs_show_no_query_since_some_vendors_want_their_key_in_it(
+    client: HttpClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    respx.get(f"{BASE}/things").respond(200, json=[])
+    with caplog.at_level("DEBUG"):
+        client.request("GET", "/things", params={"api_key": "k3y-in-the-address"})
+    assert "/v1/things" in caplog.text
+    assert "k3y-in-the-address" not in caplog.text
