@@ -4,16 +4,24 @@ not. The endpoint is built by the hub's own code.
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
-from connectors.sdk import Record
+import connectors.webhook
+from connectors.sdk import Delivery, Record
 from connectors.sdk.conformance.kit import resolve
 from connectors.webhook.config import WebhookConnection
 from connectors.webhook.connector import WebhookConnector
@@ -69,8 +77,6 @@ def serve() -> Iterator[Callable[[WebhookConnector], Today]]:
 
 def read(receiver: WebhookConnector, served: Today) -> list[Record]:
     """What the stored rows say, read as the hub reads them: from what was kept alone."""
-    from connectors.sdk import Delivery
-
     found: list[Record] = []
     for row in served.inbox.rows:
         stored = Delivery(row.method, row.url, row.headers, row.body, row.received_at)
@@ -217,3 +223,35 @@ def test_a_person_can_sign_and_send_from_the_page(
             assert "not JSON" in browser.post("/", data={**form, "data": "{"}).text
             assert browser.get("/else").status_code == 404
     assert len(served.inbox.rows) == 1
+
+
+def recipes() -> list[tuple[str, str]]:
+    """Each block of hub.yaml in the README with the shell lines that follow it."""
+    text = (Path(connectors.webhook.__file__).parent / "README.md").read_text()
+    return re.findall(r"```yaml\n(connections:.*?)```\n```sh\n(.*?)```", text, re.S)
+
+
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("curl", "openssl", "xxd"))), reason="needs curl, openssl and xxd"
+)
+@pytest.mark.parametrize(("block", "lines"), recipes())
+def test_the_shell_lines_of_the_readme_are_taken(
+    serve: Callable[[WebhookConnector], Today], block: str, lines: str
+) -> None:
+    ((name, said),) = yaml.safe_load(block)["connections"].items()
+    secret = "whsec_" + base64.b64encode(b"of the readme, 24 bytes.").decode()
+    variable = said["webhook"]["secret"].removeprefix("env:")
+    said = {key: part for key, part in said.items() if key != "connector"}
+    settings = WebhookConnection.model_validate({**said, "webhook": {"secret": secret}})
+    receiver = WebhookConnector("shop", settings)
+    served = serve(receiver)
+    script = lines.replace(f"https://YOUR-HUB/webhooks/{name}", served.url)
+    done = subprocess.run(
+        ["bash", "-euc", script],
+        env={"PATH": os.environ["PATH"], variable: secret, "no_proxy": "127.0.0.1"},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert json.loads(done.stdout)["status"] == "accepted", done
+    assert read(receiver, served)
