@@ -160,8 +160,8 @@ class JiraSandbox(HttpSandbox):
             issue = self.site.find(id)
             for step in self.site.transitions(issue, hub=False):
                 if step.name == name:
-                    given = {"resolution": resolution(self.site, {"name": result})}
-                    extra = given if result else {}
+                    given = {"name": result} if result else None
+                    extra = {"resolution": resolution(self.site, given)} if given else {}
                     self.site.carry_out(issue, step, extra, by or self.first_person)
                     return
             raise LookupError(f"{issue.row['key']} has no transition '{name}' now.")
