@@ -16,12 +16,12 @@ MAX_TOTAL = 64 << 20
 MAX_FILES = 5_000
 
 SINGLE = ("hub.yaml", "people.yaml")
-FOLDERS = ("mappings", "rules", "processes")
+FOLDERS = ("mappings", "rules", "processes", "services")
 
 
 def read_files(directory: str | os.PathLike[str]) -> dict[str, str]:
     """Path within the workspace to text, sorted: hub.yaml, people.yaml, the YAML files of
-    mappings/, rules/ and processes/, and samples/.
+    mappings/, rules/, processes/ and services/, and samples/.
 
     Raises SourceError for a folder that is no workspace and for a file that is too large, not
     UTF-8, or a link that leads out of the folder.

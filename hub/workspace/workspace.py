@@ -20,6 +20,7 @@ from hub.workspace.files import FOLDERS, workspace_hash
 from hub.workspace.mapping_files import load_mappings
 from hub.workspace.people import People, Person, load_people
 from hub.workspace.rules import RuleSet, load_rules
+from hub.workspace.services import in_their_files, put_in
 from mappings.compiler import CompiledMapping
 from mappings.source import Finding, Map, Place
 
@@ -71,13 +72,15 @@ def load(
     top = document if document is not None else Map(Place("hub.yaml"))
     name, timezone, calendar = "", "UTC", Calendar()
     connections: dict[str, ConnectionSpec] = {}
+    services: Mapping[str, Reader] = {}
     if document is not None:
         hub.only(top, ("name", "timezone", "calendar", "connections"), "hub.yaml")
         hub.required(top, "name", "hub.yaml")
         name = hub.text(top, "name") or ""
         timezone, calendar = _calendar(hub, top)
+        services = put_in(hub, top, connectors, files)
         connections = load_connections(hub, top, connectors, env)
-    findings += hub.findings
+    findings += in_their_files(hub.findings, services)
 
     # a mistake in hub.yaml must not make every name in the other files look unknown
     written = top.get("connections")
