@@ -125,7 +125,10 @@ def moment(ts: str) -> datetime:
 
 def stamp_of(row: Row) -> str:
     """A short name for what a message says: it changes when the message is edited."""
-    return digest({name: value for name, value in row.items() if name not in _MOVING})[:8]
+    said = {name: value for name, value in row.items() if name not in _MOVING}
+    if thread_of(row) is None:
+        said.pop("thread_ts", None)  # the first reply adds it
+    return digest(said)[:8]
 
 
 def message_record(

@@ -42,7 +42,7 @@ class SlackApi:
         self.sandbox = sandbox
         self.state = sandbox.state
         self._recent: defaultdict[str, deque[float]] = defaultdict(deque)
-        self._methods: Mapping[str, tuple[str, set[str], Callable[[Args], Row]]] = {
+        self.methods: Mapping[str, tuple[str, set[str], Callable[[Args], Row]]] = {
             "auth.test": ("", set(), self._auth_test),
             "users.list": ("users:read", {"cursor", "limit"}, self._users_list),
             "users.info": ("users:read", {"user"}, self._users_info),
@@ -115,9 +115,9 @@ class SlackApi:
         if not token.startswith("Bearer "):
             raise Refused("not_authed")
         self.sandbox.admit(token.removeprefix("Bearer "))
-        if method not in self._methods:
+        if method not in self.methods:
             raise Refused("unknown_method", req_method=method)
-        scope, known, answer = self._methods[method]
+        scope, known, answer = self.methods[method]
         self._need(scope)
         args = _args(request, body)
         if method.startswith(("chat.", "conversations.open")) and request.method != "POST":
