@@ -171,10 +171,12 @@ class Mailbox:
             return
 
     def _failed(self, error: Exception) -> TransientError:
+        said = str(error) or type(error).__name__
+        if "unexpected response" in said.lower() or said.startswith("b'"):
+            said = "what answers there does not speak IMAP"
         return TransientError(
-            f"The mailbox at {self.where} cannot be used now "
-            f"({(str(error) or type(error).__name__)[:200]}). If this stays, check imap.host and "
-            f"imap.port."
+            f"The mailbox at {self.where} cannot be used now ({said[:200]}). If this stays, check "
+            f"imap.host and imap.port."
         )
 
     def open(self, folder: str) -> Opened:
@@ -194,7 +196,7 @@ class Mailbox:
         return Opened(
             int(answer[b"UIDVALIDITY"]),
             int(answer.get(b"UIDNEXT", 0)),
-            int((answer.get(b"HIGHESTMODSEQ") or [0])[0]) if self._condstore else 0,
+            int(answer.get(b"HIGHESTMODSEQ", 0)) if self._condstore else 0,
         )
 
     @property
@@ -236,12 +238,7 @@ class Mailbox:
 
     def touched(self, modseq: int) -> list[int]:
         """UIDs of mail that changed (its flags did) since this HIGHESTMODSEQ, lowest first."""
-        self._hurry()
-        try:
-            found = self.client.fetch("1:*", [b"FLAGS"], [f"CHANGEDSINCE {modseq}"])
-        except (OSError, IMAPClientError) as error:
-            raise self._failed(error) from None
-        return sorted(found)
+        return self._search(["MODSEQ", str(modseq + 1)])
 
     def named(self, message_id: str) -> list[int]:
         """UIDs in the open folder of mail with this Message-ID."""

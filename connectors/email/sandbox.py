@@ -13,6 +13,7 @@ import email.utils
 import logging
 import smtplib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -65,10 +66,12 @@ class EmailSandbox(Sandbox):
     name: ClassVar[str] = "email"
     address: ClassVar[str] = "hub@hub.test"
 
-    def __init__(self, *, oauth: bool = False) -> None:
+    def __init__(self, *, oauth: bool = False, tls: ssl.SSLContext | None = None) -> None:
+        """`tls`: submission insists on STARTTLS and the mailboxes are inside TLS from the start."""
         super().__init__()
         self.faults = MailFaults()
         self.oauth = oauth
+        self._tls = tls
         self._tokens = TokenServer(self.address)
         self.unreachable: set[str] = set()
         self.files_sent = True
@@ -127,7 +130,9 @@ class EmailSandbox(Sandbox):
                 ident="sandbox",
                 enable_SMTPUTF8=True,
                 data_size_limit=SIZE_LIMIT,
-                auth_require_tls=False,
+                auth_require_tls=self._tls is not None,
+                require_starttls=self._tls is not None,
+                tls_context=self._tls,
                 authenticator=self._authenticate,
                 auth_exclude_mechanism=["PLAIN", "LOGIN"] if self.oauth else ["XOAUTH2"],
                 loop=self._loop,
@@ -136,7 +141,10 @@ class EmailSandbox(Sandbox):
         servers = [
             await self._loop.create_server(submission, sock=smtp),
             await asyncio.start_server(
-                Mailboxes(self._config, lambda: self.faults), sock=imap, limit=SIZE_LIMIT
+                Mailboxes(self._config, lambda: self.faults),
+                sock=imap,
+                limit=SIZE_LIMIT,
+                ssl=self._tls,
             ),
             await asyncio.start_server(self._tokens, sock=tokens),
         ]
@@ -157,15 +165,25 @@ class EmailSandbox(Sandbox):
 
     def connection(self) -> dict[str, Any]:
         """The hub's account."""
-        account = {"username": self.address, "security": "none"}
+        account = {"username": self.address}
         if not self.oauth:
             account["password"] = f"env:{PASSWORD_ENV}"
         server = {"host": "127.0.0.1", **account}
-        block = {
+        block: dict[str, Any] = {
             "connector": "email",
             "from_address": f"Process Hub <{self.address}>",
-            "smtp": {**server, "port": self.smtp_port},
-            "imap": {**server, "port": self.imap_port, "mailbox": "INBOX", "sent": "Sent"},
+            "smtp": {
+                **server,
+                "port": self.smtp_port,
+                "security": "starttls" if self._tls else "none",
+            },
+            "imap": {
+                **server,
+                "port": self.imap_port,
+                "security": "tls" if self._tls else "none",
+                "mailbox": "INBOX",
+                "sent": "Sent",
+            },
             "sent_by_server": True,
         }
         if self.oauth:

@@ -252,6 +252,8 @@ def _rejected(field: str, text: str) -> Result:
 
 def _why(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
+        if not 200 <= error.smtp_code < 600:
+            return "what answers there does not speak SMTP"
         answer = error.smtp_error
         text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer)
         return f"{error.smtp_code} {text}"[:200]
