@@ -30,10 +30,14 @@ class AppHooks:
         self._question = jql.in_projects(settings.projects)
 
     def subscribe(self, url: str) -> Subscription:
-        for row in self._all():
+        for row in list(self._all()):
             alike = sorted(row.get("events") or []) == sorted(events.DYNAMIC)
-            if row.get("jqlFilter") == self._question and alike and row.get("url", url) == url:
+            if row.get("jqlFilter") != self._question or not alike:
+                continue
+            if row.get("url") == url:
                 return self._refresh(str(row.get("id")))
+            # not every site says where its webhooks lead: one to another address would be silence
+            self.unsubscribe(Subscription(str(row.get("id"))))
         hook = {"events": [*events.DYNAMIC], "jqlFilter": self._question}
         body = self._client.send("POST", "/webhook", json={"url": url, "webhooks": [hook]})
         [result, *_] = rows(body, "webhookRegistrationResult", "/webhook") or [{}]
