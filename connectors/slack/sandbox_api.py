@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from connectors.sdk.sandbox import Asgi, Effect
 from connectors.slack.blocks import ACTIONS, DECIDED, SUBJECT
+from connectors.slack.mrkdwn import escape
 from connectors.slack.sandbox_blocks import check_blocks
 from connectors.slack.sandbox_page import channel_page
 from connectors.slack.sandbox_state import APP, BOT, BOT_USER, TEAM, Channel, Refused, Row
@@ -347,7 +348,7 @@ class SlackApi:
         if "choice" in form:
             self.sandbox.click(f"{channel}:{form['ts']}", form["choice"], by)
         elif form.get("text", "").strip():
-            text, thread = form["text"], form.get("thread")
+            text, thread = escape(form["text"]), form.get("thread")  # as Slack's own clients do
             if thread:
                 self.sandbox.reply(f"{channel}:{thread}", text, by)
             else:
