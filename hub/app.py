@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -13,6 +14,7 @@ from connectors.sdk import ConnectorError, Receiver
 from hub.api.app import create_api
 from hub.api.stream import Stream
 from hub.failpoints import reach
+from hub.flow.subscriptions import take_secret
 from hub.hub import Hub
 from hub.live import NoWorkspace, Snapshot
 from hub.store import access, inbox
@@ -48,6 +50,7 @@ class LiveEndpoints:
         self.hub = hub
         self._endpoints: dict[str, Endpoint] = {}
         self._seen: Snapshot | None = None
+        self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -61,9 +64,10 @@ class LiveEndpoints:
             snapshot = self.hub.live.current()
         except NoWorkspace:
             return
-        if snapshot is not self._seen:
-            self._endpoints = dict(self._build(snapshot))
-            self._seen = snapshot
+        with self._lock:
+            if snapshot is not self._seen:
+                self._endpoints = dict(self._build(snapshot))
+                self._seen = snapshot
 
     def _build(self, snapshot: Snapshot) -> Mapping[str, Endpoint]:
         found = {}
@@ -81,8 +85,14 @@ class LiveEndpoints:
                     token_hash=_hash(webhook.token),
                     token_required=webhook.token is not None,
                     unsigned=webhook.unsigned,
+                    on_secret=partial(self._take_secret, name) if webhook.subscribe else None,
                 )
         return found
+
+    def _take_secret(self, name: str, secret: str) -> None:
+        """In force here when this returns, and in other processes within a second."""
+        take_secret(self.hub, name, secret)
+        self.refresh()
 
     def start(self) -> None:
         self.refresh()

@@ -7,13 +7,15 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
-from connectors.sdk import ConfigError, Connector, Host, ObjectSpec
-from hub.store import access, running, work
+from pydantic import SecretStr
+
+from connectors.sdk import ConfigError, ConnectionConfig, Connector, Host, ObjectSpec
+from hub.store import access, running, subscriptions, work
 from hub.store.database import Database
 from hub.workspace import ConnectionSpec, Workspace, load
 from mappings.compiler import CompiledMapping
@@ -36,6 +38,8 @@ class Snapshot:
     classes: Mapping[str, type[Connector]]
     resolve: Callable[[str], str | None]
     host: Host
+    handed_over: Callable[[str], Sequence[str]]
+    """The webhook secrets that a connection's vendor handed over."""
     _connectors: dict[str, Connector] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _by_email: dict[str, str] = field(default_factory=dict)
@@ -98,7 +102,7 @@ class Snapshot:
                 if spec is None:
                     raise ConfigError(f"There is no connection '{name}' in this workspace.")
                 cls = self.classes[spec.connector]
-                settings = spec.settings(cls, self.resolve)
+                settings = with_secrets(spec.settings(cls, self.resolve), self.handed_over(name))
                 found = self._connectors[name] = cls(name, settings, self.host)
             return found
 
@@ -140,6 +144,7 @@ class Snapshot:
             self.classes,
             self.resolve,
             self.host,
+            self.handed_over,
         )
 
     def close(self) -> None:
@@ -147,6 +152,15 @@ class Snapshot:
             for connector in self._connectors.values():
                 connector.close()
             self._connectors.clear()
+
+
+def with_secrets(settings: ConnectionConfig, secrets: Sequence[str]) -> ConnectionConfig:
+    """The settings with further secrets that deliveries may be signed with."""
+    if not secrets:
+        return settings
+    webhook = settings.webhook
+    known = [*webhook.secret, *(SecretStr(one) for one in secrets)]
+    return settings.model_copy(update={"webhook": webhook.model_copy(update={"secret": known})})
 
 
 class NoWorkspace(RuntimeError):
@@ -171,7 +185,7 @@ class Live:
         self.host = host or Host()
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
-        self._secrets_of: datetime | None = None
+        self._secrets_of: tuple[datetime | None, ...] = ()
         self._unreadable = -1
         self._retired: list[tuple[float, Snapshot]] = []
 
@@ -182,7 +196,8 @@ class Live:
         force.
         """
         with self._database.read() as tx:
-            newest, secrets_of = running.configuration_stamp(tx)
+            newest, *stamps = running.configuration_stamp(tx)
+        secrets_of = tuple(stamps)
         with self._lock:
             if self._snapshot is not None and newest in (self._snapshot.revision, self._unreadable):
                 if secrets_of != self._secrets_of:
@@ -207,17 +222,51 @@ class Live:
                 )
             if self._snapshot is not None:
                 self._retire(self._snapshot)
-            self._snapshot = Snapshot(
-                revision=newest,
-                workspace=loaded.workspace,
-                files=cast("Mapping[str, str]", row["files"]),
-                parties=parties,
-                classes=self._classes,
-                resolve=self.resolve,
-                host=self.host,
-            )
+            self._snapshot = self._snapshot_of(newest, loaded.workspace, row["files"], parties)
             self._secrets_of = secrets_of
             return self._snapshot
+
+    def _snapshot_of(
+        self, revision: int, workspace: Workspace, files: Any, parties: Mapping[str, Row]
+    ) -> Snapshot:
+        return Snapshot(
+            revision=revision,
+            workspace=workspace,
+            files=cast("Mapping[str, str]", files),
+            parties=parties,
+            classes=self._classes,
+            resolve=self.resolve,
+            host=self.host,
+            handed_over=self.handed_over,
+        )
+
+    def former(self, connection: str, since: int) -> Snapshot | None:
+        """The newest revision, from `since` on, that has a connection which is gone now. To be
+        closed by whoever asked.
+        """
+        with self._database.read() as tx:
+            numbers = [row["number"] for row in running.list_revisions(tx, 1000)]
+            parties = work.people(tx)
+        for number in numbers:
+            if number < since:
+                break
+            with self._database.read() as tx:
+                row = running.revision(tx, number)
+            loaded = load(row["files"], self._classes, self._env) if row else None
+            if loaded and loaded.workspace and connection in loaded.workspace.connections:
+                assert row is not None  # noqa: S101 - it was loaded
+                return self._snapshot_of(number, loaded.workspace, row["files"], parties)
+        return None
+
+    def handed_over(self, connection: str) -> Sequence[str]:
+        """The webhook secrets that a vendor handed over. Raises ConfigError where the hub's secret
+        key is another one.
+        """
+        try:
+            with self._database.read() as tx:
+                return subscriptions.secrets_of(tx, self._key, connection)
+        except access.WrongKey as error:
+            raise ConfigError(str(error)) from None
 
     def _retire(self, snapshot: Snapshot) -> None:
         """Its connectors may still be in use: they are closed long after."""

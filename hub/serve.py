@@ -24,7 +24,7 @@ from hub.hub import Hub
 from hub.jobs.broker import Jobs
 from hub.jobs.scheduler import Scheduler
 from hub.settings import Settings
-from hub.store import dialect, inbox, outbox, queue, running
+from hub.store import dialect, inbox, outbox, queue, running, subscriptions
 from webhooks import DeadlineHttpProtocol
 
 log = structlog.get_logger("hub")
@@ -102,6 +102,7 @@ def _recover(hub: Hub) -> None:
         queue.recover(tx, inbox.RECORDS)
         queue.recover(tx, outbox.PUSHES, queue.SETTLE)
         running.recover_pulls(tx)
+        subscriptions.recover(tx)
 
 
 def listen(host: str, port: int) -> socket.socket:

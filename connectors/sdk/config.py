@@ -47,6 +47,11 @@ class WebhookConfig(BaseModel):
     unsigned: bool = Field(
         False, description="Accept deliveries without any proof. Shown on every screen."
     )
+    subscribe: bool = Field(
+        False,
+        description="Let the hub register the webhook at the vendor, renew and end it; needs "
+        "HUB_PUBLIC_URL.",
+    )
 
 
 class PullConfig(BaseModel):

@@ -17,7 +17,7 @@ from hub.flow import connections as flow
 from hub.flow import pull as pulling
 from hub.hub import Hub
 from hub.live import Snapshot
-from hub.store import figures, running
+from hub.store import figures, running, subscriptions
 from hub.store.figures import Waiting
 from mappings.canonical import Moment
 
@@ -68,7 +68,20 @@ class ConnectionState(BaseModel):
     lag: float = Field(description="Seconds that the oldest delivery, record or push has waited.")
     queued: Queued
     rate_limit: RateLimit
+    subscription: SubscriptionState | None = Field(
+        description="Where the hub registers webhooks by itself."
+    )
     objects: list[ObjectState]
+
+
+class SubscriptionState(BaseModel):
+    """The webhook that the hub registered at the tool, or is about to."""
+
+    status: Literal["wanted", "active", "ending"]
+    url: str | None = Field(description="Where the tool sends to, the token hidden.")
+    expires_at: Moment | None = Field(description="It is renewed at half of its life.")
+    attempts: int = Field(description="In a row that failed.")
+    error: str | None
 
 
 class Connections(BaseModel):
@@ -162,9 +175,16 @@ def states(tx: Connection, snapshot: Snapshot, now: datetime) -> list[Connection
     cursors: dict[str, list[Row]] = {}
     for row in running.all_cursors(tx):
         cursors.setdefault(row["connection"], []).append(dict(row))
+    registered = subscriptions.rows(tx)
     return [
         _state(
-            snapshot, name, stored.get(name, {}), cursors.get(name, []), waits.get(name, []), now
+            snapshot,
+            name,
+            stored.get(name, {}),
+            cursors.get(name, []),
+            waits.get(name, []),
+            registered.get(name),
+            now,
         )
         for name in snapshot.workspace.connections
     ]
@@ -176,11 +196,13 @@ def _state(
     row: Mapping[str, Any],
     cursors: Sequence[Row],
     waits: Sequence[Waiting],
+    registered: Row | None,
     now: datetime,
 ) -> ConnectionState:
     spec = snapshot.workspace.connections[name]
     paused = row.get("status") == "paused"
     failures = row.get("failures", 0)
+    until = row.get("limited_until")
     unsigned, misconfigured = False, None
     try:
         unsigned = snapshot.connector(name).settings.webhook.unsigned
@@ -209,7 +231,14 @@ def _state(
         last_ok_at=row.get("last_ok_at"),
         lag=round(max(0.0, (now - min(oldest)).total_seconds()), 3) if oldest else 0.0,
         queued=Queued(**{one.queue: one.count for one in waits}),
-        rate_limit=_rate_limit(row, cursors, waits, now),
+        rate_limit=RateLimit(
+            limited=bool(until and until > now), until=until if until and until > now else None
+        ),
+        subscription=SubscriptionState(
+            **{name: registered[name] for name in SubscriptionState.model_fields}
+        )
+        if registered
+        else None,
         objects=[
             ObjectState(
                 object=one["object"],
@@ -224,22 +253,6 @@ def _state(
             for one in sorted(cursors, key=lambda one: str(one["object"]))
         ],
     )
-
-
-_ASKED = "asks us to slow down"
-"""What the SDK's HTTP client and the connectors write into a RateLimitError."""
-
-
-def _rate_limit(
-    row: Mapping[str, Any], cursors: Sequence[Row], waits: Sequence[Waiting], now: datetime
-) -> RateLimit:
-    """The last error says whether the tool asked for a pause; what waits says until when."""
-    if not row.get("failures") or _ASKED not in str(row.get("last_error")):
-        return RateLimit(limited=False)
-    moments = [one["next_pull_at"] for one in cursors]
-    moments += [one.next_attempt for one in waits if one.next_attempt is not None]
-    ahead = [moment for moment in moments if moment > now]
-    return RateLimit(limited=bool(ahead), until=min(ahead) if ahead else None)
 
 
 # ---------------------------------------------------------------------------------------- actions

@@ -230,7 +230,7 @@ def show_connection(name: Name, json: Json = False) -> None:
 
 
 def _connection(tx: Any, snapshot: Snapshot, name: str) -> dict[str, Any]:
-    from hub.store import running
+    from hub.store import running, subscriptions
 
     state = running.connection_states(tx).get(name, {})
     pulls = [
@@ -238,6 +238,8 @@ def _connection(tx: Any, snapshot: Snapshot, name: str) -> dict[str, Any]:
         for row in running.all_cursors(tx)
         if row["connection"] == name
     ]
+    registered = subscriptions.rows(tx).get(name)
+    about = ("status", "url", "expires_at", "attempts", "error")
     shown = ("status", "reason", "failures", "last_error", "last_ok_at", "changed_at")
     return {
         "name": name,
@@ -245,6 +247,7 @@ def _connection(tx: Any, snapshot: Snapshot, name: str) -> dict[str, Any]:
         **{key: state.get(key) for key in shown},
         "status": state.get("status", "active"),
         "failures": state.get("failures", 0),
+        "subscription": {key: registered[key] for key in about} if registered else None,
         "pulls": pulls,
     }
 

@@ -4,9 +4,11 @@ person is told what to do.
 
 from __future__ import annotations
 
-from connectors.sdk import AuthError, ConfigError, ConnectorError
+from datetime import timedelta
+
+from connectors.sdk import AuthError, ConfigError, ConnectorError, RateLimitError
 from hub.process.people import owner
-from hub.store import exceptions, inbox, outbox, queue, running
+from hub.store import exceptions, inbox, outbox, queue, running, subscriptions
 from hub.store.exceptions import Trouble
 from hub.store.tables import pushes, records
 from hub.unit import Unit
@@ -20,7 +22,10 @@ def note_failure(unit: Unit, connection: str, error: ConnectorError) -> None:
     meanwhile.
     """
     running.keep_connections(unit.tx, [connection])
-    failures = running.note_failure(unit.tx, connection, str(error))
+    until = None
+    if isinstance(error, RateLimitError):
+        until = unit.now + timedelta(seconds=error.retry_after)
+    failures = running.note_failure(unit.tx, connection, str(error), until)
     if isinstance(error, AuthError | ConfigError):
         pause(unit, connection, str(error))
     elif failures == PATIENCE:
@@ -41,7 +46,8 @@ def resume(unit: Unit, connection: str) -> None:
     queue.hurry(unit.tx, outbox.PUSHES, pushes.c.connection == connection)
     queue.hurry(unit.tx, inbox.RECORDS, records.c.connection == connection)
     running.pull_all_soon(unit.tx, connection)
-    _settle(unit, connection, "resumed")
+    subscriptions.hurry(unit.tx, connection, unit.now)
+    settle(unit, connection, "resumed")
 
 
 def note_success(unit: Unit, connection: str) -> None:
@@ -49,11 +55,14 @@ def note_success(unit: Unit, connection: str) -> None:
     running.note_success(unit.tx, connection, unit.now)
     if connection in running.paused(unit.tx):
         return  # what answers is not what it was paused for; a person resumes it
-    _settle(unit, connection, "it answers again")
+    settle(unit, connection, "it answers again")
 
 
-def _settle(unit: Unit, connection: str, why: str) -> None:
+def settle(unit: Unit, connection: str, why: str, about: str | None = None) -> None:
+    """Close what is open about a connection; with `about`, only what is about that part of it."""
     for row in exceptions.open_of(unit.tx, connection, "connection"):
+        if row["data"].get("about") != about:
+            continue
         exceptions.close(unit.tx, row["id"], "resolved", unit.now, None, why)
         unit.emit("exception.resolved", row["id"], data={"why": why})
 

@@ -21,6 +21,7 @@ from hub.flow.bring_in import bring_in
 from hub.flow.deliver import deliver
 from hub.flow.intake import parse_deliveries
 from hub.flow.pull import pull
+from hub.flow.subscriptions import keep
 from hub.hub import Hub
 from hub.live import NoWorkspace
 
@@ -30,6 +31,7 @@ STAGES: dict[str, Callable[[Hub], int]] = {
     "intake": parse_deliveries,
     "bring_in": bring_in,
     "deliver": deliver,
+    "subscribe": keep,
 }
 SLICE = 10.0
 """Seconds after which a busy stage gives its thread to others and is woken again."""

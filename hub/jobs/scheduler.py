@@ -11,6 +11,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from hub.flow import subscriptions
 from hub.flow.pull import due
 from hub.hub import Hub
 from hub.jobs.broker import Jobs
@@ -58,6 +59,8 @@ class Scheduler:
                 self.jobs.wake(stage)
         for connection, object in due(hub):
             self.jobs.wake_pull(connection, object)
+        if subscriptions.tend(hub):
+            self.jobs.wake("subscribe")
         with hub.unit() as unit:
             clocks.fire(unit)
             clocks.note_overdue(unit)

@@ -15,7 +15,15 @@ from sqlalchemy.engine import Connection, RowMapping
 from hub.ids import new_id
 from hub.store import dialect
 from hub.store.queue import LostLease
-from hub.store.tables import connections, cursors, leases, revisions, secrets, timers
+from hub.store.tables import (
+    connections,
+    cursors,
+    leases,
+    revisions,
+    secrets,
+    subscriptions,
+    timers,
+)
 
 Row = dict[str, Any]
 
@@ -54,15 +62,18 @@ def newest_number(tx: Connection) -> int:
     return tx.scalar(sa.select(sa.func.max(revisions.c.number))) or 0
 
 
-def configuration_stamp(tx: Connection) -> tuple[int, datetime | None]:
-    """The revision in force (0 before the first), and when a stored secret last changed."""
+def configuration_stamp(tx: Connection) -> tuple[int, datetime | None, datetime | None]:
+    """The revision in force (0 before the first), when a stored secret last changed, and when a
+    vendor last handed one over.
+    """
     row = tx.execute(
         sa.select(
             sa.select(sa.func.max(revisions.c.number)).scalar_subquery(),
             sa.select(sa.func.max(secrets.c.changed_at)).scalar_subquery(),
+            sa.select(sa.func.max(subscriptions.c.secret_at)).scalar_subquery(),
         )
     ).one()
-    return row[0] or 0, row[1]
+    return row[0] or 0, row[1], row[2]
 
 
 def list_revisions(tx: Connection, limit: int = 50) -> Sequence[RowMapping]:
@@ -101,7 +112,7 @@ def set_connection(
         tx.execute(
             sa.update(connections)
             .where(connections.c.name == name, connections.c.status != status)
-            .values(status=status, reason=reason, failures=0, changed_at=now)
+            .values(status=status, reason=reason, failures=0, changed_at=now, limited_until=None)
         ).rowcount
     )
 
@@ -111,16 +122,24 @@ def note_success(tx: Connection, name: str, now: datetime) -> None:
     tx.execute(
         sa.update(connections)
         .where(connections.c.name == name)
-        .values(failures=0, last_error=None, last_ok_at=now)
+        .values(failures=0, last_error=None, last_ok_at=now, limited_until=None)
     )
 
 
-def note_failure(tx: Connection, name: str, error: str) -> int:
-    """The vendor did not; how many times in a row that makes."""
+def note_failure(
+    tx: Connection, name: str, error: str, limited_until: datetime | None = None
+) -> int:
+    """The vendor did not; how many times in a row that makes. `limited_until`: it asked us to slow
+    down.
+    """
     tx.execute(
         sa.update(connections)
         .where(connections.c.name == name)
-        .values(failures=connections.c.failures + 1, last_error=error[:2000])
+        .values(
+            failures=connections.c.failures + 1,
+            last_error=error[:2000],
+            limited_until=limited_until,
+        )
     )
     return tx.scalar(sa.select(connections.c.failures).where(connections.c.name == name)) or 0
 

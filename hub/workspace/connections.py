@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from connectors.sdk import Connector, ObjectSpec, Receiver
+from connectors.sdk import Connector, ObjectSpec, Receiver, Subscriber
 from connectors.sdk.config import ConnectionConfig
 from connectors.sdk.errors import ConfigError
 from hub.reading import Reader, descend, plain, unknown
@@ -252,6 +252,14 @@ def _check_proof(reader: Reader, spec: ConnectionSpec, connector: type[Connector
         return
     webhook = spec.raw.get("webhook")
     said = webhook if isinstance(webhook, Map) else {}
+    if said.get("subscribe") is True:
+        if issubclass(connector, Subscriber):
+            return  # the secret is handed over when it is registered
+        reader.error(
+            said.at("subscribe") if isinstance(said, Map) else spec.place,
+            f"{connector.name} cannot have its webhooks registered by the hub.",
+            f"Leave it out, and register {{HUB_PUBLIC_URL}}/webhooks/{spec.name} at the vendor.",
+        )
     if said.get("secret") or said.get("token") or said.get("unsigned") is True:
         return
     reader.error(

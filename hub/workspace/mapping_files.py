@@ -131,7 +131,7 @@ def _offered(
     spec: MappingSpec, connector: type[Connector], connections: Mapping[str, ConnectionSpec]
 ) -> set[str]:
     """The objects that a mapping may name: those of its connection, or, where it is for a
-    connector, those that any connection of it has.
+    connector, those that any connection of it has. Empty: there is none to tell.
     """
     if spec.connection is not None and spec.connection in connections:
         return set(connections[spec.connection].offers(connector))
@@ -168,7 +168,7 @@ def _check_names(
     known = connectors.get(connector or "")
     if known is not None and spec.object is not None:
         offered = _offered(spec, known, connections)
-        if spec.object not in offered:
+        if offered and spec.object not in offered:
             found.append(
                 spec.finding(
                     spec.place_of("object"), *unknown(spec.object, f"{connector} object", offered)

@@ -65,6 +65,7 @@ MATRIX = [
     ("POST", "connections/{name}/pause", "operator"),
     ("POST", "connections/{name}/resume", "operator"),
     ("POST", "connections/{name}/check", "operator"),
+    ("GET", "connections/{name}/authorize", "operator"),
     ("GET", "metrics/process", "assistant"),
 ]
 OPEN = ("/healthz", "/readyz", "/metrics")
