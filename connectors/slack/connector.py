@@ -1,8 +1,8 @@
 """Slack as a connector: a push of `message` writes to a person or a channel, what people answer
 comes back as replies and as buttons pressed, and `user` is who they are.
 
-Slack has no idempotency key. Ours travels in the message's metadata, which people do not see and
-only this app can write, and is looked for before a message is ever sent again.
+Slack has no idempotency key. Ours travels in the message's metadata, which nobody is shown, and is
+looked for before a message is ever sent again.
 """
 
 from __future__ import annotations
@@ -165,13 +165,20 @@ class SlackConnector(Connector, Source, Sink, Receiver):
             raise UnsupportedError(f"Slack: a {object} is never created here.")
         places: list[tuple[str, str | None] | None] = []
         for change in changes:
-            try:
-                wanted = draft(change.fields, self.settings.channel)
-                channel = wanted.channel or self._room(wanted.people, make=False)
-            except (RejectedError, NotFoundError):
-                channel = None
-            places.append((channel, wanted.thread) if channel else None)
+            places.append(self._place(change))
         return self._reader.find(places, changes)
+
+    def _place(self, change: Change) -> tuple[str, str | None] | None:
+        """Channel and thread of a create; None where nothing can have been written."""
+        try:
+            wanted = draft(change.fields, self.settings.channel)
+        except RejectedError:
+            return None  # it was refused here, before anything was sent
+        try:
+            channel = wanted.channel or self._room(wanted.people, make=False)
+        except NotFoundError:
+            return None
+        return (channel, wanted.thread) if channel else None
 
     # ------------------------------------------------------------------------------------------
     # writing

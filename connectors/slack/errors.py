@@ -95,6 +95,13 @@ class TokenError(AuthError):
     """The token itself is not good (any more); another one might be."""
 
 
+PLACES = frozenset({"channel_not_found", "not_in_channel"})
+
+
+class PlaceError(RejectedError):
+    """The channel is not there, or not for us."""
+
+
 _CODE = re.compile(r"[a-z][a-z0-9_]{1,80}")
 _SCOPES = re.compile(r"[a-z0-9_.:,\- ]{1,400}")
 
@@ -118,8 +125,8 @@ def error_of(method: str, answer: Mapping[str, Any], headers: Mapping[str, str])
             "Permissions, and install the app again."
         )
     if code in AUTH:
-        kind = TokenError if code in ENDED else AuthError
-        return kind(f"Slack refuses {method} ({code}). {AUTH[code]}")
+        told = f"Slack refuses {method} ({code}). {AUTH[code]}"
+        return TokenError(told) if code in ENDED else AuthError(told)
     if code in SLOWER:
         wait = retry_after(headers)
         return RateLimitError(
@@ -131,4 +138,5 @@ def error_of(method: str, answer: Mapping[str, Any], headers: Mapping[str, str])
         return NotFoundError(f"Slack does not know what {method} was asked about ({code}).")
     field, why = REFUSED.get(code, ("*", f"Slack says {code}"))
     told = f"{field}: {why}" if field != "*" else why
-    return RejectedError(f"Slack refused {method} ({code}). {told}.", {field: f"{why} ({code})"})
+    kind = PlaceError if code in PLACES else RejectedError
+    return kind(f"Slack refused {method} ({code}). {told}.", {field: f"{why} ({code})"})

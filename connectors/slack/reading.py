@@ -21,11 +21,11 @@ from connectors.sdk import (
     Page,
     RateLimitError,
     Record,
-    RejectedError,
 )
 from connectors.sdk.records import Cursor, Json
 from connectors.slack.client import Identity, SlackClient
 from connectors.slack.config import SlackConfig
+from connectors.slack.errors import PlaceError
 from connectors.slack.people import People
 from connectors.slack.records import (
     WRITTEN,
@@ -129,7 +129,7 @@ class Reader:
             except RateLimitError:
                 yield Page([], {"channels": position, "turn": channel})
                 raise
-            except (NotFoundError, RejectedError) as error:
+            except (NotFoundError, PlaceError) as error:
                 refused.append(f"{channel}: {error}")
         if refused:
             raise ConfigError(
@@ -367,7 +367,7 @@ class Reader:
                         found[key] = self._record(row, channel, identity, None)
                     if wanted <= found.keys():
                         break
-            except (NotFoundError, RejectedError):
+            except (NotFoundError, PlaceError):
                 continue  # the place itself is gone, and with it whatever we may have put there
         return [found.get(change.key) for change in changes]
 

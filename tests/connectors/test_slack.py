@@ -307,6 +307,12 @@ def test_looking_for_a_message_makes_no_direct_message(slack: SlackSandbox) -> N
     assert set(slack.state.channels) == before
 
 
+def test_a_refusal_while_looking_is_no_proof_that_nothing_was_sent(slack: SlackSandbox) -> None:
+    slack.scopes.discard("channels:history")
+    with pytest.raises(AuthError, match="channels:history"):
+        connect(slack).find("message", [create(text="Hi")])
+
+
 def test_our_key_in_somebody_elses_metadata_proves_nothing(slack: SlackSandbox) -> None:
     copied = {"event_type": "process_hub_message", "event_payload": {"key": "hub-1"}}
     with slack.lock:
@@ -463,7 +469,8 @@ def test_an_error_code_in_a_200_ends_in_the_right_error(
     code: str, kind: type[ConnectorError], said: str
 ) -> None:
     error = error_of("chat.postMessage", {"ok": False, "error": code}, {"retry-after": "9"})
-    assert type(error) is kind or (kind is AuthError and isinstance(error, AuthError))
+    assert isinstance(error, kind)
+    assert isinstance(error, RateLimitError) is (kind is RateLimitError)
     assert said in str(error)
     assert "<" not in str(error)
 

@@ -116,9 +116,7 @@ def test_a_signature_grows_old_in_five_minutes(one: SlackConnector, minutes: int
     assert error.value.code == "timestamp_out_of_window"
 
 
-@pytest.mark.parametrize(
-    "stamp", ["", "soon", "1e9", "-1", " 1767225600", "1767225600.0", "１７６"]
-)
+@pytest.mark.parametrize("stamp", ["", "soon", "1e9", "-1", "1767225600.0", "\u0661\u0667"])
 def test_a_malformed_time_is_refused(one: SlackConnector, stamp: str) -> None:
     with pytest.raises(SignatureError):
         one.verify(delivery(b"{}", stamp=stamp))
