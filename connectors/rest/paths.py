@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from jsonpath_ng import Child, Fields, Index, JSONPath, Root, Slice, Wildcard
+from jsonpath_ng import Child, Fields, Index, Root, Slice, This, Wildcard
 from jsonpath_ng.exceptions import JSONPathError
 from jsonpath_ng.ext.filter import Expression, Filter
 from jsonpath_ng.ext.parser import parse
@@ -121,9 +121,7 @@ def _only_plain(tree: Any, text: str) -> None:
             if node.op in ("=~",):
                 raise ValueError(f"'{text}' matches a regular expression, which is not offered")
             todo.append(node.target)
-        elif not isinstance(node, Root | Fields | Index | Slice | Wildcard) and (
-            isinstance(node, JSONPath) or node is not None
-        ):
+        elif not isinstance(node, Root | This | Fields | Index | Slice | Wildcard):
             raise ValueError(
                 f"'{text}' uses '{type(node).__name__}', which is not offered: name the members "
                 "on the way, with [*] and [?(@.name == 'value')] where needed"

@@ -96,7 +96,8 @@ class Shape:
     def key(self, row: Row) -> str | None:
         """Our idempotency key, where the row carries one."""
         key = self.words.key
-        return _text(compile_path(key.field).get(row)) if key and key.field else None
+        found = compile_path(key.field).get(row) if key and key.field else None
+        return _text(found[0] if isinstance(found, list) and len(found) == 1 else found)
 
     def _address(self, row: Row) -> dict[str, Json]:
         found = {name: compile_path(path).get(row) for name, path in self.words.address.items()}

@@ -56,8 +56,9 @@ class Writer:
         scope = _scope(change)
         fields = dict(change.fields)
         key = self._words.key
-        if key is not None and key.field:
-            fields = _with(fields, compile_path(key.field).chain or (), change.key)
+        chain = compile_path(key.field).chain if key is not None and key.field else None
+        if chain:  # what is found by a filter, `fields` of the description puts in
+            fields = _with(fields, chain, change.key)
         response = self._send(how, change, scope, fields)
         record, id = self._told(how, response, change)
         if record is not None and not how.read_back:
@@ -120,7 +121,7 @@ class Writer:
         headers: Mapping[str, str] | None = None,
     ) -> HttpResponse:
         known = {**self._api.scope, **scope}
-        body: dict[str, Any] = {**filled(how.fields, known), **fields}
+        body: dict[str, Any] = _joined(filled(how.fields, known), fields)
         wrapped = {how.wrap: body} if how.wrap else body
         nothing = change.op == "delete" and not body
         return self._api.send(
@@ -174,6 +175,15 @@ def _scope(change: Change) -> Scope:
         "key": change.key,
         "record": change.base or {},
     }
+
+
+def _joined(constant: Mapping[str, Json], fields: Mapping[str, Json]) -> dict[str, Json]:
+    """The fields over the constant ones; lists (of custom fields) are put together."""
+    joined = {**constant, **fields}
+    for name, value in constant.items():
+        if isinstance(value, list) and isinstance(fields.get(name), list):
+            joined[name] = [*fields[name], *value]
+    return joined
 
 
 def _plain(text: str) -> str:
