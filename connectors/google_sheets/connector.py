@@ -84,7 +84,7 @@ class GoogleSheetsConnector(Connector, Source, Sink, Receiver, Subscriber):
         self._channels = Channels(
             self._client.drive, settings.spreadsheet, list(settings.webhook.secret)
         )
-        self._known: Mapping[str, str] = {}
+        self._known: Mapping[str, str] | None = None
         self._pushing = threading.Lock()
 
     def check(self) -> None:
@@ -160,7 +160,7 @@ class GoogleSheetsConnector(Connector, Source, Sink, Receiver, Subscriber):
     def fetch(self, object: str, ids: Sequence[str]) -> Sequence[Record]:
         """These rows as they are now."""
         self.spec(object)
-        rows = Table(self._client.read(), self._known).rows
+        rows = Table(self._client.read(), self._known or {}).rows
         return [
             rows[id].record() if id in rows else Record(ROW, id, {}, deleted=True) for id in ids
         ]
@@ -168,7 +168,7 @@ class GoogleSheetsConnector(Connector, Source, Sink, Receiver, Subscriber):
     def find(self, object: str, changes: Sequence[Change]) -> Sequence[Record | None]:
         """The rows these creates would have made."""
         self.spec(object)
-        rows = Table(self._client.read(), self._known).rows
+        rows = Table(self._client.read(), self._known or {}).rows
         keys = [key_for(change, self.settings.key) for change in changes]
         return [rows[key].record() if key in rows else None for key in keys]
 

@@ -52,10 +52,12 @@ class Plan:
 
 
 class Planner:
-    """Plans one batch. `known` is what the last pull remembered, as far as it is at hand."""
+    """Plans one batch. `known` is what the last pull of this process remembered, None before it:
+    copies cannot be told from originals then, nor rows that lost their key from new ones.
+    """
 
     def __init__(
-        self, client: SheetsClient, changes: Sequence[Change], known: Mapping[str, str]
+        self, client: SheetsClient, changes: Sequence[Change], known: Mapping[str, str] | None
     ) -> None:
         self._client = client
         self._changes = changes
@@ -64,7 +66,7 @@ class Planner:
 
     def plan(self, sheets: Sequence[Sheet]) -> Plan:
         """The plan over these sheets."""
-        table = Table(sheets, self._known)
+        table = Table(sheets, self._known or {})
         plan = Plan(table)
         for at, change in enumerate(self._changes):
             key = key_for(change, self._header)
@@ -75,7 +77,7 @@ class Planner:
                 refused = self._unfit(change, error)
             if refused is not None:
                 plan.results[at] = refused
-        if self._client.settings.assigns and self._known:
+        if self._client.settings.assigns and self._known is not None:
             housekeeping(plan)
         return plan
 
@@ -201,15 +203,16 @@ class Planner:
 
 def housekeeping(plan: Plan) -> None:
     """Add keys for new rows, back for rows whose key was cleared, and others for copies."""
-    given_back = {row.number: key for key, row in plan.table.cleared.items()}
+    given_back = {id(row): key for key, row in plan.table.cleared.items()}
     for row in [*plan.table.keyless, *plan.table.copies]:
         column = row.sheet.headers[row.sheet.layout.key]
-        key = given_back.get(row.number, "") if not row.key else ""
-        if key and plan.table.cleared[key] is not row:
-            key = ""
-        if key in plan.puts:
-            continue
-        key = key or uuid.uuid4().hex[:20]
+        key = given_back.get(id(row)) or uuid.uuid4().hex[:20]
+        if key in plan.puts or any(
+            put.row == row.number and put.sheet is row.sheet
+            for puts in plan.puts.values()
+            for put in puts
+        ):
+            continue  # a change of this very row brings its key along
         plan.puts[key] = [Put(row.sheet, row.number, column, key, key)]
 
 

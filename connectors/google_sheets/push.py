@@ -35,14 +35,14 @@ ATTEMPTS = 3
 
 
 class Push:
-    """One batch on its way. `known` is what the last pull remembered, as far as it is at hand."""
+    """One batch on its way. `known` is what the last pull of this process remembered."""
 
     def __init__(
-        self, client: SheetsClient, changes: Sequence[Change], known: Mapping[str, str]
+        self, client: SheetsClient, changes: Sequence[Change], known: Mapping[str, str] | None
     ) -> None:
         self._client = client
         self._changes = changes
-        self._known = known
+        self._known = known or {}
         self._header = client.layout.key
         self._planner = Planner(client, changes, known)
         self._wrote = False

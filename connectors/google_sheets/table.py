@@ -42,8 +42,11 @@ class Row:
 
     @property
     def digest(self) -> str:
-        """Changes when any value of the row does, or its sheet; the key aside."""
-        rest = {name: part for name, part in self.data.items() if name != self.sheet.layout.key}
+        """Changes when any value of the row does, or its sheet. The key is left aside, and so is
+        what is empty: a new column changes no row until something stands in it.
+        """
+        key = self.sheet.layout.key
+        rest = {name: one for name, one in self.data.items() if name != key and one is not None}
         return digest([self.sheet.title, rest])[:12]
 
     @property

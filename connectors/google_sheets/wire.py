@@ -119,6 +119,8 @@ class Explained:
                 "The file is not a Google spreadsheet (an Excel file in Drive, perhaps): open it "
                 "and save it as Google Sheets, then write the new address under spreadsheet."
             )
+        if "exceeds grid limits" in message:
+            return ConfigError("A sheet ends with its headers: add an empty row below them.")
         if "protected" in message:
             return _protected()
         return None

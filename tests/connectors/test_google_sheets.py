@@ -162,7 +162,7 @@ def test_columns_may_be_inserted_and_sorted_without_a_change(
 def test_a_renamed_header_stops_the_pull_and_says_what_to_do(
     sandbox: GoogleSheetsSandbox, sheets: GoogleSheetsConnector
 ) -> None:
-    sandbox.add("a", Title="Call")
+    sandbox.add("a", Title="Call", Status="Open")
     _, cursor = pull(sheets, fields={"Title", "Status"})
     sandbox.rename_header("Status", "State")
     with pytest.raises(ConfigError, match=r"no column 'Status' any more. New since then: 'State'"):
@@ -577,6 +577,82 @@ def test_batches_of_one_process_wait_for_each_other(
     for thread in threads:
         thread.join()
     assert len(sandbox.rows()) == 1
+
+
+def test_a_new_column_changes_no_row_until_something_stands_in_it(
+    sandbox: GoogleSheetsSandbox, sheets: GoogleSheetsConnector
+) -> None:
+    for key in "ab":
+        sandbox.add(key, Title="Call")
+    _, cursor = pull(sheets)
+    sandbox.insert_column("Status", "Phone")
+    records, cursor = pull(sheets, cursor)
+    assert records == []
+    sandbox.edit("b", Phone="+41 44")
+    assert ids(pull(sheets, cursor)[0]) == ["b"]
+
+
+def test_the_first_write_to_a_sheet_without_any_key_names_its_rows(
+    sandbox: GoogleSheetsSandbox, sheets: GoogleSheetsConnector
+) -> None:
+    sandbox.add(Title="Typed by a person")
+    other = connect(sandbox)
+    # a process that has not pulled cannot tell new rows from those that lost their key
+    other.push([create("x", Title="First")])
+    assert [row[KEY] for row in sandbox.rows()] == ["", "x"]
+    other.close()
+    pull(sheets)
+    sheets.push([create("y", Title="Second")])
+    assert all(row[KEY] for row in sandbox.rows())
+
+
+def test_an_update_of_a_row_that_lost_its_key_finds_it_by_what_it_says(
+    sandbox: GoogleSheetsSandbox, sheets: GoogleSheetsConnector
+) -> None:
+    sandbox.add("a", Title="Call")
+    sandbox.add("b", Title="Write")
+    base = pull(sheets)[0][0].data
+    sandbox.clear_key("a")
+    fresh = connect(sandbox)
+    for connector in (fresh, sheets):
+        (result,) = connector.push([update("a", base, Status="Done")])
+        assert result.outcome is Outcome.OK
+    assert [(row[KEY], row["Status"]) for row in sandbox.rows()] == [("a", "Done"), ("b", "")]
+    fresh.close()
+
+
+def test_a_lost_answer_is_repeated_without_a_second_row(
+    sandbox: GoogleSheetsSandbox, sheets: GoogleSheetsConnector
+) -> None:
+    sandbox.add("a", Title="Call")
+    sheets.check()
+    sandbox.faults.on, sandbox.faults.cut_after_effect = "write", 2
+    changes = [update("a", Status="Done"), create("b", Title="New")]
+    assert {one.outcome for one in sheets.push(changes)} == {Outcome.RETRY}
+    assert [one.outcome for one in sheets.push(changes)] == [Outcome.OK, Outcome.OK]
+    assert [(row["Title"], row["Status"]) for row in sandbox.rows()] == [
+        ("Call", "Done"),
+        ("New", ""),
+    ]
+
+
+def test_a_quota_that_ends_between_two_writes_puts_off_the_rest(
+    sandbox: GoogleSheetsSandbox, sheets: GoogleSheetsConnector
+) -> None:
+    sandbox.add("a", Title="Call")
+    sheets.check()
+
+    real = sandbox.changed
+
+    def changed() -> None:
+        real()
+        sandbox.faults.on, sandbox.faults.status = "write", [429]
+        sandbox.faults.retry_after = "9"
+
+    sandbox.changed = changed  # type: ignore[method-assign]
+    results = sheets.push([update("a", Status="Done"), create("b", Title="New")])
+    assert [one.outcome for one in results] == [Outcome.RETRY, Outcome.RETRY]
+    assert {one.retry_after for one in results} == {9}
 
 
 # signing in, and what Google refuses
