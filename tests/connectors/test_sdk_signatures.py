@@ -597,6 +597,12 @@ def test_the_vectors_that_twilio_publishes() -> None:
     refused(check_twilio, delivery(signed, body, TWILIO_URL), secrets("12345"))
 
 
+def test_twilio_sorts_the_form_and_takes_a_repeated_value_once() -> None:
+    parts = TWILIO_FORM.split(b"&")
+    mixed = b"&".join([parts[3], *reversed(parts), parts[0]])
+    check_twilio(delivery(TWILIO, mixed, TWILIO_URL), secrets("12345"))
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "url"),
     [
