@@ -186,10 +186,17 @@ class Reader:
         stored = cursor.get("people")
         seen = dict(stored) if isinstance(stored, dict) else {}
 
+        size = self._settings.page_size
+        empty = 0
+
         def ask(next: Any) -> Listed:
-            params = {"startAt": next or 0, "maxResults": 200}
+            # Jira leaves people out of a page after it was cut: short ones are not the end, and it
+            # goes on where the next one begins
+            nonlocal empty
+            params = {"startAt": next or 0, "maxResults": size}
             body = rows({"all": self._client.get("/users/search", params)}, "all", "people")
-            return Listed(body, (next or 0) + len(body) if body else None)
+            empty = 0 if body else empty + 1
+            return Listed(body, (next or 0) + size if empty < 2 else None)
 
         for page in follow(ask, "Jira's list of people", counted=True):
             fresh = []

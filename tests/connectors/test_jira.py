@@ -557,6 +557,7 @@ def test_people_may_hide_their_mail_address(sandbox: JiraSandbox, jira: JiraConn
     assert known[DANA]["emailAddress"] == "dana@acme.test"
     assert "emailAddress" not in known[LEE]
     assert pull(jira, cursor, "user")[0] == []
+    assert "557058:automation" in known
     with sandbox.lock:
         sandbox.site.people[LEE]["displayName"] = "Lee Kim-Doe"
     assert [record.id for record in pull(jira, cursor, "user")[0]] == [LEE]
