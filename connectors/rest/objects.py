@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
-from zoneinfo import ZoneInfo
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from connectors.rest.templates import compile_template
+from connectors.rest.templates import checked, compile_template
 from connectors.rest.times import Format
-from connectors.rest.words import ConditionText, PathText, TargetText, TemplateText, Words
+from connectors.rest.words import ConditionText, PathText, TargetText, TemplateText, Words, ZoneText
 
 
 class Paging(Words):
@@ -88,7 +87,7 @@ class Since(Words):
     template: TemplateText = Field(
         "{since}", description='Text around the time, such as ">={since}".'
     )
-    zone: str = Field("UTC", description="Zone of datetime, minute and date: Europe/Zurich.")
+    zone: ZoneText = Field("UTC", description="Zone of datetime, minute and date: Europe/Zurich.")
     exclusive: bool = Field(
         False, description="The vendor gives only what is later than the time, not equal to it."
     )
@@ -104,15 +103,6 @@ class Since(Words):
         pattern=r"^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?$",
     )
 
-    @field_validator("zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ValueError, OSError):
-            raise ValueError("write a zone such as Europe/Zurich") from None
-        return value
-
     @field_validator("template")
     @classmethod
     def _has_since(cls, value: str) -> str:
@@ -125,24 +115,16 @@ class Request(Words):
     """One request of the description."""
 
     path: TargetText = Field(description="Path below base_url, such as /issues/{id}.")
-    query: dict[str, str | int | bool] = Field(
+    query: Annotated[dict[str, str | int | bool], AfterValidator(checked)] = Field(
         default_factory=dict, description="Parameters; texts may have gaps."
     )
-
-    @field_validator("query")
-    @classmethod
-    def _gaps(cls, query: dict[str, Any]) -> dict[str, Any]:
-        for text in query.values():
-            if isinstance(text, str):
-                compile_template(text)
-        return query
 
 
 class Listing(Request):
     """How the records are listed."""
 
     method: Literal["GET", "POST"] = Field("GET", description="POST for searches.")
-    body: dict[str, Any] | None = Field(
+    body: Annotated[dict[str, Any] | None, AfterValidator(checked)] = Field(
         None, description="JSON body of a search; texts may have gaps, {since} among them."
     )
     send: Literal["query", "body"] = Field(
@@ -194,7 +176,7 @@ class Writing(Request):
     wrap: str | None = Field(
         None, description="The member the fields go into: `issue` sends {issue: {…}}."
     )
-    fields: dict[str, Any] = Field(
+    fields: Annotated[dict[str, Any], AfterValidator(checked)] = Field(
         default_factory=dict, description="Fields that are always sent; texts may have gaps."
     )
     form: bool = Field(False, description="Send a form instead of JSON.")
@@ -273,7 +255,7 @@ class ObjectWords(Words):
     updated_at: PathText | None = Field(
         None, description="Where the time of the last change stands. Needed for `since`."
     )
-    zone: str = Field("UTC", description="Zone of times that do not name one.")
+    zone: ZoneText = Field("UTC", description="Zone of times that do not name one.")
     url: TemplateText | None = Field(
         None,
         description="Address for people, such as https://acme.example/t/{id}; {base_url} and "

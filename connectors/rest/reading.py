@@ -12,7 +12,7 @@ from connectors.rest.lists import Found, Lists
 from connectors.rest.objects import Listing, ObjectWords
 from connectors.rest.shapes import Row, Shape
 from connectors.rest.templates import Scope, filled
-from connectors.rest.times import stamp, unstamp
+from connectors.rest.times import floor, stamp, unstamp
 from connectors.sdk import (
     Change,
     ConnectorError,
@@ -71,10 +71,10 @@ class Reading:
         elif words.since is None:
             yield from self._everything(lists, cursor)
         else:
-            overlap = timedelta(seconds=words.since.overlap)
+            overlap, format, zone = words.since.overlap, words.since.format, words.since.zone
 
             def back(since: str) -> str:
-                return stamp(unstamp(since) - overlap)
+                return stamp(floor(unstamp(since) - timedelta(seconds=overlap), format, zone))
 
             mark = _mark(cursor)
             if not words.sorted:

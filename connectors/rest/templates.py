@@ -108,16 +108,32 @@ def filled(value: Json, scope: Scope) -> Json:
     if isinstance(value, str):
         return compile_template(value).value(scope)
     if isinstance(value, dict):
-        return {
-            name: filled(item, scope) for name, item in value.items() if not _waits(item, scope)
-        }
+        found = {}
+        for name, item in value.items():
+            if isinstance(item, str) and _waits(item, scope):
+                continue
+            part = filled(item, scope)
+            if part != {} or item == {}:  # a mapping that has lost all its members goes too
+                found[name] = part
+        return found
     if isinstance(value, list):
         return [filled(item, scope) for item in value if not _waits(item, scope)]
     return value
 
 
+def checked(value: Json) -> Json:
+    """The same value. Raises ValueError for a gap in it that nothing fills."""
+    if isinstance(value, str):
+        compile_template(value)
+    for part in value.values() if isinstance(value, dict) else ():
+        checked(part)
+    for part in value if isinstance(value, list) else ():
+        checked(part)
+    return value
+
+
 def _waits(item: Json, scope: Scope) -> bool:
-    """Whether it needs a {since} that there is not yet."""
+    """Whether it needs a {since} that there is not yet; in a list, whole conditions do."""
     if isinstance(item, str):
         return "since" in compile_template(item).names and "since" not in scope
     if isinstance(item, dict):

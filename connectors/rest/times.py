@@ -72,6 +72,17 @@ def _from_iso(match: re.Match[str], zone: str) -> datetime:
     return plain.replace(tzinfo=UTC) - offset
 
 
+def floor(moment: datetime, format: Format, zone: str = "UTC") -> datetime:
+    """The earliest moment that is written the same: what is asked from there comes again."""
+    if format == "date":
+        local = moment.astimezone(zone_of(zone))
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        return midnight.astimezone(UTC)
+    if format in ("iso_ms", "epoch_ms"):
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return moment.replace(second=0 if format == "minute" else moment.second, microsecond=0)
+
+
 def stamp(moment: datetime) -> str:
     """Text that sorts as the moments do, to the microsecond."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -4,12 +4,13 @@ where they are read.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from connectors.rest.paths import compile_condition, compile_path
-from connectors.rest.templates import compile_template, filled
+from connectors.rest.templates import compile_template
 
 
 def _path(text: str) -> str:
@@ -33,19 +34,12 @@ def _target(text: str) -> str:
     return _template(text)
 
 
-def _values(value: Any) -> Any:
-    filled(value, _Anything())
-    return value
-
-
-class _Anything(dict[str, Any]):
-    """A scope in which every gap has something, to check templates without values."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def __getitem__(self, name: str) -> Any:
-        return "x" if name in ("id", "key", "since", "ids", "base_url") else _Anything()
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("write a zone such as Europe/Zurich") from None
+    return name
 
 
 PathText = Annotated[str, AfterValidator(_path)]
@@ -56,6 +50,10 @@ TemplateText = Annotated[str, AfterValidator(_template)]
 """Text with gaps such as {id}."""
 TargetText = Annotated[str, AfterValidator(_target)]
 """A path below base_url, with gaps."""
+
+
+ZoneText = Annotated[str, AfterValidator(_zone)]
+"""A time zone: Europe/Zurich."""
 
 
 class Words(BaseModel):
