@@ -69,7 +69,8 @@ class Faults:
 class Faulty:
     """An ASGI application in front of a sandbox's own that does wrong what `faults` asks for.
 
-    `kind` tells what a request is, `wording` how this vendor words a refusal (headers and body).
+    `kind` tells what a request is, `wording` how this vendor words a refusal (headers and body),
+    `goes_on` whether an answer has further pages.
     """
 
     def __init__(
@@ -79,8 +80,10 @@ class Faulty:
         kind: Callable[[str, str], Kind],
         wording: Callable[[int], tuple[dict[str, str], bytes]],
         seed: int,
+        goes_on: Callable[[Any], bool] = lambda answer: True,
     ) -> None:
         self._app = app
+        self._goes_on = goes_on
         self._faults = faults
         self._kind = kind
         self._wording = wording
@@ -166,7 +169,7 @@ class Faulty:
                 await send({"type": "http.response.body", "body": body, "more_body": True})
                 _hang_up(send)
                 return
-        elif hollow := _hollow(body):
+        elif hollow := _hollow(body, self._goes_on):
             faults.hollow -= 1
             body = hollow
         kept = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
@@ -220,15 +223,15 @@ def _spoil(how: str, body: bytes) -> tuple[bytes, bool]:
     return b'"surprise"', False
 
 
-def _hollow(body: bytes) -> bytes | None:
-    """The same list without its records; None for what is no list with records."""
+def _hollow(body: bytes, goes_on: Callable[[Any], bool]) -> bytes | None:
+    """The same list without its records; None for what is no list with records and more pages."""
     try:
         value = json.loads(body)
     except ValueError:
         return None
     if isinstance(value, list):
-        return b"[]" if value else None
-    if not isinstance(value, dict):
+        return b"[]" if value and goes_on(value) else None
+    if not isinstance(value, dict) or not goes_on(value):
         return None
     lists = [name for name, part in value.items() if isinstance(part, list) and part]
     return json.dumps({**value, **{name: [] for name in lists}}).encode() if lists else None

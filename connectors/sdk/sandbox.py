@@ -204,11 +204,19 @@ class HttpSandbox(Sandbox):
         """How this vendor words a refusal: headers and body."""
         return {"content-type": "application/json"}, b'{"message":"refused on purpose"}'
 
+    def goes_on(self, answer: Json) -> bool:
+        """Whether a list has further pages. Override where the body tells, so that the fault
+        `hollow` leaves lists alone that end where they begin.
+        """
+        return True
+
     def start(self, port: int = 0) -> None:
         """Listen on 127.0.0.1; port 0 picks a free one. Returns once requests are answered."""
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
-        faulty = Faulty(self.app(), lambda: self.faults, self.kind, self.wording, self.luck)
+        faulty = Faulty(
+            self.app(), lambda: self.faults, self.kind, self.wording, self.luck, self.goes_on
+        )
         # connections are cut on purpose, which uvicorn would call an error
         config = uvicorn.Config(faulty, log_level="critical", lifespan="off", access_log=False)
         self._server = _Server(config)
