@@ -163,10 +163,7 @@ class SlackConnector(Connector, Source, Sink, Receiver):
         """
         if object != MESSAGE:
             raise UnsupportedError(f"Slack: a {object} is never created here.")
-        places: list[tuple[str, str | None] | None] = []
-        for change in changes:
-            places.append(self._place(change))
-        return self._reader.find(places, changes)
+        return self._reader.find([self._place(change) for change in changes], changes)
 
     def _place(self, change: Change) -> tuple[str, str | None] | None:
         """Channel and thread of a create; None where nothing can have been written."""

@@ -117,7 +117,8 @@ class Reader:
         if begun in channels:  # where Slack's limit ended the last pull
             channels = channels[channels.index(begun) :] + channels[: channels.index(begun)]
         known = cursor.get("channels")
-        position = {one: known[one] for one in channels if one in known} if known else {}
+        # those that are not listed now are kept too: a list may be short for once
+        position = dict(known) if isinstance(known, dict) else {}
         refused: list[str] = []
         window = min(WINDOW, max(SMALLEST, REMEMBERED // max(1, len(channels))))
         for channel in channels:

@@ -130,6 +130,9 @@ class SlackSandbox(HttpSandbox):
         body = {"ok": False, "error": codes.get(status, "internal_error")}
         return {"content-type": "application/json; charset=utf-8"}, json.dumps(body).encode()
 
+    def goes_on(self, answer: Any) -> bool:
+        return bool(answer.get("response_metadata"))
+
     def drill(self) -> Drill:
         return SlackDrill(self)
 
