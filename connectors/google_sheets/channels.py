@@ -41,15 +41,25 @@ HEADERS = (
 LIFETIME = timedelta(days=1)
 """The longest life of a channel on a file; Drive cuts down what is longer."""
 SEPARATOR = "|"
+HIDDEN = "***"
+"""What stands in an id for the token at the end of an address: ids are stored and shown."""
 
 
 class Channels:
     """The channels of one spreadsheet. `given` are the tokens that the configuration knows."""
 
-    def __init__(self, drive: HttpClient, spreadsheet: str, given: list[SecretStr]) -> None:
+    def __init__(
+        self,
+        drive: HttpClient,
+        spreadsheet: str,
+        given: list[SecretStr],
+        suffix: SecretStr | None = None,
+    ) -> None:
+        """`suffix` is the secret that our address ends with, if it does."""
         self._drive = drive
         self._file = spreadsheet
         self._given = [one for one in given if one.get_secret_value()]
+        self._suffix = suffix.get_secret_value() if suffix else ""
 
     def open(self, url: str) -> Subscription:
         """A channel to `url`. The id is made of the address, so that a second call meets the first:
@@ -70,6 +80,8 @@ class Channels:
     def replace(self, old: Subscription) -> Subscription:
         """A new channel in place of one that cannot be prolonged; both speak for a moment."""
         _, _, url = _parts(old.id)
+        if url.endswith(HIDDEN):
+            url = url.removesuffix(HIDDEN) + self._suffix
         made = self._watch(str(uuid.uuid4()), url, self._token(old.secret))
         self.close(old)
         return made
@@ -103,7 +115,9 @@ class Channels:
         short = told.isascii() and told.isdigit() and len(told) < 16
         ends = datetime.fromtimestamp(int(told) / 1000, UTC) if short else until
         secret = None if self._given else token
-        return Subscription(SEPARATOR.join((channel, answer["resourceId"], url)), ends, secret)
+        hidden = bool(self._suffix) and url.endswith(self._suffix)
+        shown = url.removesuffix(self._suffix) + HIDDEN if hidden else url
+        return Subscription(SEPARATOR.join((channel, answer["resourceId"], shown)), ends, secret)
 
     def _stop(self, channel: str, resource: str) -> None:
         try:

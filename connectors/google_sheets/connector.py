@@ -81,8 +81,9 @@ class GoogleSheetsConnector(Connector, Source, Sink, Receiver, Subscriber):
     def setup(self) -> None:
         settings = self.settings
         self._client = SheetsClient(self, settings)
+        webhook = settings.webhook
         self._channels = Channels(
-            self._client.drive, settings.spreadsheet, list(settings.webhook.secret)
+            self._client.drive, settings.spreadsheet, list(webhook.secret), webhook.token
         )
         self._known: Mapping[str, str] | None = None
         self._pushing = threading.Lock()

@@ -187,6 +187,20 @@ def test_a_channel_is_replaced_before_it_ends_and_keeps_its_token(
     alone.close()
 
 
+def test_a_secret_at_the_end_of_our_address_is_not_in_the_id(sandbox: GoogleSheetsSandbox) -> None:
+    secret = "token-of-the-address-not-a-secret"
+    sheets = connect(sandbox, webhook={"token": secret})
+    made = sheets.subscribe(f"{URL}/{secret}")
+    assert secret not in made.id
+    renewed = sheets.renew(made)
+    assert secret not in renewed.id
+    (channel,) = sandbox.channels.values()
+    assert channel.address == f"{URL}/{secret}"
+    sheets.unsubscribe(renewed)
+    assert sandbox.channels == {}
+    sheets.close()
+
+
 def test_an_address_that_drive_cannot_call_is_named(
     sandbox: GoogleSheetsSandbox, sheets: GoogleSheetsConnector
 ) -> None:
