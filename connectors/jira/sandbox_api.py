@@ -233,7 +233,17 @@ class JiraApi:
         _, project = self._project(request, body)
         names = {step.to for step in WORKFLOWS[project["key"]]} | {"To Do"}
         rows = [self.site.status(name) for name in STATUSES if name in names]
-        return 200, [{"id": id, "name": name, "statuses": rows} for name, id in TYPES.items()]
+        place = f"{self.sandbox.url}{API}/issuetype"
+        return 200, [
+            {
+                "self": f"{place}/{id}",
+                "id": id,
+                "name": name,
+                "subtask": False,
+                "statuses": rows,
+            }
+            for name, id in TYPES.items()
+        ]
 
     # ------------------------------------------------------------------------------------- writing
 

@@ -71,7 +71,7 @@ class Hooks:
     def told(self, event: str, issue: Issue, comment: Row | None, by: str, more: Row) -> None:
         """Something happened: sign and send it to whoever listens."""
         now = self.sandbox.clock()
-        payload: Row = {"timestamp": int(now.timestamp() * 1000), "webhookEvent": event}
+        payload: Row = {"timestamp": _milliseconds(now), "webhookEvent": event}
         if comment is None:
             payload |= {"user": self.sandbox.site.person(by), "issue": _old(issue.row), **more}
             payload["issue_event_type_name"] = event.partition(":")[2]
@@ -186,10 +186,10 @@ class Hooks:
         for id in body["webhookIds"]:
             if id in self.dynamic:
                 self.dynamic[id].expires = expires
-        return 200, {"expirationDate": self.sandbox.site.stamp(expires)}
+        return 200, {"expirationDate": _milliseconds(expires)}
 
-    def _stamp(self, hook: Hook) -> str | None:
-        return self.sandbox.site.stamp(hook.expires) if hook.expires else None
+    def _stamp(self, hook: Hook) -> int | None:
+        return _milliseconds(hook.expires) if hook.expires else None
 
     # ------------------------------------------------------------------ an administrator's webhooks
 
@@ -254,6 +254,10 @@ def _old(row: Row) -> Row:
     """An issue as webhooks show it: texts are not documents there."""
     fields = {**row["fields"], "description": to_markdown(row["fields"]["description"])}
     return {"id": row["id"], "key": row["key"], "fields": fields}
+
+
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
 
 
 def utc_now() -> datetime:
