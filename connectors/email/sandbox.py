@@ -7,7 +7,6 @@ password. Accepting a mail files the sender's copy in Sent and delivers it in on
 from __future__ import annotations
 
 import asyncio
-import base64
 import email.policy
 import email.utils
 import logging
@@ -16,23 +15,24 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.parser import BytesParser
 from typing import Any, ClassVar, TypeVar
 
-from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+from aiosmtpd.smtp import SMTP
 from pymap.backend.dict.mailbox import MailboxData
 from pymap.parsing.message import AppendMessage
 from pymap.parsing.specials import FetchRequirement
 from pymap.parsing.specials.flag import Seen
 
 from connectors.email.sandbox_imap import PASSWORD, Accounts, Mailboxes
-from connectors.email.sandbox_mail import MORNING, report
+from connectors.email.sandbox_mail import MORNING
 from connectors.email.sandbox_oauth import CLIENT, CLIENT_SECRET, FIRST_REFRESH, TokenServer
-from connectors.sdk.faults import DRIP, Faults
-from connectors.sdk.sandbox import Drill, Effect, Inapplicable, Sandbox
+from connectors.email.sandbox_smtp import Submissions
+from connectors.sdk.faults import Faults
+from connectors.sdk.sandbox import Drill, Inapplicable, Sandbox
 
 T = TypeVar("T")
 PASSWORD_ENV = "HUB_SANDBOX_MAIL_PASSWORD"
@@ -72,7 +72,7 @@ class EmailSandbox(Sandbox):
         self.faults = MailFaults()
         self.oauth = oauth
         self._tls = tls
-        self._tokens = TokenServer(self.address)
+        self.tokens = TokenServer(self.address)
         self.unreachable: set[str] = set()
         self.files_sent = True
         """Whether the server files sent mail itself, as `sent_by_server` says."""
@@ -81,18 +81,18 @@ class EmailSandbox(Sandbox):
     # running
 
     def start(self, port: int = 0) -> None:
-        """Listen on 127.0.0.1: submission on `port`, IMAP on the next one, tokens
-        on the one after (0: free ones)."""
+        """Listen on 127.0.0.1: submission on `port`, IMAP on the next one, with
+        `oauth` tokens on the one after (0: free ones)."""
         # aiosmtpd warns about its own use of its own property at every login
         logging.getLogger("mail.log").setLevel(logging.ERROR)
         # and pymap tells its log every password
         logging.getLogger("pymap").setLevel(logging.INFO)
         smtp = _listen(port)
         imap = _listen(port + 1 if port else 0)
-        tokens = _listen(port + 2 if port else 0)
+        tokens = _listen(port + 2 if port else 0) if self.oauth else None
         self.smtp_port: int = smtp.getsockname()[1]
         self.imap_port: int = imap.getsockname()[1]
-        self.token_port: int = tokens.getsockname()[1]
+        self.token_port: int = tokens.getsockname()[1] if tokens else 0
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(lambda loop, context: None)  # a client that hung up
         ready = threading.Event()
@@ -115,17 +115,19 @@ class EmailSandbox(Sandbox):
         self,
         smtp: socket.socket,
         imap: socket.socket,
-        tokens: socket.socket,
+        tokens: socket.socket | None,
         ready: threading.Event,
     ) -> None:
         self._stopping = asyncio.Event()
         self._config = Accounts.made()
-        self._config.tokens = self._tokens.owner if self.oauth else None
+        self._config.tokens = self.tokens.owner if self.oauth else None
+
+        hooks = Submissions(self)
 
         def submission() -> SMTP:
             self.faults.requests.append("SMTP connection")
             return SMTP(
-                self,
+                hooks,
                 hostname="mail.hub.test",
                 ident="sandbox",
                 enable_SMTPUTF8=True,
@@ -133,7 +135,7 @@ class EmailSandbox(Sandbox):
                 auth_require_tls=self._tls is not None,
                 require_starttls=self._tls is not None,
                 tls_context=self._tls,
-                authenticator=self._authenticate,
+                authenticator=hooks.authenticate,
                 auth_exclude_mechanism=["PLAIN", "LOGIN"] if self.oauth else ["XOAUTH2"],
                 loop=self._loop,
             )
@@ -146,8 +148,9 @@ class EmailSandbox(Sandbox):
                 limit=SIZE_LIMIT,
                 ssl=self._tls,
             ),
-            await asyncio.start_server(self._tokens, sock=tokens),
         ]
+        if tokens:
+            servers.append(await asyncio.start_server(self.tokens, sock=tokens))
         ready.set()
         await self._stopping.wait()
         for server in servers:
@@ -215,110 +218,17 @@ class EmailSandbox(Sandbox):
 
     def expire_token(self) -> None:
         """Every access token ends; the refresh token is good."""
-        self._tokens.expire()
+        self.tokens.expire()
 
     @property
     def tokens_granted(self) -> int:
         """How often somebody fetched a token."""
-        return self._tokens.granted
+        return self.tokens.granted
 
     # ------------------------------------------------------------------------------------------
-    # submission (the names of the hooks are aiosmtpd's)
+    # the mailboxes
 
-    def _authenticate(
-        self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any
-    ) -> AuthResult:
-        if not isinstance(data, LoginPassword) or data.password != PASSWORD.encode():
-            return AuthResult(success=False, handled=False)
-        session.account = data.login.decode().lower()
-        return AuthResult(success=True)
-
-    async def auth_XOAUTH2(self, server: Any, args: list[str]) -> AuthResult:
-        """https://developers.google.com/gmail/imap/xoauth2-protocol"""
-        try:
-            said = base64.b64decode(args[1]).decode()
-            user, bearer = said.removesuffix("\x01\x01").split("\x01")
-            address = user.removeprefix("user=").lower()
-            token = bearer.removeprefix("auth=Bearer ")
-        except (IndexError, ValueError):
-            return AuthResult(success=False, handled=False)
-        if self._tokens.owner(token) != address:
-            # the reason comes as a question, and an empty answer is awaited
-            await server.challenge_auth('{"status":"401","schemes":"bearer"}')
-            return AuthResult(success=False, handled=False)
-        server.session.account = address
-        return AuthResult(success=True)
-
-    async def handle_MAIL(
-        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
-    ) -> str:
-        if not session.authenticated:
-            return "530 5.7.0 Authentication required"
-        if (address or "").lower() != session.account:
-            return "553 5.7.1 You may not send as somebody else"
-        if self.faults.read_only:
-            self.faults.forbidden.append(f"MAIL FROM:<{address}>")
-            return "550 5.7.1 Refused on purpose"
-        envelope.mail_from = address
-        envelope.mail_options.extend(options)
-        return "250 2.1.0 OK"
-
-    async def handle_RCPT(
-        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
-    ) -> str:
-        if self._meant(session) and self.faults.status:
-            code = self.faults.status.pop(0)
-            return f"{code} {'4.2.0 Try again later' if code < 500 else '5.1.1 User unknown'}"
-        if "@" not in address:
-            return "553 5.1.3 No such address"
-        envelope.rcpt_tos.append(address)
-        return "250 2.1.5 OK"
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        meant = self._meant(session)
-        if meant and self.faults.cut_before_effect:
-            self.faults.cut_before_effect -= 1
-            server.transport.abort()
-            return "421 4.3.0 Going away"
-        # a client that hangs up now must not leave a mail half delivered
-        await asyncio.shield(
-            self._accept(session.account, list(envelope.rcpt_tos), bytes(envelope.content))
-        )
-        if meant and self.faults.cut_after_effect:
-            self.faults.cut_after_effect -= 1
-            server.transport.abort()
-        elif meant and self.faults.slow:
-            self.faults.slow -= 1
-            while not server.transport.is_closing():
-                server.transport.write(b"2")
-                await asyncio.sleep(DRIP)
-        elif meant and self.faults.body:
-            self.faults.body.pop(0)
-            server.transport.write(b"<!doctype html>\r\n")
-            server.transport.close()
-        return "250 2.0.0 Queued"
-
-    def _meant(self, session: Any) -> bool:
-        return session.account == self.address and self.faults.on != "read"
-
-    async def _accept(self, account: str, recipients: Sequence[str], raw: bytes) -> None:
-        message = BytesParser(policy=email.policy.compat32).parsebytes(raw)
-        message_id = str(message["Message-ID"] or "")
-        if account == self.address:
-            to = tuple(recipients)
-            fields = {"to": to, "subject": str(message["Subject"] or "")}
-            with self.lock:
-                self.ledger.append(Effect("create", "message", message_id, fields, message_id))
-        if self.files_sent:
-            await self._append(account, "Sent", raw, seen=True)
-        for recipient in recipients:
-            if recipient.lower() in self.unreachable:
-                await self._append(account, "INBOX", report(account, recipient, raw))
-            else:
-                trace = f"Return-Path: <{account}>\r\nDelivered-To: {recipient}\r\n".encode()
-                await self._append(recipient, "INBOX", trace + raw)
-
-    async def _append(
+    async def append(
         self,
         address: str,
         folder: str,
@@ -412,7 +322,7 @@ class EmailSandbox(Sandbox):
 
     def deliver(self, address: str, raw: bytes, *, at: datetime | None = None) -> None:
         """Put a mail into an inbox exactly as it is, as another server's delivery would."""
-        self._call(self._append(address, "INBOX", raw, at=at))
+        self._call(self.append(address, "INBOX", raw, at=at))
 
     def move_away_and_back(self, address: str, message_id: str) -> None:
         """A person drags a mail into another folder, and back: it has another UID now."""

@@ -335,9 +335,10 @@ def test_a_newsletter_is_no_answer_of_a_person(sandbox: EmailSandbox) -> None:
 
 
 class Counting:
-    """One mailbox with two mails, with CONDSTORE and without IDLE (RFC 7162)."""
+    """One mailbox with two mails, with CONDSTORE (RFC 7162) and, on demand, IDLE."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, idle: bool = False) -> None:
+        self.idle = idle
         self.modseq = {1: 10, 2: 12}
         self.flags = {1: "", 2: "\\Seen"}
         self.commands: list[str] = []
@@ -363,13 +364,18 @@ class Counting:
                 for line in wire:
                     tag, _, command = line.decode().strip().partition(" ")
                     self.commands.append(command)
+                    if command == "IDLE":
+                        # the news comes in one packet with the permission to wait for it
+                        wire.write(b"+ idling\r\n* 3 EXISTS\r\n")
+                        wire.flush()
+                        wire.readline()
                     for answer in (*self._answer(command), f"{tag} OK done"):
                         wire.write(answer.encode() + b"\r\n")
                     wire.flush()
 
     def _answer(self, command: str) -> list[str]:
         if command == "CAPABILITY":
-            return ["* CAPABILITY IMAP4rev1 CONDSTORE"]
+            return ["* CAPABILITY IMAP4rev1 CONDSTORE" + (" IDLE" if self.idle else "")]
         if command.startswith("EXAMINE"):
             highest = max(self.modseq.values())
             return [
@@ -419,5 +425,19 @@ def test_a_changed_flag_is_seen_where_the_server_counts_changes(sandbox: EmailSa
         server.commands.clear()
         assert [page.records for page in connector.pull("message", cursor, ("text",))] == [[]]
         assert not any("MODSEQ" in command for command in server.commands)
+    finally:
+        server.close()
+
+
+def test_news_that_comes_with_the_answer_to_idle_is_not_slept_through(
+    sandbox: EmailSandbox,
+) -> None:
+    server = Counting(idle=True)
+    try:
+        connector = connect(sandbox, imap__port=server.port)
+        _, cursor = pull(connector)
+        began = time.monotonic()
+        assert connector.wait("message", cursor, 20)
+        assert time.monotonic() - began < 5
     finally:
         server.close()
