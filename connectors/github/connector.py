@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta
@@ -19,7 +18,8 @@ from connectors.github import app, events, hooks, marker
 from connectors.github.changes import changes
 from connectors.github.client import API, HEADERS, GithubClient, explain, one
 from connectors.github.config import GithubConfig
-from connectors.github.fields import COMMENT_FIELDS, ISSUE_FIELDS
+from connectors.github.fields import COMMENT_FIELDS, ISSUE_FIELDS, OBJECTS
+from connectors.github.places import Places
 from connectors.github.records import (
     Row,
     comment_record,
@@ -62,8 +62,6 @@ from connectors.sdk.records import Cursor
 
 OVERLAP = timedelta(minutes=5)
 """How far before a lost create `find` begins: clocks differ."""
-REMEMBERED = 20_000
-"""Issue numbers whose global ids are kept in memory, to name the parent of a comment."""
 
 
 class GithubConnector(Connector, Source, Sink, Receiver, Subscriber):
@@ -72,30 +70,7 @@ class GithubConnector(Connector, Source, Sink, Receiver, Subscriber):
     config: ClassVar[type[ConnectionConfig]] = GithubConfig
     sandbox: ClassVar[str] = "connectors.github.sandbox:GithubSandbox"
     tier: ClassVar[Tier] = Tier.GOLD
-    objects: ClassVar[Mapping[str, ObjectSpec]] = {
-        "issue": ObjectSpec(
-            title="Issue",
-            pull=True,
-            push=frozenset({"create", "update"}),
-            webhook=True,
-            find=True,
-            # lists are read from the database, not from the search index, and GitHub ends every
-            # request after 10 seconds: looked up later than that, absent means never created
-            conclusive=True,
-            deletes="reported",
-        ),
-        "comment": ObjectSpec(
-            title="Comment",
-            pull=True,
-            push=frozenset({"create", "update", "delete"}),
-            webhook=True,
-            find=True,
-            conclusive=True,
-            deletes="reported",
-            parent="issue",
-        ),
-    }
-
+    objects: ClassVar[Mapping[str, ObjectSpec]] = OBJECTS
     # 900 points a minute, of which a read takes one and a write five; 80 writes that make content
     # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
     rates: ClassVar[Mapping[str, str]] = {
@@ -118,9 +93,7 @@ class GithubConnector(Connector, Source, Sink, Receiver, Subscriber):
         self._client = GithubClient(
             self.http(base, auth=credentials, headers=HEADERS, explain=explain)
         )
-        self._ids: dict[tuple[str, int], str] = {}
-        self._places: dict[str, tuple[str, int]] = {}
-        self._lock = threading.Lock()
+        self._places = Places()
 
     # ------------------------------------------------------------------------------------------
     # reading
@@ -204,7 +177,7 @@ class GithubConnector(Connector, Source, Sink, Receiver, Subscriber):
         if object == "issue":
             records = [issue_record(row, repository) for row in found]
             for record in records:
-                self._remember(repository, record.address["number"], record.id)
+                self._places.remember(repository, record.address["number"], record.id)
             return records
         comments = []
         for row in found:
@@ -338,13 +311,13 @@ class GithubConnector(Connector, Source, Sink, Receiver, Subscriber):
         except NotFoundError:
             return Result(Outcome.OK, message="It was gone already.")
         number = issue_number(row)
-        parent = change.parent or self._known_id(repository, number)
+        parent = change.parent or self._places.id(repository, number)
         return Result(Outcome.OK, comment_record(row, repository, parent=parent, deleted=True))
 
     def _record(self, object: str, repository: str, row: Row, parent: str | None = None) -> Record:
         if object == "issue":
             record = issue_record(row, repository)
-            self._remember(repository, record.address["number"], record.id)
+            self._places.remember(repository, record.address["number"], record.id)
             return record
         parent = parent or self._issue_id(repository, issue_number(row))
         return comment_record(row, repository, parent=parent)
@@ -390,8 +363,7 @@ class GithubConnector(Connector, Source, Sink, Receiver, Subscriber):
             return f"/repos/{repository}/issues/comments/{of.id}"
         number = of.address.get("number")
         if number is None:
-            with self._lock:
-                repository, number = self._places.get(of.id or "", (repository, None))
+            repository, number = self._places.place(of.id) or (repository, None)
         if number is None:
             raise RejectedError("The issue's address lacks its number; pull the issue once more.")
         return f"/repos/{repository}/issues/{number}"
@@ -400,26 +372,13 @@ class GithubConnector(Connector, Source, Sink, Receiver, Subscriber):
         number = change.address.get("number")
         if number is not None:
             return self._repository(change.address), int(number)
-        with self._lock:
-            return self._places.get(change.parent or "")
-
-    def _known_id(self, repository: str, number: int) -> str | None:
-        with self._lock:
-            return self._ids.get((repository.casefold(), number))
+        return self._places.place(change.parent)
 
     def _issue_id(self, repository: str, number: int) -> str:
         """The record id of an issue, which comments name only by number. It never changes."""
-        known = self._known_id(repository, number)
+        known = self._places.id(repository, number)
         if known is None:
             row = one(self._client.get(f"/repos/{repository}/issues/{number}"))
             known = issue_record(row, repository).id
-            self._remember(repository, number, known)
+            self._places.remember(repository, number, known)
         return known
-
-    def _remember(self, repository: str, number: int, id: str) -> None:
-        with self._lock:
-            if len(self._ids) >= REMEMBERED:
-                self._ids.clear()
-                self._places.clear()
-            self._ids[(repository.casefold(), number)] = id
-            self._places[id] = (repository, number)

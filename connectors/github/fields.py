@@ -1,14 +1,39 @@
-"""The fields every GitHub issue and comment has; what differs per repository are only choices.
+"""What can be done with GitHub issues and comments, and the fields each of them has; only choices
+differ per repository.
 
 https://docs.github.com/en/rest/issues/issues
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from connectors.sdk import Field
+from connectors.sdk import Field, ObjectSpec
+
+OBJECTS: Mapping[str, ObjectSpec] = {
+    "issue": ObjectSpec(
+        title="Issue",
+        pull=True,
+        push=frozenset({"create", "update"}),
+        webhook=True,
+        find=True,
+        # lists are read from the database, not from the search index, and GitHub ends every
+        # request after 10 seconds: looked up later than that, absent means never created
+        conclusive=True,
+        deletes="reported",
+    ),
+    "comment": ObjectSpec(
+        title="Comment",
+        pull=True,
+        push=frozenset({"create", "update", "delete"}),
+        webhook=True,
+        find=True,
+        conclusive=True,
+        deletes="reported",
+        parent="issue",
+    ),
+}
 
 Kind = Literal["text", "number", "boolean", "date", "datetime", "choice", "list", "user", "object"]
 

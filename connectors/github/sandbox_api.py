@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from connectors.github import marker
 from connectors.github.sandbox_hooks import Hook
-from connectors.github.sandbox_page import issue_page
+from connectors.github.sandbox_page import issue_page, list_page
 from connectors.github.sandbox_state import Refused, Repository, Row
 from connectors.sdk.sandbox import Asgi, Effect
 
@@ -66,6 +66,7 @@ class GithubApi:
             ]
         page = "/{owner}/{repo}/{kind}/{number:int}"
         routes.append(Route(page, self._page, methods=["GET", "POST"]))
+        routes.append(Route("/", self._list, methods=["GET"]))
         starlette = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
 
         return starlette
@@ -297,6 +298,13 @@ class GithubApi:
         return rows[(number - 1) * size : number * size]
 
     # the page ---------------------------------------------------------------------------------
+
+    async def _list(self, _: Request) -> Response:
+        with self.sandbox.lock:
+            repositories = self.sandbox.state.repositories.values()
+            return HTMLResponse(
+                list_page([(one.name, list(one.issues.values())) for one in repositories])
+            )
 
     async def _page(self, request: Request) -> Response:
         body = await request.body()

@@ -52,6 +52,23 @@ def issue_page(repository: str, issue: Row, comments: Sequence[Row], people: Seq
 </form></body></html>"""
 
 
+def list_page(repositories: Sequence[tuple[str, Sequence[Row]]]) -> str:
+    """HTML with every issue of every repository, newest first."""
+    parts = []
+    for name, issues in repositories:
+        rows = "".join(
+            f'<li><a href="{escape(row["html_url"])}">{escape(row["title"])}</a> '
+            f'<span class="note">#{row["number"]} · {row["state"]}</span></li>'
+            for row in sorted(issues, key=lambda row: -row["number"])
+        )
+        parts.append(f"<h1>{escape(name)}</h1><ul>{rows}</ul>" if rows else f"<h1>{name}</h1>")
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Issues · GitHub sandbox</title><style>{_STYLE}</style></head>
+<body><p class="note">GitHub sandbox</p>{"".join(parts)}</body></html>"""
+
+
 def _card(row: Row, did: str) -> str:
     text = escape(marker.strip(row["body"]) or "No description provided.")
     who, when = escape(row["user"]["login"]), escape(row["created_at"])

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote, urlsplit
 
-from connectors.salesforce import bulk, messages
+from connectors.salesforce import bulk, keyset, messages
 from connectors.salesforce.client import SalesforceClient, UnknownField
 from connectors.salesforce.config import SalesforceConfig
 from connectors.salesforce.objects import SOBJECTS, SPECS, fields_of, gone, record, selection
@@ -49,16 +49,11 @@ from connectors.sdk import (
 )
 from connectors.sdk.auth import Grant
 from connectors.sdk.config import ConnectionConfig
-from connectors.sdk.paging import digest
-from connectors.sdk.records import Cursor
+from connectors.sdk.records import Cursor, Json
 
 T = TypeVar("T")
-OVERLAP = timedelta(minutes=5)
-"""A long transaction commits with the stamps of its beginning, so each pull looks back this far."""
 LONG_AGO = timedelta(hours=1)
 """No transaction is this long, and no clock this wrong."""
-SEEN_LIMIT = 1000
-"""How many records of the overlap a cursor remembers; what it forgets comes twice, harmlessly."""
 URL_BUDGET = 12_000
 """Bytes of SELECT list or id list in one GET; Salesforce cuts off at 16 KiB."""
 
@@ -91,11 +86,14 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
             explain=lambda response: self.client.explain(response),
         )
         self.client = SalesforceClient(self.connection, settings, http)
-        if settings.hub_key_field is None:
-            # without a place for our key this account can do less than the class declares
-            vars(self)["objects"] = {
-                object: replace(spec, find=False, keyed=False) for object, spec in SPECS.items()
-            }
+        # without a place for our key this account can do less than the class declares
+        vars(self)["objects"] = self.offers({"hub_key_field": settings.hub_key_field})
+
+    @classmethod
+    def offers(cls, settings: Mapping[str, Json]) -> Mapping[str, ObjectSpec]:
+        if settings.get("hub_key_field", "") is not None:
+            return cls.objects
+        return {name: replace(spec, find=False, keyed=False) for name, spec in SPECS.items()}
 
     def _sign_in(self) -> OAuth2:
         auth, host = self.settings.auth, urlsplit(self.settings.base_url).hostname or ""
@@ -166,12 +164,12 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
             where = f"SystemModstamp >= {low}"
             low = None
         else:
-            where = _after(stamp, id)
+            where = keyset.after(stamp, id)
         resumed = low if id is not None else None
         size = self.settings.page_size
         while True:
             records = self._page(object, name, fields, where)
-            states = {item.id: _state(item) for item in records}
+            states = {item.id: keyset.state(item) for item in records}
             fresh = [item for item in records if seen.get(item.id) != states[item.id]]
             seen |= states
             if records:
@@ -181,9 +179,9 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
                 stamp, id = place
             if stamp is None:
                 return
-            start = literal(moment(stamp) - OVERLAP)
+            start = keyset.back(stamp)
             low = min(resumed, start) if resumed else start
-            seen = _bounded(seen, low)
+            seen = keyset.bounded(seen, low)
             following: dict[str, Any] = {"stamp": stamp, "low": low, "seen": seen}
             if len(records) < size:
                 if fresh or following != cursor:
@@ -193,7 +191,7 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
                 if not resumed and datetime.now(UTC) - moment(stamp) > LONG_AGO:
                     del following["low"]
                 yield Page(fresh, {**following, "id": id})
-            where = _after(stamp, id)
+            where = keyset.after(stamp, id)
 
     def _is_large(self, name: str) -> bool:
         limit = self.settings.bulk_above
@@ -228,7 +226,7 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
             if following is not None:
                 yield Page(records, {"job": following.stored()})
                 continue
-            start = literal(moment(job.mark) - OVERLAP)
+            start = keyset.back(job.mark)
             yield Page(records, {"stamp": job.mark, "low": start, "seen": {}})
         bulk.forget(self.client, job)
 
@@ -370,18 +368,6 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
         return SOBJECTS[object]
 
 
-def _after(stamp: str | None, id: str | None) -> str:
-    """Everything behind one place of the order (SystemModstamp, Id)."""
-    if stamp is None or id is None:
-        return ""
-    return f"(SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > {quoted(id)}))"
-
-
-def _state(record: Record) -> str:
-    """A record's version, then what it holds in short."""
-    return f"{record.version} {digest(record.data)[:12]}"
-
-
 def _join(row: dict[str, Any], more: Mapping[str, Any]) -> None:
     """Fields of one record that were read apart; a parent's may be in both."""
     for name, value in more.items():
@@ -390,9 +376,3 @@ def _join(row: dict[str, Any], more: Mapping[str, Any]) -> None:
             held.update(value)
         else:
             row[name] = value
-
-
-def _bounded(seen: Mapping[str, str], low: str) -> dict[str, str]:
-    """The newest of those that the next look back will meet again."""
-    kept = sorted(((stamp, id) for id, stamp in seen.items() if stamp >= low), reverse=True)
-    return {id: stamp for stamp, id in reversed(kept[:SEEN_LIMIT])}

@@ -134,6 +134,8 @@ class SalesforceServer(HttpSandbox):
             if page := re.fullmatch(r"/lightning/r/(\w+)/(\w+)/view", path):
                 status, text = self._page(page[1], page[2])
                 return status, text.encode(), "text/html; charset=utf-8", {}
+            if path == "/" and method == "GET":
+                return 200, self._list().encode(), "text/html; charset=utf-8", {}
             if path == CONSENT and method == "GET" and (target := self.sign_in.consent(params)):
                 return 302, b"", "text/html; charset=utf-8", {"location": target}
             try:
@@ -340,6 +342,22 @@ class SalesforceServer(HttpSandbox):
         with self.lock:
             row = self.org.table(name).rows.get(id)
             return None if row is None else dict(row)
+
+    def _list(self) -> str:
+        """All records, for a person who opens the sandbox."""
+        parts = []
+        for table in self.org.tables.values():
+            rows = [row for row in table.rows.values() if not row.get("IsDeleted")]
+            items = "".join(
+                f'<li><a href="/lightning/r/{table.name}/{row["Id"]}/view">'
+                f"{html.escape(str(row.get('Name') or row.get('Subject') or row['Id']))}</a></li>"
+                for row in rows
+            )
+            parts.append(f"<h2>{html.escape(table.name)}</h2><ul>{items}</ul>" if rows else "")
+        return (
+            '<!doctype html><html lang="en"><meta charset="utf-8"><title>Salesforce sandbox</title>'
+            f"<h1>Salesforce sandbox</h1>{''.join(parts)}</html>"
+        )
 
     def _page(self, name: str, id: str) -> tuple[int, str]:
         """A record as people see it, so that links lead somewhere."""

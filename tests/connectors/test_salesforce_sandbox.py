@@ -154,6 +154,10 @@ def test_links_lead_to_a_page_that_shows_the_record(org: SalesforceSandbox) -> N
     assert page.status_code == 200
     assert "&lt;b&gt;Deal&lt;/b&gt;" in page.text
     assert requests.get(f"{org.url}/lightning/r/Task/{id}/view", timeout=10).status_code == 404
+    org.populate()
+    first = requests.get(org.url, timeout=10).text
+    assert f"/lightning/r/Opportunity/{id}/view" in first
+    assert "Invoice shows the wrong address" in first
 
 
 @pytest.mark.parametrize(
