@@ -95,6 +95,14 @@ class DesklySandbox(HttpSandbox):
         error = {"code": "refused", "message": "Not now.", "fields": []}
         return {"content-type": "application/json"}, json.dumps({"error": error}).encode()
 
+    def goes_on(self, answer: Any) -> bool:
+        if isinstance(answer, dict) and "meta" in answer:
+            return bool(answer["meta"]["more"])
+        if isinstance(answer, dict) and "next" in answer:
+            return answer["next"] is not None
+        rows = answer if isinstance(answer, list) else answer.get("tickets", ())
+        return self.paging != "none" and len(rows) == SIZE
+
     def start(self, port: int = 0) -> None:
         super().start(port)
         self._sender = threading.Thread(target=self._send_all, name="deskly-hooks", daemon=True)

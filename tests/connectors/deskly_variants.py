@@ -32,10 +32,6 @@ def _sandbox(switches: dict[str, Any]) -> type[DesklySandbox]:
 
 
 WAIVED = {
-    "feed": {
-        "survives-hollow-pages": "a feed that hands over its next cursor without the records "
-        "has lost them"
-    },
     "token": {
         "refuses-forgeries": "a token proves the sender, not the body",
         "verifies-the-very-bytes": "a token proves the sender, not the body",
