@@ -26,6 +26,7 @@ from hub.failpoints import reach
 from hub.flow import connections
 from hub.flow.agree import base_on
 from hub.flow.arrive import Arrival, arrive, batch_of, set_aside, where
+from hub.flow.identity import OWN_ID, identified
 from hub.flow.stage import Rows, in_halves, take
 from hub.hub import Hub
 from hub.participants import replies
@@ -159,7 +160,7 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rec
         if mapping is None:
             done.append(row["position"])
             continue
-        arrivals.append(Arrival(row, record, mapping))
+        arrivals.append(Arrival(row, identified(mapping, record), mapping))
     _find_links(unit, arrivals)
     _load_entities(unit, arrivals)
     batch = batch_of(unit, arrivals)
@@ -226,6 +227,10 @@ def _find_links(unit: Unit, arrivals: Iterable[Arrival]) -> None:
         strangers: dict[str, list[Arrival]] = {}
         for arrival in some:
             arrival.link = found.get(arrival.record.id)
+            if arrival.link is None and arrival.record.deleted and arrival.mapping.spec.identity:
+                # nothing is left of it to say who it was, but what the connector called it
+                own = arrival.record.address.get(OWN_ID, arrival.record.id)
+                arrival.link = work.link_by_address(unit.tx, connection, object, OWN_ID, str(own))
             if arrival.link is None and arrival.record.key:
                 strangers.setdefault(arrival.record.key, []).append(arrival)
         if not strangers:

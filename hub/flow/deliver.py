@@ -8,6 +8,7 @@ is ever repeated.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -29,6 +30,7 @@ from connectors.sdk import (
 )
 from hub.failpoints import reach
 from hub.flow import connections
+from hub.flow.identity import identified
 from hub.flow.outcome import failed, record_all
 from hub.flow.outward import Plan, plan_all
 from hub.flow.stage import take
@@ -140,6 +142,13 @@ def _deliver_some(
                 plan.row["position"],
                 Result(Outcome.UNKNOWN, message=f"{type(error).__name__}: {error}"),
             )
+    mapping = hub.live.current().mapping(connection, object)
+    results = {
+        position: replace(result, record=identified(mapping, result.record))
+        if result.record
+        else result
+        for position, result in results.items()
+    }
     for plan in plans:
         plan.looked_up = plan.row["position"] in settled
     if ready:

@@ -22,6 +22,7 @@ from connectors.sdk import (
     Record,
 )
 from hub.failpoints import reach
+from hub.flow.identity import identified
 from hub.flow.stage import Rows, in_halves, take
 from hub.hub import Hub
 from hub.live import Snapshot
@@ -69,16 +70,17 @@ def parse(snapshot: Snapshot, row: RowMapping) -> list[NewRecord]:
     return [
         one
         for parsed in connector.parse(delivery_of(row))
-        for one in _rows_of(connection, row["id"], parsed)
+        for one in _rows_of(snapshot, connection, row["id"], parsed)
     ]
 
 
-def _rows_of(connection: str, delivery: str, parsed: Parsed) -> list[NewRecord]:
+def _rows_of(snapshot: Snapshot, connection: str, delivery: str, parsed: Parsed) -> list[NewRecord]:
     match parsed:
         case Record():
+            found = identified(snapshot.mapping(connection, parsed.object), parsed)
             return [
                 NewRecord(
-                    connection, parsed.object, parsed.id, "state", inbox.state_of(parsed),
+                    connection, found.object, found.id, "state", inbox.state_of(found),
                     "webhook", delivery,
                 )
             ]  # fmt: skip

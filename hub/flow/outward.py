@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from connectors.sdk import Change
 from hub.flow import change
+from hub.flow.identity import own_address, own_id
 from hub.hub import Hub
 from hub.live import Snapshot
 from hub.participants import links as invitations
@@ -151,14 +152,15 @@ def _plan_entity(snapshot: Snapshot, tx: Connection, plan: Plan, entity: Row) ->
     if not written and link is not None:
         return
     plan.values = {name: current[name] for name in written}
+    holder = link or parent
     plan.change = Change(
         op="create" if link is None else "update",
         object=row["object"],
         key=row["key"],
         fields=result.fields,
-        id=link["external_id"] if link else None,
-        address=link["address"] if link else parent["address"] if parent else {},
-        parent=parent["external_id"] if parent else None,
+        id=own_id(link) if link else None,
+        address=own_address(holder) if holder else {},
+        parent=own_id(parent) if parent else None,
         base=base,
         version=link["remote_version"] if link else None,
         created_at=row["created_at"],

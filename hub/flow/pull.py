@@ -4,7 +4,9 @@ stores the page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -23,6 +25,7 @@ from connectors.sdk import (
 )
 from hub.failpoints import reach
 from hub.flow import connections
+from hub.flow.identity import identified
 from hub.hub import Hub
 from hub.ids import new_id
 from hub.live import Snapshot
@@ -30,7 +33,9 @@ from hub.process.calendar import parse_duration
 from hub.store import inbox, running, work
 from hub.store.inbox import NewRecord
 from hub.store.queue import LostLease
-from hub.store.tables import events, records
+from hub.store.tables import events
+from hub.store.tables import records as arriving
+from mappings.compiler import CompiledMapping
 
 log = structlog.get_logger("hub.pull")
 
@@ -90,10 +95,12 @@ def pull(
         if not isinstance(connector, Source):
             raise ConfigError(f"The connection '{connection}' cannot be read.")
         wanted = mapping.source_fields if mapping else frozenset()
-        for page in connector.pull(object, {} if full else cursor, wanted):
-            _store_page(hub, result, page, fence, full=full)
-            if progress:
-                progress(result.seen)
+        with one_ahead(connector.pull(object, {} if full else cursor, wanted)) as pages:
+            for page in pages:
+                _store_page(hub, result, page, fence, mapping)
+                del page  # the next but one may be fetched only once this one is gone
+                if progress:
+                    progress(result.seen)
     except LostLease:
         result.busy = True  # somebody else goes on from the last page
         return result
@@ -115,6 +122,35 @@ def pull(
     return result
 
 
+@contextmanager
+def one_ahead(pages: Iterator[Page]) -> Iterator[Iterator[Page]]:
+    """The same pages in order, each fetched by a thread while the one before it is worked on; two
+    of them are alive at most. Whatever the source raises is raised here, after the pages before it.
+    Leaving the block ends the source, once it has finished the page that is under way.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="pull") as thread:
+
+        def taken() -> Iterator[Page]:
+            coming = thread.submit(next, pages, None)
+            while (page := coming.result()) is not None:
+                coming = thread.submit(next, pages, None)
+                yield page
+                del page
+
+        try:
+            yield taken()
+        finally:
+            thread.submit(_end, pages)
+
+
+def _end(pages: Iterator[Page]) -> None:
+    try:
+        if isinstance(pages, Generator):
+            pages.close()
+    except Exception as error:
+        log.warning("a pull did not end cleanly", error=type(error).__name__)
+
+
 def _bug(connection: str, error: Exception) -> ConnectorError:
     log.error("connector failed", connection=connection, exc_info=error)
     return PayloadError(f"The connector failed: {type(error).__name__}: {error}")
@@ -126,12 +162,18 @@ def _interval(text: str) -> timedelta:
     return timedelta(seconds=duration.amount * seconds)
 
 
-def _store_page(hub: Hub, result: Pulled, page: Page, fence: int, *, full: bool) -> None:
+def _store_page(
+    hub: Hub, result: Pulled, page: Page, fence: int, mapping: CompiledMapping | None
+) -> None:
+    records = [
+        identified(mapping, record) if record.object == result.object else record
+        for record in page.records
+    ]
     with hub.database.write() as tx:
         known = work.links_by_external(
-            tx, result.connection, result.object, {record.id for record in page.records}
+            tx, result.connection, result.object, {record.id for record in records}
         )
-        changed = [record for record in page.records if not _same(record, known.get(record.id))]
+        changed = [record for record in records if not _same(record, known.get(record.id))]
         inbox.enqueue(
             tx,
             [
@@ -150,9 +192,9 @@ def _store_page(hub: Hub, result: Pulled, page: Page, fence: int, *, full: bool)
         )
         running.move_cursor(tx, result.connection, result.object, fence, page.cursor, LEASE)
     reach("pull.stored")
-    result.seen += len(page.records)
+    result.seen += len(records)
     result.queued += len(changed)
-    result.unchanged += len(page.records) - len(changed)
+    result.unchanged += len(records) - len(changed)
     if changed:
         hub.wake("bring_in")
 
@@ -207,7 +249,7 @@ def count_outcome(hub: Hub, result: Pulled) -> bool:
     with hub.database.read() as tx:
         waiting = tx.scalar(
             sa.select(sa.func.count()).where(
-                records.c.delivery == result.id, records.c.status == "pending"
+                arriving.c.delivery == result.id, arriving.c.status == "pending"
             )
         )
         if waiting:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from hub.ids import new_id
 from hub.store import dialect
 from hub.store.tables import case_items, comments, items, links, parties, tasks
+from hub.store.types import to_json
 
 ENTITIES: Mapping[str, sa.Table] = {
     "task": tasks,
@@ -74,6 +75,20 @@ def links_by_external(
         links.c.external_id.in_(external_ids),
     )
     return {row["external_id"]: dict(row) for row in tx.execute(statement).mappings()}
+
+
+def link_by_address(
+    tx: Connection, connection: str, object: str, part: str, value: str
+) -> Row | None:
+    """The link whose address has this value: looks through them, for what is rare."""
+    written = to_json({part: value})[1:-1]
+    statement = sa.select(links).where(
+        links.c.connection == connection,
+        links.c.object == object,
+        sa.type_coerce(links.c.address, sa.Text).contains(written, autoescape=True),
+    )
+    row = tx.execute(statement).mappings().first()
+    return dict(row) if row else None
 
 
 def links_of(tx: Connection, entities: Collection[str]) -> dict[str, list[Row]]:

@@ -11,6 +11,7 @@ from importlib import resources
 from connectors.sdk import Connector
 from hub.reading import unknown
 from hub.workspace.connections import ConnectionSpec
+from mappings import check
 from mappings.check import check_mapping
 from mappings.compiler import CompiledMapping, MappingError, compile_mapping
 from mappings.language import MappingSpec, load_mapping, resolve
@@ -174,6 +175,18 @@ def _check_names(
                     spec.place_of("object"), *unknown(spec.object, f"{connector} object", offered)
                 )
             )
+    if (
+        spec.connection is not None
+        and spec.identity is not None
+        and connector not in check.DECLARES_IDENTITY
+    ):
+        found.append(
+            spec.finding(
+                spec.identity.place,
+                f"who a record is, is the knowledge of the connector '{connector}'.",
+                f"Remove identity; it is for {', '.join(check.DECLARES_IDENTITY)}.",
+            )
+        )
     systems = {"hub", *connections, *broken, *([connector] if connector else [])}
     for each in spec.fields.values():
         system = each.system_of_record
