@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email.utils
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from connectors.email.connector import PAGE
 from connectors.email.sandbox import EmailSandbox
@@ -22,19 +22,20 @@ class EmailDrill(Drill):
     def __init__(self, sandbox: EmailSandbox) -> None:
         self._sandbox = sandbox
         self._made = 0
+        self._ahead = 0.0
 
     def seed(self, object: str, count: int, *, at: datetime | None = None) -> Sequence[str]:
         ids = []
         for _ in range(count):
             self._made += 1
             ids.append(f"<p{self._made}@customer.test>")
-            when = at or datetime.now(UTC)
+            when = at or datetime.now(UTC) + timedelta(seconds=self._ahead)
             raw = (
                 f"Message-ID: {ids[-1]}\r\nFrom: Ann <{READER}>\r\nTo: {self._sandbox.address}\r\n"
                 f"Subject: Question {self._made}\r\nDate: {email.utils.format_datetime(when)}\r\n"
                 f"\r\nWhat about {self._made}?\r\n"
             )
-            self._sandbox.deliver(self._sandbox.address, raw.encode(), at=at)
+            self._sandbox.deliver(self._sandbox.address, raw.encode(), at=when)
         return ids
 
     def edit(self, object: str, id: str) -> None:
@@ -76,3 +77,6 @@ class EmailDrill(Drill):
 
     def ignore_writes(self, count: int) -> None:
         raise Inapplicable("a mail that was accepted cannot be read back from its reader")
+
+    def clock(self, ahead: float) -> None:
+        self._ahead = ahead
