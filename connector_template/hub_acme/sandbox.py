@@ -186,7 +186,7 @@ class AcmeSandbox(HttpSandbox, Drill):
             fields = {**fields, "ticket_id": write["parent"]}
         row = self.save(object, fields, "hub@acme.example", id, key)
         self.ledger.append(Effect(write["op"], object, row["id"], dict(write["fields"]), key))
-        return {"status": 200, object: row}
+        return {"status": 201 if write["op"] == "create" else 200, object: row}
 
     def _hook(self, request: Request, body: Json) -> tuple[int, Json]:
         for hook in self.hooks.values():

@@ -19,6 +19,8 @@ Message = MutableMapping[str, Any]
 
 DRIP = 0.05
 """Seconds between two bytes of a slow answer."""
+PATIENCE = 300
+"""Answers in a circle, after which it is enough."""
 
 
 @dataclass(slots=True)
@@ -43,7 +45,9 @@ class Faults:
     redirect: str | None = None
     """Send every request there with 302, until it is set back."""
     repeat: bool = False
-    """Answer every read of a path with what it was first answered with: pages in a circle."""
+    """Answer every read of a path with what it was first answered with: pages in a circle. After
+    `PATIENCE` of them reads are answered with 404, so that nothing goes round for ever.
+    """
     hollow: int = 0
     """Take the records out of the next list that has further pages; those links stay."""
     flaky: float = 0.0
@@ -90,6 +94,7 @@ class Faulty:
         self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self._recent: deque[float] = deque()
         self._first: dict[str, list[Message]] = {}
+        self._repeated = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -117,6 +122,7 @@ class Faulty:
             await self._repeat(path, scope, receive, send)
         else:
             self._first.clear()
+            self._repeated = 0
             await self._carry_out(faults, meant, kind, scope, receive, send)
 
     def _status(self, faults: Faults, kind: Kind, meant: bool) -> int | None:
@@ -139,6 +145,10 @@ class Faulty:
         return None
 
     async def _repeat(self, path: str, scope: Any, receive: Any, send: Any) -> None:
+        self._repeated += 1
+        if self._repeated > PATIENCE:
+            await _answer(send, 404, *self._wording(404))
+            return
         if path not in self._first:
             self._first[path] = await self._collect(scope, receive)
         for message in self._first[path]:

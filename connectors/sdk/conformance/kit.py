@@ -44,6 +44,7 @@ class Stage:
         self.drill: Drill = self.sandbox.drill()
         self.host = Host()
         self._usual: Connector | None = None
+        self._fields: frozenset[str] | None = None
 
     def _stop(self) -> None:
         if self._running:
@@ -85,8 +86,10 @@ class Stage:
         return self.sandbox
 
     def fields(self, connector: Any) -> frozenset[str]:
-        """Every field there is, so that what is pulled can be compared."""
-        return frozenset(one.name for one in connector.discover(self.object))
+        """Every field there is, so that what is pulled can be compared. Asked for once."""
+        if self._fields is None:
+            self._fields = frozenset(one.name for one in connector.discover(self.object))
+        return self._fields
 
     def pages(self, connector: Any, cursor: Cursor) -> Iterator[tuple[list[Record], Cursor]]:
         """The pages of a pull, each cursor as it comes back from a database."""
@@ -310,7 +313,7 @@ def error_of(act: Callable[[], object]) -> ConnectorError | None:
         act()
     except ConnectorError as error:
         return error
-    except Inapplicable:
+    except (Inapplicable, Failed):
         raise
     except Exception as error:
         raise Failed(

@@ -151,7 +151,7 @@ def ends_at_the_deadline(stage: Stage) -> None:
     error = read(stage, connector)
     took = time.monotonic() - began
     must(isinstance(error, TransientError), f"A dripping answer gives {type(error).__name__}")
-    must(took < 20, f"With a deadline of 0.7 s it took {took:.1f} s.")
+    must(took < 6, f"With a deadline of 0.7 s it took {took:.1f} s.")
 
 
 @check(
@@ -278,8 +278,7 @@ def renews_tokens_once(stage: Stage) -> None:
     connector = reading(stage)
     stage.drill.expire_token()
     before = len(sandbox.faults.requests)
-    wrong = in_threads(6, lambda: list(connector.pull(stage.object, {}, ())))
-    must(not wrong, f"With six threads and an ended token: {wrong[:1]}")
+    in_threads(6, lambda: read(stage, connector))
     signed_in = [
         one
         for one in sandbox.faults.requests[before:]
