@@ -106,7 +106,8 @@ def explained(settings: JiraConfig) -> Any:
             )
         if response.status == 401:
             return _signed_out(settings)
-        if response.status == 403 and "/issue/" in response.path:
+        writing = bucket(response.method, response.path) == "write"
+        if response.status == 403 and writing and "/issue" in response.path:
             # a permission of one project or issue, not of the whole connection
             return RejectedError(
                 f"Jira does not let our user {response.method} {response.path}. Give it the "

@@ -30,13 +30,13 @@ class JiraDrill(Drill):
     # what people do -------------------------------------------------------------------------------
 
     def seed(self, object: str, count: int, *, at: datetime | None = None) -> Sequence[str]:
-        clock = self.sandbox._clock
+        clock = self.sandbox.present
         if at is not None:
-            self.sandbox._clock = lambda: at
+            self.sandbox.present = lambda: at
         try:
             return [self._seed(object) for _ in range(count)]
         finally:
-            self.sandbox._clock = clock
+            self.sandbox.present = clock
 
     def _seed(self, object: str) -> str:
         number = self._next()
@@ -151,7 +151,7 @@ class JiraDrill(Drill):
         self.sandbox.move_issue(id, "WEB")
 
     def expire_cursor(self) -> None:
-        raise Inapplicable("a cursor holds a time and nothing of Jira's")
+        self.sandbox.age += 1
 
     def expire_token(self) -> None:
         raise Inapplicable("an API token ends after months and cannot be had anew by itself")

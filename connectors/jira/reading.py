@@ -70,6 +70,11 @@ class Reader:
             self._written.pop(id, None)
             self._written[id] = time.monotonic()
 
+    def forget(self, id: str) -> None:
+        """It is gone: there is nothing to show."""
+        with self._lock:
+            self._written.pop(id, None)
+
     def _recent(self) -> list[int]:
         with self._lock:
             limit = time.monotonic() - FRESH
@@ -100,6 +105,8 @@ class Reader:
         try:
             body = self._client.send("POST", "/search/jql", json=asked)
         except RejectedError as error:
+            if next is not None:  # a token that ended on the way: the next pull asks anew
+                raise TransientError(f"{error} The page that follows is gone.") from None
             raise ConfigError(
                 f"{error} Correct `projects`, or let the connection's user browse them."
             ) from None

@@ -30,8 +30,8 @@ PEOPLE = (
 
 
 class JiraSandbox(HttpSandbox):
-    """Projects OPS and WEB. `clock` stamps changes, `admin` is whether the hub's user administers
-    Jira, `conflicts` transitions end in 409, `page` rows fit on a page.
+    """Projects OPS and WEB. `present` tells the time that stamps changes, `admin` is whether the
+    hub's user administers Jira, `conflicts` transitions end in 409, `page` rows fit on a page.
     """
 
     name: ClassVar[str] = "jira"
@@ -40,9 +40,10 @@ class JiraSandbox(HttpSandbox):
         super().__init__()
         self.page = page
         self.skew = timedelta()
-        self._clock = clock or utc_now
+        self.present = clock or utc_now
         self.admin = True
         self.conflicts = 0
+        self.age = 0  # of page tokens; counted up, those handed out before have ended
         self.locked_out = False
         self.slowed: dict[str, int] = {}
         self.authority = Authority()
@@ -52,7 +53,7 @@ class JiraSandbox(HttpSandbox):
         self.first_person = PEOPLE[0][0]
 
     def clock(self) -> datetime:
-        return self._clock() + self.skew
+        return self.present() + self.skew
 
     def start(self, port: int = 0) -> None:
         super().start(port)

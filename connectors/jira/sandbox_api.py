@@ -127,7 +127,9 @@ class JiraApi:
 
     def _search(self, request: Request, body: Any) -> tuple[int, Any]:
         lag = self.sandbox.faults.lag
-        return 200, search(self.site, body, self.sandbox.bot, lag, self.sandbox.page)
+        return 200, search(
+            self.site, body, self.sandbox.bot, lag, self.sandbox.page, self.sandbox.age
+        )
 
     def _bulk_fetch(self, request: Request, body: Any) -> tuple[int, Any]:
         ids = body["issueIdsOrKeys"]

@@ -29,15 +29,15 @@ _BODY = frozenset(
 )
 
 
-def search(site: Site, body: Any, me: str, lag: float, most: int) -> Row:
-    """The answer to POST /search/jql. Raises Refused."""
+def search(site: Site, body: Any, me: str, lag: float, most: int, age: int) -> Row:
+    """The answer to POST /search/jql. Tokens of another `age` have ended. Raises Refused."""
     if not isinstance(body, dict) or body.keys() - _BODY or not isinstance(body.get("jql"), str):
         raise Refused(400, "Invalid request payload. Refer to the REST API documentation.")
     fresh = body.get("reconcileIssues", [])
     if not all(isinstance(id, int) for id in fresh) or len(fresh) > 50:
         raise Refused(400, "reconcileIssues takes up to 50 issue ids.")
     found = _found(site, body["jql"], me, lag, {str(id) for id in fresh})
-    begin = _begin(body.get("nextPageToken"), body["jql"])
+    begin = _begin(body.get("nextPageToken"), f"{age}|{body['jql']}")
     size = min(int(body.get("maxResults", 50)), most)
     page = found[begin : begin + size]
     answer: Row = {
@@ -47,7 +47,7 @@ def search(site: Site, body: Any, me: str, lag: float, most: int) -> Row:
         "isLast": begin + size >= len(found),
     }
     if not answer["isLast"]:
-        token = f"{begin + size}|{body['jql']}"
+        token = f"{begin + size}|{age}|{body['jql']}"
         answer["nextPageToken"] = base64.urlsafe_b64encode(token.encode()).decode()
     return answer
 

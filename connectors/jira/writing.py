@@ -18,6 +18,7 @@ from connectors.jira.records import (
     fields_of,
     gone,
     issue_record,
+    part,
 )
 from connectors.jira.transitions import Step, choose
 from connectors.jira.values import Target, body_of, differing, outward
@@ -104,6 +105,10 @@ class Writer:
         asked = {"issueUpdates": [plan.body for plan in plans]}
         try:
             answer = self._client.send("POST", "/issue/bulk", json=asked, accept=(400,))
+            whole = isinstance(answer, dict) and "issues" not in answer
+            if reasons := reasons_of(answer if whole else None):
+                told = " ".join(reasons.values())
+                raise RejectedError(f"Jira refused all of the new issues. {told}", reasons)
             failed = _failures(answer, len(plans))
             numbers = [number for number in range(len(plans)) if number not in failed]
             issues = rows(answer, "issues", "/issue/bulk")
@@ -181,15 +186,9 @@ class Writer:
         held = fields_of(row)
         missing, moved = differing(wanted, held, _based(change.base))
         go = target is not None and not target.reached(held.get("status"))
-        if go and change.base is not None and "status" in change.base:
-            before = change.base["status"]
-            now = held.get("status")
-            if (
-                isinstance(before, dict)
-                and isinstance(now, dict)
-                and before.get("id", 0) != now.get("id", 0)
-            ):
-                moved.append("status")
+        before = part(part(change.base, "status"), "id")
+        if go and before is not None and before != part(held.get("status"), "id"):
+            moved.append("status")
         if moved:
             told = f"Somebody changed {', '.join(moved)} of {row.get('key')} in Jira meanwhile."
             return Result(Outcome.CONFLICT, issue_record(row, self._site), told)
@@ -257,6 +256,7 @@ class Writer:
 
     def _delete_issue(self, change: Change) -> Result:
         """Without its subtasks: an issue that has some is refused."""
+        self._reader.forget(self._id(change))
         try:
             self._client.send("DELETE", f"/issue/{quote(self._id(change), safe='')}")
         except NotFoundError:

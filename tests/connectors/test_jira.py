@@ -24,8 +24,10 @@ from connectors.sdk import (
     HttpClient,
     HttpResponse,
     Outcome,
+    Page,
     Record,
     Result,
+    TransientError,
 )
 
 START = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
@@ -159,14 +161,14 @@ def test_an_answer_as_to_a_stranger_is_no_empty_site(sandbox: JiraSandbox) -> No
 
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Auckland", "Asia/Kolkata", "UTC"])
 def test_the_search_is_asked_in_the_users_own_time_zone(sandbox: JiraSandbox, zone: str) -> None:
-    sandbox._clock = lambda: START
+    sandbox.present = lambda: START
     with sandbox.lock:
         sandbox.site.zone = zone
     jira = connect(sandbox)
     old = sandbox.create_issue("Old")
     _, cursor = pull(jira)
     assert cursor["since"] == "2026-03-01T10:00"
-    sandbox._clock = lambda: START + timedelta(minutes=30)
+    sandbox.present = lambda: START + timedelta(minutes=30)
     new = sandbox.create_issue("New")
     records, cursor = pull(jira, cursor)
     assert [record.id for record in records] == [new]
@@ -176,13 +178,13 @@ def test_the_search_is_asked_in_the_users_own_time_zone(sandbox: JiraSandbox, zo
 
 
 def test_a_user_who_moves_to_another_time_zone_misses_nothing(sandbox: JiraSandbox) -> None:
-    sandbox._clock = lambda: START
+    sandbox.present = lambda: START
     jira = connect(sandbox)
     sandbox.create_issue("Old")
     _, cursor = pull(jira)
     with sandbox.lock:
         sandbox.site.zone = "America/Los_Angeles"
-    sandbox._clock = lambda: START + timedelta(minutes=10)
+    sandbox.present = lambda: START + timedelta(minutes=10)
     new = sandbox.create_issue("New")
     assert [record.id for record in pull(jira, cursor)[0]] == [new]
 
@@ -228,9 +230,9 @@ def test_what_we_wrote_shows_in_a_search_that_lags(
 
 
 def test_a_project_that_is_added_is_read_from_its_beginning(sandbox: JiraSandbox) -> None:
-    sandbox._clock = lambda: START
+    sandbox.present = lambda: START
     past = sandbox.create_issue("Long ago", project="WEB")
-    sandbox._clock = lambda: START + timedelta(days=30)
+    sandbox.present = lambda: START + timedelta(days=30)
     sandbox.create_issue("Now")
     _, cursor = pull(connect(sandbox, projects=["OPS"]))
     records, _ = pull(connect(sandbox, projects=["OPS", "WEB"]), cursor)
@@ -239,7 +241,7 @@ def test_a_project_that_is_added_is_read_from_its_beginning(sandbox: JiraSandbox
 
 
 def test_five_hundred_issues_of_one_minute_are_all_pulled(sandbox: JiraSandbox) -> None:
-    sandbox._clock = lambda: START
+    sandbox.present = lambda: START
     wanted = {sandbox.create_issue(f"Import {number}") for number in range(500)}
     records, cursor = pull(connect(sandbox))
     assert {record.id for record in records} == wanted
@@ -501,6 +503,42 @@ def test_an_issue_made_in_a_batch_reaches_its_status_too(
         "k-3",
         None,
     ]
+
+
+def test_a_batch_that_is_refused_as_a_whole_has_no_unknown_outcomes(sandbox: JiraSandbox) -> None:
+    jira = connect(sandbox)
+    sandbox.faults.status = [400]
+    changes = [create(f"k-{number}", summary="One") for number in range(3)]
+    results = jira.push(changes)
+    assert {result.outcome for result in results} == {Outcome.REJECTED}
+    assert "Refused on purpose" in results[0].message
+    sandbox.faults.cut_after_effect = 1
+    assert {one.outcome for one in jira.push(changes)} == {Outcome.UNKNOWN}
+    assert [record and record.key for record in jira.find("issue", changes)] == [
+        "k-0",
+        "k-1",
+        "k-2",
+    ]
+
+
+def test_a_page_that_ends_on_the_way_is_asked_for_anew_later(sandbox: JiraSandbox) -> None:
+    sandbox.page = 2
+    sandbox.present = lambda: START
+    wanted = {sandbox.create_issue(f"Import {number}") for number in range(6)}
+    jira = connect(sandbox)
+    pages: list[Page] = []
+
+    def read() -> None:
+        for page in jira.pull("issue", {}, ()):
+            pages.append(page)
+            sandbox.age += len(pages) > 1  # the pages of one minute are known by their token alone
+
+    with pytest.raises(TransientError, match="page that follows"):
+        read()
+    found = {record.id for page in pages for record in page.records}
+    assert found < wanted
+    found |= {record.id for record in pull(jira, pages[-1].cursor)[0]}
+    assert found == wanted
 
 
 # --------------------------------------------------------------------------------- comments, people
