@@ -278,9 +278,8 @@ class PagesByOffset(Sound):
         def ask(next: Json) -> Listed:
             start = int(next or 0)
             answer = self._get("/tickets", {"offset": start, "updated_since": since})
-            following = start + 20
-            more = following < answer["total"]
-            return Listed(self._rows(answer, "tickets"), following if more else None)
+            rows, following = self._rows(answer, "tickets"), start + 20
+            return Listed(rows, following if following < answer["total"] else None)
 
         for page in follow(ask, "the list", counted=True):
             known = (since, cursor.get("last"))
