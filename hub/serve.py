@@ -22,6 +22,7 @@ import uvicorn
 from hub.app import Application
 from hub.hub import Hub
 from hub.jobs.broker import Jobs
+from hub.jobs.listening import Listeners
 from hub.jobs.scheduler import Scheduler
 from hub.settings import Settings
 from hub.store import dialect, inbox, outbox, queue, running, subscriptions
@@ -126,11 +127,14 @@ def up(hub: Hub, sock: socket.socket, announce: Callable[[], None], threads: int
     """Everything in this process, until it is told to stop."""
     jobs = Jobs(hub)
     scheduler = Scheduler(hub, jobs)
+    listeners = Listeners(hub, jobs)
     _recover(hub)
     jobs.start(threads)
+    listeners.start()
     try:
         web(hub, sock, announce, after_start=scheduler.start)
     finally:
+        listeners.stop()
         scheduler.stop()
         jobs.stop()
 
@@ -191,8 +195,11 @@ def web(
 def worker(hub: Hub, threads: int = 8) -> None:
     """Run actors until told to stop."""
     jobs = Jobs(hub)
+    listeners = Listeners(hub, jobs)
     jobs.start(threads)
+    listeners.start()
     _until_told()
+    listeners.stop()
     jobs.stop()
 
 

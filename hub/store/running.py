@@ -210,7 +210,8 @@ def end_pull(
 
 
 def recover_pulls(tx: Connection) -> None:
-    """Give back the pulls of the dead; only for a process that knows it is alone."""
+    """Give back what the dead pulled or listened to; only for a process that knows it is alone."""
+    tx.execute(sa.delete(leases).where(leases.c.name.startswith("listen:")))
     tx.execute(
         sa.update(cursors).where(cursors.c.lease_until.is_not(None)).values(lease_until=None)
     )
@@ -248,6 +249,17 @@ def pull_afresh(tx: Connection, connection: str, object: str) -> bool:
     pull_soon(tx, connection, object)
     tx.execute(sa.update(cursors).where(mine).values(cursor={}))
     return True
+
+
+def cursor_state(tx: Connection, connection: str, object: str) -> RowMapping | None:
+    """How far an object has been pulled; None before the first time."""
+    return (
+        tx.execute(
+            sa.select(cursors).where(cursors.c.connection == connection, cursors.c.object == object)
+        )
+        .mappings()
+        .first()
+    )
 
 
 def all_cursors(tx: Connection) -> Sequence[RowMapping]:
