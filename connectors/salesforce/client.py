@@ -103,6 +103,8 @@ class SalesforceClient:
         records = page.get("records") if isinstance(page, dict) else None
         if not isinstance(records, list) or not all(isinstance(row, dict) for row in records):
             raise PayloadError(f"Salesforce's answer to a query of {self.connection} has no rows.")
+        if page.get("totalSize") and not records:
+            raise PayloadError(f"Salesforce counts rows for {self.connection} and shows none.")
         if not isinstance(page.get("done"), bool):
             raise PayloadError(f"Salesforce does not tell {self.connection} if there is more.")
         return dict(page)
