@@ -16,6 +16,7 @@ from connectors.jira.sandbox import PEOPLE, TOKEN, JiraSandbox
 from connectors.sdk import Change, Outcome
 from mappings.check import check_mapping
 from mappings.compiler import CompiledMapping, compile_mapping
+from mappings.examples import run_examples
 from mappings.language import load_mapping
 
 HOME = Path(connectors.jira.__file__).parent
@@ -120,3 +121,10 @@ def test_what_the_mapping_writes_jira_takes(status: str, priority: str) -> None:
         jira.close()
     held = {"on_hold": "in_progress", "cancelled": "done"}.get(status, status)
     assert {name: again[name] for name in values} == {**values, "status": held}
+
+
+@pytest.mark.parametrize("name", ["issue", "comment", "user"])
+def test_the_examples_in_the_mapping_hold(name: str) -> None:
+    mapping = compiled(name)
+    assert mapping.spec.examples
+    assert run_examples(mapping, lambda path: None) == []
