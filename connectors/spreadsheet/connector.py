@@ -178,6 +178,8 @@ class SpreadsheetConnector(Connector, Source, Sink):
                 yield Page([], {**cursor, "stamp": stamp})
             return
         table = self._table(snapshot)
+        _refuse_lost_headers(self.path.name, cursor.get("headers", ()), table.columns, fields)
+        base = {"source": source, "headers": list(table.columns)}
         now: Seen | None = None
         if known.grouped:
             now = Seen()
@@ -198,12 +200,12 @@ class SpreadsheetConnector(Connector, Source, Sink):
                 continue
             if len(page) == PAGE:
                 here = {"sha256": snapshot.sha256, "done": done - 1}
-                yield Page(page, {"source": source, **known.stored(), "at": here})
+                yield Page(page, {**base, **known.stored(), "at": here})
                 page = []
             page.append(_record(row))
         page += [Record(ROW, key, {}, deleted=True) for key in sorted(unseen & known.missed)]
         left = {
-            "source": source,
+            **base,
             "stamp": stamp,
             "sha256": snapshot.sha256,
             **seen.stored(),
@@ -360,6 +362,20 @@ class SpreadsheetConnector(Connector, Source, Sink):
                     message=f"{place}: somebody changed '{name}' meanwhile.",
                 )
         return None
+
+
+def _refuse_lost_headers(
+    name: str, before: Sequence[str], now: Collection[str], fields: Collection[str]
+) -> None:
+    """Raise ConfigError where a column that mappings read is gone: every row would look emptied."""
+    lost = [header for header in before if header in fields and header not in now]
+    if lost:
+        new = [header for header in now if header not in before]
+        perhaps = f" New since then: {', '.join(map(repr, new))}." if new else ""
+        raise ConfigError(
+            f"{name} has no column {', '.join(map(repr, lost))} any more.{perhaps} Rename it back, "
+            f"or change the mapping that reads it."
+        )
 
 
 def _reader(name: str, layout: Layout, content: bytes) -> Reader:

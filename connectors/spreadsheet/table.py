@@ -55,8 +55,11 @@ class Row:
 
     @property
     def digest(self) -> str:
-        """Changes when any value of the row does."""
-        text = json.dumps(self.data, sort_keys=True, ensure_ascii=False)
+        """Changes when any value of the row does. A new column changes no row until something
+        stands in it.
+        """
+        filled = {name: value for name, value in self.data.items() if value is not None}
+        text = json.dumps([self.key, filled], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

@@ -513,6 +513,7 @@ def test_sorted_and_copied_rows_and_new_columns_stay_the_rows_they_were(
     sandbox.copy("2")
     assert pull(connector, cursor)[0] == []
     sandbox.insert_column("Status", "Priority")
+    assert pull(connector, cursor)[0] == []
     results = connector.push([update(key, bases[key], Status=f"of {key}") for key in "123"])
     assert [result.outcome for result in results] == [Outcome.OK] * 3
     rows = [(row["ID"], row["Title"], row["Status"]) for row in sandbox.rows()]
@@ -525,7 +526,11 @@ def test_a_renamed_header_is_noticed_and_no_second_column_appears(
     connector = connect(sandbox.path)
     connector.push([create("1", Title="a", Status="Open")])
     (record,), _ = pull(connector)
+    _, cursor = pull(connector)
     sandbox.rename("Status", "State")
+    with pytest.raises(ConfigError, match=r"no column 'Status' any more\. New since then: 'State'"):
+        list(connector.pull("row", cursor, ("Status", "Title")))
+    assert [row.id for page in connector.pull("row", cursor, ("Title",)) for row in page.records]
     (result,) = connector.push([update("1", dict(record.data), Status="Done")])
     assert result.outcome is Outcome.REJECTED
     assert "was it renamed?" in result.field_errors["Status"]
