@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from connectors.sdk import RateLimitError
 from hub.api.stream import Stream
-from hub.flow import change
+from hub.flow import change, connections
 from hub.process.figures import figures, spread
 from hub.store import figures as stored
 from hub.store import inbox, work
@@ -247,6 +248,19 @@ def test_figures_of_nothing_are_no_figures() -> None:
 def test_percentiles_are_values_that_occurred(seconds: list[float], p50: float, p90: float) -> None:
     found = spread(seconds)
     assert (found.p50, found.p90) == (p50, p90)
+
+
+def test_a_rate_limit_shows_until_it_is_over(api: Api) -> None:
+    """Whatever words the tool's connector has for it."""
+    with api.hub.unit() as unit:
+        connections.note_failure(unit, "github", RateLimitError("Come back later.", 300.0))
+    shown = api.get("connections/github")
+    assert shown["rate_limit"]["limited"] is True
+    assert datetime.fromisoformat(shown["rate_limit"]["until"]) > datetime.now(UTC)
+    assert shown["subscription"] is None
+    with api.hub.unit() as unit:
+        connections.note_success(unit, "github")
+    assert api.get("connections/github")["rate_limit"] == {"limited": False, "until": None}
 
 
 def test_prometheus_sees_queues_connections_and_events(api: Api) -> None:
