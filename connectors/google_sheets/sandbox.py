@@ -107,6 +107,10 @@ class GoogleSheetsSandbox(HttpSandbox):
     def kind(self, method: str, path: str) -> Kind:
         return "sign-in" if path == "/token" else super().kind(method, path)
 
+    def goes_on(self, answer: Any) -> bool:
+        """Sheets knows no pages: whatever is asked for comes at once."""
+        return False
+
     def wording(self, status: int) -> tuple[dict[str, str], bytes]:
         state = STATES.get(status, "UNAUTHENTICATED" if status == 401 else "INTERNAL")
         message = "The service is currently unavailable."
