@@ -482,6 +482,33 @@ def test_a_row_that_a_person_types_meanwhile_is_not_overwritten(
     assert sorted(row["Title"] for row in sandbox.rows()) == ["Call", "New", "Typed meanwhile"]
 
 
+def test_what_stands_below_the_table_moves_down(
+    sandbox: GoogleSheetsSandbox, sheets: GoogleSheetsConnector
+) -> None:
+    sandbox.add("a", Title="Call")
+    sandbox.tab().box(4, 1).value = "a remark below the table"
+    sheets.push([create(key, Title="New") for key in "bcd"])
+    titles = [row["Title"] for row in sandbox.rows()]
+    assert titles == ["Call", "New", "New", "New", "a remark below the table"]
+
+
+def test_a_column_that_is_inserted_while_the_hub_looks_at_formulas_is_noticed(
+    sandbox: GoogleSheetsSandbox, sheets: GoogleSheetsConnector
+) -> None:
+    sandbox.add("a", Title="Call", Owner="ann")
+    real = sheets._client.formulas
+
+    def formulas(*given: Any) -> Any:
+        sheets._client.formulas = real  # type: ignore[method-assign]
+        sandbox.insert_column("Status", "Phone")
+        return real(*given)
+
+    sheets._client.formulas = formulas  # type: ignore[method-assign]
+    assert sheets.push([update("a", Status="Done")])[0].outcome is Outcome.OK
+    row = sandbox.row("a")
+    assert (row["Phone"], row["Status"], row["Owner"]) == ("", "Done", "ann")
+
+
 def test_somebody_elses_edit_of_the_same_cell_is_a_conflict(
     sandbox: GoogleSheetsSandbox, sheets: GoogleSheetsConnector
 ) -> None:
