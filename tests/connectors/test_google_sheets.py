@@ -503,7 +503,7 @@ def test_a_column_that_is_inserted_while_the_hub_looks_at_formulas_is_noticed(
         sandbox.insert_column("Status", "Phone")
         return real(*given)
 
-    sheets._client.formulas = formulas  # type: ignore[method-assign]
+    sheets._client.formulas = formulas  # type: ignore[assignment, method-assign]
     assert sheets.push([update("a", Status="Done")])[0].outcome is Outcome.OK
     row = sandbox.row("a")
     assert (row["Phone"], row["Status"], row["Owner"]) == ("", "Done", "ann")
