@@ -124,7 +124,9 @@ class Mark:
             return cls()
         seen = cursor.get("seen")
         known = seen if isinstance(seen, dict) else {}
-        return cls(cursor["since"], {id: (at, what) for id, (at, what) in known.items()})
+        # an entry in the form of an older release is forgotten: its record comes once more
+        pairs = {id: one for id, one in known.items() if isinstance(one, list) and len(one) == 2}
+        return cls(cursor["since"], {id: (at, what) for id, (at, what) in pairs.items()})
 
     def stored(self) -> dict[str, Json]:
         """JSON for the cursor, bounded."""
