@@ -126,6 +126,7 @@ def test_the_last_state_of_every_record_is_delivered(
 
 @settings(max_examples=200, deadline=None)
 @given(TIMES, SCRIPTS, st.integers(1, 4))
+@example([0, 0], [[], [("make", 0)], [("drop", 0), ("drop", 0)]], 1)
 def test_a_walk_begun_anew_after_every_page_comes_to_its_end(
     times: list[int], script: list[list[tuple[str, int]]], size: int
 ) -> None:
@@ -133,11 +134,13 @@ def test_a_walk_begun_anew_after_every_page_comes_to_its_end(
     latest: dict[int, int] = {}
     mark = Mark()
     for _ in range(60):
+        quiet = not vendor.script  # what changes during a walk, the next one shows
         found = next(walked(vendor, stored(mark)), None)
-        if found is None:
+        if found is None and quiet:
             break
-        delivered(latest, found[0])
-        mark = found[1]
+        if found is not None:
+            delivered(latest, found[0])
+            mark = found[1]
     else:
         pytest.fail("it never comes to rest")
     assert {id for id in latest if id in vendor.rows} == set(vendor.rows)
