@@ -9,7 +9,7 @@ import json
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,6 +21,22 @@ DRIP = 0.05
 """Seconds between two bytes of a slow answer."""
 PATIENCE = 300
 """Answers in a circle, after which it is enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request as the sandbox was given it, and its own answer, before any fault spoiled it.
+    Header names are lower case.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    status: int
+    answer_headers: Mapping[str, str] = field(repr=False)
+    answer: bytes = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -68,6 +84,10 @@ class Faults:
     """The writes that `read_only` refused, as "POST /path"."""
     requests: list[str] = field(default_factory=list)
     """Every request so far, as "POST /path?query"."""
+    keep: int = 0
+    """Keep the latest exchanges whole, this many at most; see `connectors.sdk.specs`."""
+    exchanges: list[Exchange] = field(default_factory=list)
+    """What `keep` kept, oldest first. Requests that a fault kept from the sandbox are none."""
 
 
 class Faulty:
@@ -160,7 +180,7 @@ class Faulty:
         if not (meant and (faults.cut_after_effect or faults.slow or faults.body)) and not (
             kind == "read" and faults.hollow
         ):
-            await self._app(scope, receive, send)
+            await self._pass_on(scope, receive, send)
             return
         start, *rest = await self._collect(scope, receive)
         body = b"".join(message.get("body", b"") for message in rest)
@@ -192,8 +212,45 @@ class Faulty:
         async def keep(message: Message) -> None:
             sent.append(message)
 
-        await self._app(scope, receive, keep)
+        await self._pass_on(scope, receive, keep)
         return sent
+
+    async def _pass_on(self, scope: Any, receive: Any, send: Any) -> None:
+        faults = self._faults()
+        if not faults.keep:
+            await self._app(scope, receive, send)
+            return
+        start: Message = {}
+        sent, answered = bytearray(), bytearray()
+
+        async def hear() -> Message:
+            message: Message = await receive()
+            sent.extend(message.get("body", b""))
+            return message
+
+        async def tell(message: Message) -> None:
+            start.update(message if message["type"] == "http.response.start" else {})
+            answered.extend(message.get("body", b""))
+            await send(message)
+
+        await self._app(scope, hear, tell)
+        faults.exchanges.append(
+            Exchange(
+                scope["method"],
+                scope["path"],
+                scope["query_string"].decode("latin-1"),
+                _named(scope["headers"]),
+                bytes(sent),
+                start.get("status", 0),
+                _named(start.get("headers", ())),
+                bytes(answered),
+            )
+        )
+        del faults.exchanges[: -faults.keep]
+
+
+def _named(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
 
 
 async def _answer(send: Any, status: int, headers: dict[str, str], body: bytes) -> None:
