@@ -32,6 +32,15 @@ def changes(client: GithubClient, path: str, stored: Any) -> Iterator[tuple[list
         yield [], {**mark.stored(), "etag": etag}
 
 
+def order(path: str, by: str) -> dict[str, str]:
+    """The parameters that sort a list, oldest first, and leave nothing out. One issue's comments
+    know none; they come in the order of their ids.
+    """
+    if path.endswith("/issues"):
+        return {"state": "all", "sort": by, "direction": "asc"}
+    return {"sort": by, "direction": "asc"} if path.endswith("/issues/comments") else {}
+
+
 class _Window:
     """Asks for what changed from a time on, and keeps the ETag of the latest whole answer."""
 
@@ -50,10 +59,10 @@ class _Window:
         if link:
             response = self._client.get(link)
         else:
-            params: dict[str, str | int] = {"state": "all", "sort": "updated", "direction": "asc"}
+            params: dict[str, str | int] = {**order(self._path, "updated"), "per_page": PAGE}
             if since:
                 params["since"] = since
-            response = self._client.get(self._path, {**params, "per_page": PAGE}, known)
+            response = self._client.get(self._path, params, known)
         if response.status == 304:
             self._whole = since, known
             return Listed(())

@@ -15,7 +15,7 @@ from datetime import UTC, timedelta
 from typing import Any, ClassVar
 
 from connectors.github import app, events, hooks, marker
-from connectors.github.changes import changes
+from connectors.github.changes import changes, order
 from connectors.github.client import API, HEADERS, GithubClient, explain, one
 from connectors.github.config import GithubConfig
 from connectors.github.fields import COMMENT_FIELDS, ISSUE_FIELDS, OBJECTS
@@ -211,7 +211,7 @@ class GithubConnector(Connector, Source, Sink, Receiver, Subscriber):
         return [found.get(change.key) for change in changes]
 
     def _since(self, path: str, group: Sequence[Change]) -> Iterator[tuple[Row, str]]:
-        params: dict[str, str | int] = {"state": "all", "sort": "created", "direction": "asc"}
+        params: dict[str, str | int] = {**order(path, "created")}
         moments = [change.created_at for change in group if change.created_at is not None]
         if len(moments) == len(group):
             first = (min(moments) - OVERLAP).astimezone(UTC)
