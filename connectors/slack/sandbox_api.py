@@ -414,8 +414,11 @@ def _page(rows: list[Row], name: str, args: Args, most: int) -> Row:
         raise Refused("invalid_cursor") from None
     if not 0 < limit <= most:
         raise Refused("invalid_limit")
-    found: Row = {name: rows[start : start + limit], "has_more": len(rows) > start + limit}
-    if found["has_more"]:
+    found: Row = {name: rows[start : start + limit]}
+    more = len(rows) > start + limit
+    if name == "messages":  # the other lists tell by their cursor alone
+        found["has_more"] = more
+    if more:
         cursor = base64.b64encode(str(start + limit).encode()).decode()
         found["response_metadata"] = {"next_cursor": cursor}
     return found

@@ -82,7 +82,7 @@ class Workspace:
         return time.time() + self.ahead
 
     def number(self, prefix: str) -> str:
-        return f"{prefix}0{next(self._numbers):06d}"
+        return f"{prefix}0{next(self._numbers):07d}"
 
     # people -----------------------------------------------------------------------------------
 
