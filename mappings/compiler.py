@@ -89,6 +89,12 @@ class CompiledMapping:
     _filter_fields: frozenset[str]
     _zone: str
 
+    @property
+    def writes(self) -> bool:
+        """Whether any field goes outward."""
+        directions = {self.spec.direction_of(one) for one in self.spec.fields.values()}
+        return bool(directions - {"in"})
+
     def matches(self, record: Mapping[str, Any]) -> bool:
         """Whether the file's `filter` lets this record in. Raises ExpressionError if it has no
         answer for it.

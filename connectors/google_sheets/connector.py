@@ -197,7 +197,7 @@ class GoogleSheetsConnector(Connector, Source, Sink, Receiver, Subscriber):
 
     def adopt(self, object: str, cursor: Cursor) -> int:
         """Give rows without a key one, give cleared keys back and copies a key of their own; how
-        many. `cursor` is the last pull's. Without `assign_keys` nothing is written.
+        many. `cursor` is where the last pull ended. Without `assign_keys` nothing is written.
         """
         self.spec(object)
         if not self.settings.assigns:

@@ -239,6 +239,13 @@ class Sink(ABC):
         change is a Result. A network failure after sending is `unknown`, before sending `retry`.
         """
 
+    def adopt(self, object: str, cursor: Cursor) -> int:
+        """Give records that have no identity yet one, where the vendor knows none (rows of a
+        sheet): how many. Called before a pull, with the cursor it begins at, where the mapping
+        writes too; the pull then shows them.
+        """
+        return 0
+
 
 class Receiver(ABC):
     """A connector whose vendor sends webhooks."""

@@ -126,12 +126,15 @@ def arrive(unit: Unit, batch: Batch, arrival: Arrival) -> bool:
 
 def _is_stale(row: RowMapping, record: Record, link: Mapping[str, Any]) -> bool:
     """An older state that arrived late: what we know is newer. A delivery from before a deletion
-    does not bring the record back; that takes a newer one, or seeing it there.
+    does not bring the record back; that takes a newer one, or seeing it there. Where versions are
+    whole seconds, a page that was asked for before we heard of this second is older, too.
     """
     if not record.version or not link["remote_version"]:
         return False
     if link["remote_deleted"] and row["source"] == "webhook" and row["kind"] == "state":
         return bool(record.version <= link["remote_version"])
+    if row["source"] == "pull" and record.version == link["remote_version"]:
+        return bool(row["received_at"] < link["updated_at"])
     return bool(record.version < link["remote_version"])
 
 

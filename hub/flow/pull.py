@@ -4,11 +4,12 @@ stores the page.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 import structlog
@@ -21,6 +22,7 @@ from connectors.sdk import (
     PayloadError,
     RateLimitError,
     Record,
+    Sink,
     Source,
 )
 from hub.failpoints import reach
@@ -95,9 +97,13 @@ def pull(
         if not isinstance(connector, Source):
             raise ConfigError(f"The connection '{connection}' cannot be read.")
         wanted = mapping.source_fields if mapping else frozenset()
-        with one_ahead(connector.pull(object, {} if full else cursor, wanted)) as pages:
+        if isinstance(connector, Sink) and mapping and mapping.writes:
+            connector.adopt(object, cursor)
+        asked: deque[datetime] = deque()
+        source = _noting(connector.pull(object, {} if full else cursor, wanted), asked, hub.clock)
+        with one_ahead(source) as pages:
             for page in pages:
-                _store_page(hub, result, page, fence, mapping)
+                _store_page(hub, result, page, fence, mapping, asked.popleft())
                 del page  # the next but one may be fetched only once this one is gone
                 if progress:
                     progress(result.seen)
@@ -120,6 +126,24 @@ def pull(
     if result.queued:
         hub.wake("bring_in")
     return result
+
+
+def _noting(
+    pages: Iterator[Page], asked: deque[datetime], clock: Callable[[], datetime]
+) -> Iterator[Page]:
+    """The same pages; `asked` gets the moment before each was asked for."""
+    try:
+        while True:
+            moment = clock()
+            page = next(pages, None)
+            if page is None:
+                return
+            asked.append(moment)
+            yield page
+            del page
+    finally:
+        if isinstance(pages, Generator):
+            pages.close()
 
 
 @contextmanager
@@ -163,8 +187,16 @@ def _interval(text: str) -> timedelta:
 
 
 def _store_page(
-    hub: Hub, result: Pulled, page: Page, fence: int, mapping: CompiledMapping | None
+    hub: Hub,
+    result: Pulled,
+    page: Page,
+    fence: int,
+    mapping: CompiledMapping | None,
+    asked: datetime,
 ) -> None:
+    """Its records count as received when the page was asked for: whatever came in meanwhile, by
+    webhook or as the answer to a push, may be newer.
+    """
     records = [
         identified(mapping, record) if record.object == result.object else record
         for record in page.records
@@ -188,7 +220,7 @@ def _store_page(
                 )
                 for record in changed
             ],
-            hub.clock(),
+            asked,
         )
         running.move_cursor(tx, result.connection, result.object, fence, page.cursor, LEASE)
     reach("pull.stored")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -181,3 +182,37 @@ def test_a_source_is_ended_on_the_thread_that_reads_it() -> None:
 def test_a_source_may_be_a_plain_iterator() -> None:
     with one_ahead(iter([page(1), page(2)])) as ahead:
         assert [one.cursor["after"] for one in ahead] == [1, 2]
+
+
+def test_a_page_that_was_asked_for_before_a_webhook_of_the_same_second_changes_nothing(
+    world: World, source: Callable[[Source], None]
+) -> None:
+    """Versions are whole seconds at many vendors, and pages take time."""
+    told = Record("thing", "1", {"title": "Told by webhook"}, version="0001")
+
+    def pages() -> Iterator[Page]:
+        yield page(1)
+
+    source(pages)
+    world.pull("club")
+    world.work()
+
+    def slow() -> Iterator[Page]:
+        world.clock.ahead += timedelta(seconds=1)
+        world.bring(told, connection="club")
+        world.work()
+        yield Page([Record("thing", "1", {"title": "Read before"}, version="0001")], {"after": 2})
+
+    source(slow)
+    world.pull("club")
+    world.work()
+    assert [row["title"] for row in world.tasks()] == ["Told by webhook"]
+
+    def later() -> Iterator[Page]:
+        yield Page([Record("thing", "1", {"title": "Read later"}, version="0001")], {"after": 3})
+
+    world.clock.ahead += timedelta(seconds=1)
+    source(later)
+    world.pull("club")
+    world.work()
+    assert [row["title"] for row in world.tasks()] == ["Read later"]
