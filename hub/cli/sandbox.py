@@ -8,9 +8,10 @@ import signal
 import sys
 import threading
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from hub.cli.connector import PANEL, known
 from hub.cli.output import Json, example, fail, note, print_json
@@ -19,9 +20,21 @@ if TYPE_CHECKING:
     from connectors.sdk.sandbox import Sandbox
 
 app = typer.Typer()
+RATE = "60"
+
+
+class Switches(TyperCommand):
+    """`--rate-limit` may stand alone."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for place in [at for at, one in enumerate(args) if one == "--rate-limit"][::-1]:
+            if place + 1 == len(args) or args[place + 1].startswith("-"):
+                args = [*args[: place + 1], RATE, *args[place + 1 :]]
+        return super().parse_args(ctx, args)
 
 
 @app.command(
+    cls=Switches,
     rich_help_panel=PANEL,
     epilog=example(
         "hub sandbox github --port 9001",
@@ -38,7 +51,11 @@ def sandbox(
     empty: Annotated[bool, typer.Option("--empty", help="Put no records in.")] = False,
     seed: Annotated[int, typer.Option(help="Makes what is random repeatable.")] = 1,
     rate_limit: Annotated[
-        int | None, typer.Option(help="Requests a minute, above which 429 is answered.", min=1)
+        int | None,
+        typer.Option(
+            help="Requests a minute, above which 429 is answered; 60 without a number.",
+            min=1,
+        ),
     ] = None,
     flaky: Annotated[
         float, typer.Option(help="Share of requests that fail with 503.", min=0, max=1)
@@ -91,14 +108,14 @@ def _switch(
 
     wanted = rate_limit is not None or flaky or read_only
     if wanted and not isinstance(running, HttpSandbox):
-        fail(f"the {running.name} sandbox does not speak HTTP: only --lag could be switched on.", 2)
+        note(f"The {running.name} sandbox does not speak HTTP: these switches change little there.")
     faults = running.faults
     faults.per_minute, faults.flaky, faults.read_only = rate_limit, flaky, read_only
     if lag:
         try:
             running.drill().lag(lag)
-        except (Inapplicable, NotImplementedError) as reason:
-            fail(f"--lag does not apply: {reason}.", 2)
+        except Inapplicable as reason:
+            note(f"--lag changes nothing at this vendor: {reason}.")
 
 
 def _show(name: str, running: Sandbox, *, json: bool) -> None:

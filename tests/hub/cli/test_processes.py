@@ -18,6 +18,7 @@ import yaml
 from typer.testing import Result
 
 from connectors.github.sandbox import GithubSandbox
+from hub.registry import connector_classes
 from tests import servers
 
 Run = Callable[..., Result]
@@ -208,7 +209,7 @@ def test_a_sandbox_prints_what_to_write_and_to_export(start: Start) -> None:
 
 
 def test_a_sandbox_answers_as_the_vendor_does(start: Start) -> None:
-    sandbox = start("sandbox", "github", "--json")
+    sandbox = start("sandbox", "github", "--empty", "--read-only", "--json")
     text = ""
     while not text.endswith("\n}\n"):
         text += sandbox.line() + "\n"
@@ -218,10 +219,37 @@ def test_a_sandbox_answers_as_the_vendor_does(start: Start) -> None:
     assert httpx.get(address, timeout=10).status_code == 401
     answer = httpx.get(address, headers={"Authorization": f"Bearer {token}"}, timeout=10)
     assert answer.json() == []
+    refused = httpx.post(address, headers={"Authorization": f"Bearer {token}"}, json={}, timeout=10)
+    assert refused.status_code == 500  # it was told to let nobody write
     assert sandbox.stop() == 0
 
 
-@pytest.mark.parametrize("name", ["email", "salesforce", "spreadsheet"])
+@pytest.mark.parametrize(
+    ("switches", "statuses"),
+    [
+        (("--rate-limit", "2"), [200, 200, 429]),
+        (("--flaky", "1"), [503]),
+        (("--rate-limit", "--lag", "30s"), [200]),
+    ],
+)
+def test_a_sandbox_does_wrong_what_it_is_told_to(
+    switches: tuple[str, ...], statuses: list[int], start: Start
+) -> None:
+    sandbox = start("sandbox", "github", *switches, "--json")
+    text = ""
+    while not text.endswith("\n}\n"):
+        text += sandbox.line() + "\n"
+    found = json.loads(text)
+    token = found["env"]["HUB_SANDBOX_GITHUB_TOKEN"]
+    with httpx.Client(headers={"Authorization": f"Bearer {token}"}) as client:
+        address = f"{found['url']}/repos/acme/ops/issues"
+        answers = [client.get(address) for _ in statuses]
+    assert [one.status_code for one in answers] == statuses
+    if statuses == [200]:
+        assert answers[0].json()  # somebody has been working there
+
+
+@pytest.mark.parametrize("name", sorted(connector_classes()))
 def test_every_connector_has_a_sandbox_that_starts(name: str, start: Start) -> None:
     printed = start("sandbox", name).lines_until("Ctrl-C")
     assert yaml.safe_load(printed.split("export ")[0])["connections"][name]["connector"] == name
@@ -233,7 +261,7 @@ def test_every_connector_has_a_sandbox_that_starts(name: str, start: Start) -> N
 def test_connectors_are_listed_and_documented_from_their_models(run: Run, read: Read) -> None:
     found = {one["name"]: one for one in read("connector", "list")}
     assert {"email", "github", "salesforce", "spreadsheet"} <= set(found)
-    assert found["github"]["roles"] == ["source", "sink", "receiver"]
+    assert found["github"]["roles"] == ["source", "sink", "receiver", "subscriber"]
     for name in found:
         shown = run("connector", "docs", name).stdout
         assert shown.startswith("# ")
