@@ -5,7 +5,6 @@ https://developers.google.com/workspace/sheets/api/reference/rest
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 import time
@@ -67,7 +66,6 @@ class GoogleSheetsSandbox(HttpSandbox):
         self.channels: dict[str, Channel] = {}
         self.used: set[str] = set()
         self.delivered: list[Delivery] = []
-        self.calls: list[tuple[str, str, list[tuple[str, str]], Any]] = []
         self.before_write: Callable[[], None] | None = None
         self._usual: Channel | None = None
         self._queue: queue.Queue[Delivery | None] = queue.Queue()
@@ -173,10 +171,6 @@ class GoogleSheetsSandbox(HttpSandbox):
         with self.lock:
             self._notify(self._own(), "sync")
             return self.delivered[-1]
-
-    def record(self, method: str, path: str, query: list[tuple[str, str]], body: bytes) -> None:
-        """Keep a call that was answered well, to be held against Google's description."""
-        self.calls.append((method, path, query, json.loads(body) if body else None))
 
     def note(self, op: str, tab: Tab, row: int, cells: Mapping[int, Any]) -> None:
         """A write for the ledger: which row, which columns."""

@@ -83,7 +83,6 @@ class SheetsApi:
             try:
                 self._signed_in(headers.get("authorization", ""), path)
                 found = self._route(method, path, query, self._json(body))
-                self._box.record(method, path, query, body)
             except Refused as refused:
                 return refused.code, _JSON, refusal(refused)
         if found is None:
