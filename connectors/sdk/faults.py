@@ -26,7 +26,7 @@ PATIENCE = 300
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One request as the sandbox was given it, and its own answer, before any fault spoiled it.
-    Header names are lower case.
+    Header names are lower case, `path` is percent-encoded as it came.
     """
 
     method: str
@@ -237,7 +237,7 @@ class Faulty:
         faults.exchanges.append(
             Exchange(
                 scope["method"],
-                scope["path"],
+                scope["raw_path"].decode("latin-1"),
                 scope["query_string"].decode("latin-1"),
                 _named(scope["headers"]),
                 bytes(sent),

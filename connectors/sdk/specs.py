@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import yaml
 
@@ -29,6 +29,7 @@ from connectors.sdk.records import Json
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+SINGLE = ("boolean", "integer", "number", "string")
 SURPLUS = "unevaluatedProperties"
 LONG = 60
 """Characters of a value that a finding shows."""
@@ -126,10 +127,9 @@ class Operation:
         return OpenAPI.from_dict(small, config=Config(spec_validator_cls=None))  # type: ignore[arg-type]
 
     def judge(self, exchange: Exchange) -> Iterator[str]:
-        """What is wrong with the request, then with the answer."""
+        """What is wrong with the request, then with the answer, of an exchange with this path."""
         from openapi_core.testing import MockRequest, MockResponse
 
-        path = self.path.fullmatch(exchange.path)
         query = parse_qsl(exchange.query, keep_blank_values=True)
         request = MockRequest(
             "https://vendor.test",
@@ -137,14 +137,14 @@ class Operation:
             exchange.path,
             path_pattern=self.pattern,
             args=query,  # type: ignore[arg-type] # a name may come more than once
-            view_args=dict(zip(self._names, path.groups() if path else (), strict=False)),
+            view_args=self._variables(exchange.path),
             headers=dict(exchange.headers),
             data=exchange.body or None,
             content_type=exchange.headers.get("content-type", JSON),
         )
         # what the vendor refuses too is no drift
         if exchange.status not in (400, 422):
-            yield from (f"query {name}: no such parameter" for name in self._unknown(query))
+            yield from self._odd_in_query([name for name, _ in query])
             yield from self._unknown_in_body(exchange)
             yield from _reasons("request", self._core.iter_request_errors(request))
         if not self._answers(exchange.status):
@@ -160,9 +160,18 @@ class Operation:
         errors = self._core.iter_response_errors(request, response)
         yield from _reasons(f"answer {exchange.status}", errors)
 
-    def _unknown(self, query: Iterable[tuple[str, str]]) -> list[str]:
-        known = {one["name"] for one in self._said["parameters"] if one["in"] == "query"}
-        return sorted({name for name, _ in query} - known)
+    def _variables(self, path: str) -> dict[str, str]:
+        found = self.path.fullmatch(path)
+        return dict(zip(self._names, map(unquote, found.groups() if found else ()), strict=True))
+
+    def _odd_in_query(self, names: list[str]) -> Iterator[str]:
+        known = {one["name"]: one for one in self._said["parameters"] if one["in"] == "query"}
+        for name in sorted(set(names)):
+            if name not in known:
+                yield f"query {name}: no such parameter"
+            # openapi-core reads one of them
+            elif names.count(name) > 1 and known[name].get("schema", {}).get("type") in SINGLE:
+                yield f"query {name}: given more than once"
 
     def _unknown_in_body(self, exchange: Exchange) -> Iterator[str]:
         content = self._said.get("requestBody", {}).get("content", {})

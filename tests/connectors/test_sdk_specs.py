@@ -157,6 +157,7 @@ def found(document: Mapping[str, Any], one: Exchange) -> list[str]:
 GOOD = [
     exchange("PUT /v2/tasks/7", {"title": None, "owner": {"name": "A", "mail": "a@b"}}),
     exchange("GET /v2/tasks?page=2&state=open&state=done", b"", 200, [{"title": "x", "hours": 2}]),
+    exchange("PUT /v2/tasks/%37", {"title": "x"}),
     exchange("PUT /v2/tasks/latest", b"", 200),
     exchange("DELETE /v2/tasks/7", b"", 404, {"message": "gone"}),
     exchange("PUT /v2/tasks/7", {"title": 5}, 422, {"message": "refused here too"}),
@@ -189,6 +190,10 @@ def test_what_is_described_is_no_finding(one: Exchange) -> None:
         (
             exchange("GET /v2/tasks", b"", 200, []),
             "GET /v2/tasks: request page: Missing required query parameter: page",
+        ),
+        (
+            exchange("GET /v2/tasks?page=1&page=2", b"", 200, []),
+            "GET /v2/tasks: query page: given more than once",
         ),
         (
             exchange("PUT /v2/tasks/seven", {"title": "x"}),
@@ -310,11 +315,11 @@ def test_a_sandbox_keeps_the_latest_exchanges_whole() -> None:
         client.post("/none", content=b"0")
         echo.faults = Faults(keep=2, body=["html"], status=[503])
         for number in range(4):
-            client.post(f"/at/{number}?a=%20b", content=b"%d" % number, headers={"X-One": "1"})
+            client.post(f"/at%2F{number}?a=%20b", content=b"%d" % number, headers={"X-One": "1"})
         assert len(echo.faults.requests) == 4
         first, last = echo.faults.exchanges
-    assert (first.path, first.answer) == ("/at/2", b"had 2")
-    assert (last.method, last.path, last.query) == ("POST", "/at/3", "a=%20b")
+    assert (first.path, first.answer) == ("/at%2F2", b"had 2")
+    assert (last.method, last.path, last.query) == ("POST", "/at%2F3", "a=%20b")
     assert (last.body, last.status, last.answer) == (b"3", 201, b"had 3")
     assert last.headers["x-one"] == "1"
     assert last.answer_headers["content-type"] == "text/plain"
