@@ -89,6 +89,7 @@ DESCRIBED = {
 
 UNDESCRIBED = {
     "email": "speaks IMAP and SMTP",
+    "redmine": "publishes none",
     "rest": "is a description itself",
     "salesforce": "publishes none that is at hand",
     "spreadsheet": "is a file",

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +27,7 @@ from connectors.sdk import (
     TransientError,
     UnsupportedError,
 )
+from tests.connectors.described import folder
 
 START = datetime(2026, 3, 1, 10, 0, 0, tzinfo=UTC)
 
@@ -691,10 +690,7 @@ def test_an_app_that_is_not_let_in_says_which_setting_to_correct(
 
 
 def test_every_field_of_githubs_description_is_discovered(one: GithubConnector) -> None:
-    folder = os.environ.get("HUB_VENDOR_SPECS")
-    if not folder:
-        pytest.skip("HUB_VENDOR_SPECS names no folder with the vendors' descriptions")
-    file = Path(folder) / "github" / "api.github.com.issues-subset.json"
+    file = folder() / "github" / "api.github.com.issues-subset.json"
     schemas = json.loads(file.read_bytes())["components"]["schemas"]
     for object, schema in (("issue", "issue"), ("comment", "issue-comment")):
         # only in answers of searches, or when another media type is asked for

@@ -1,14 +1,14 @@
-"""Every request to Google Sheets exists in Google's own description of its API, and the default
-mapping reads what the sandbox gives.
+"""Google's own wording, the fields that are asked for, and the default mapping on what the sandbox
+gives.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -16,15 +16,16 @@ import pytest
 import connectors.google_sheets
 from connectors.google_sheets.connector import GoogleSheetsConfig, GoogleSheetsConnector
 from connectors.google_sheets.sandbox import GoogleSheetsSandbox
-from connectors.google_sheets.sandbox_grid import Box
 from connectors.google_sheets.sandbox_oauth import CLIENT_EMAIL, keys
 from connectors.google_sheets.table import Layout, Sheet, Table
 from connectors.google_sheets.wire import Explained
-from connectors.sdk import Change, ConfigError, HttpResponse, Outcome, RateLimitError
+from connectors.sdk import Change, ConfigError, HttpResponse, RateLimitError
 from mappings.check import check_mapping
 from mappings.compiler import CompiledMapping, compile_mapping
 from mappings.examples import run_examples
 from mappings.language import load_mapping
+from tests.connectors.deeds import google_sheets
+from tests.connectors.described import folder
 
 Schema = dict[str, Any]
 
@@ -87,118 +88,20 @@ def connect(sandbox: GoogleSheetsSandbox, **settings: Any) -> GoogleSheetsConnec
     return GoogleSheetsConnector("tracker", GoogleSheetsConfig.model_validate(block))
 
 
-def everything(sandbox: GoogleSheetsSandbox) -> None:
-    """Make the connector send each kind of request it knows."""
-    sheets = connect(sandbox)
-    sandbox.populate()
-    sheets.check()
-    sheets.discover("row")
-    (page,) = sheets.pull("row", {}, ())
-    sandbox.add(Title="Typed by a person")
-    sheets.push(
-        [
-            Change("create", "row", "new", {"Title": "New", "Due": "2026-03-04"}),
-            Change("update", "row", "k", {"Status": "Done"}, id=page.records[0].id),
-        ]
-    )
-    sheets.close()
-    # a remark beside the table, which Google takes for a part of it
-    tab = sandbox.tab("Done")
-    for line in tab.boxes:
-        line.insert(0, Box())
-    tab.box(2, 1).value = tab.box(2, 2).value = "beside"
-    beside = connect(sandbox, sheets="Done")
-    (result,) = beside.push([Change("create", "row", "x", {"Title": "New"})])
-    assert result.outcome is Outcome.REJECTED
-    beside.close()
-
-
-@pytest.fixture(scope="module")
-def calls() -> list[tuple[str, str, list[tuple[str, str]], Any]]:
-    with GoogleSheetsSandbox() as sandbox:
-        everything(sandbox)
-        return list(sandbox.calls)
-
-
-@pytest.fixture(scope="module")
-def described() -> dict[str, Any]:
-    folder = os.environ.get("HUB_VENDOR_SPECS")
-    file = Path(folder or ".") / "google" / "sheets.v4.json"
-    if not folder or not file.exists():
-        pytest.skip("HUB_VENDOR_SPECS names no folder with google/sheets.v4.json")
-    found: dict[str, Any] = json.loads(file.read_bytes())
-    return found
-
-
-def methods(resource: dict[str, Any]) -> list[dict[str, Any]]:
-    own = list(resource.get("methods", {}).values())
-    return own + [one for part in resource.get("resources", {}).values() for one in methods(part)]
-
-
-def method_for(described: dict[str, Any], verb: str, path: str) -> dict[str, Any]:
-    for method in methods(described):
-        pattern = re.sub(r"\\{\w+\\}", "[^/:]+", re.escape("/" + method["flatPath"]))
-        if method["httpMethod"] == verb and re.fullmatch(pattern, path):
-            return method
-    raise AssertionError(f"Google has no {verb} {path}.")
-
-
-def test_every_request_is_one_that_google_describes(
-    calls: list[Any], described: dict[str, Any]
-) -> None:
-    common = set(described["parameters"])
-    seen = set()
-    for verb, path, query, body in calls:
-        if not path.startswith("/v4/"):
-            continue
-        method = method_for(described, verb, path)
-        seen.add(method["id"].removeprefix("sheets.spreadsheets."))
-        for name, value in query:
-            parameter = method["parameters"].get(name) or described["parameters"].get(name)
-            assert parameter, f"{method['id']} takes no {name}."
-            assert value in parameter.get("enum", [value]), f"{name} is no {value}."
-            assert name in common or parameter["location"] == "query"
-        names = [name for name, _ in query]
-        for name in set(names):
-            repeated = method["parameters"].get(name, {}).get("repeated", False)
-            assert repeated or names.count(name) == 1, f"{name} is given twice."
-        if body is not None:
-            holds(described["schemas"], {"$ref": method["request"]["$ref"]}, body, method["id"])
-    values = {f"values.{name}" for name in ("append", "batchClear", "batchGet", "batchUpdate")}
-    assert seen == {"get", "batchUpdate", *values}
-
-
-def holds(schemas: dict[str, Schema], schema: Schema, value: Any, place: str) -> None:
-    """Fail unless a value has the shape that the description gives it."""
-    if "$ref" in schema:
-        schema = schemas[schema["$ref"]]
-    kind = schema.get("type")
-    if kind == "object":
-        assert isinstance(value, dict), place
-        known = schema.get("properties", {})
-        for name, part in value.items():
-            assert name in known, f"{place} has no {name}."
-            holds(schemas, known[name], part, f"{place}.{name}")
-    elif kind == "array":
-        assert isinstance(value, list), place
-        for part in value:
-            holds(schemas, schema["items"], part, place)
-    elif kind == "integer":
-        assert type(value) is int, place
-    elif kind == "boolean":
-        assert type(value) is bool, place
-    elif kind == "string":
-        assert isinstance(value, str), place
-        assert value in schema.get("enum", [value]), f"{place} is no {value}."
-
-
-def test_every_field_that_is_asked_for_exists(calls: list[Any], described: dict[str, Any]) -> None:
-    masks = [value for _, path, query, _ in calls for name, value in query if name == "fields"]
+def test_every_field_that_is_asked_for_exists() -> None:
+    file = folder() / "google" / "sheets.v4.json"
+    if not file.is_file():
+        pytest.skip("HUB_VENDOR_SPECS has no google/sheets.v4.json")
+    schemas = json.loads(file.read_bytes())["schemas"]
+    masks = [
+        mask
+        for one in google_sheets()
+        for name, mask in parse_qsl(one.query)
+        if name == "fields" and one.path.startswith("/v4/")
+    ]
     assert masks
-    for _, path, query, _ in calls:
-        for name, mask in query:
-            if name == "fields" and path.startswith("/v4/"):
-                asked(described["schemas"], "Spreadsheet", mask)
+    for mask in masks:
+        asked(schemas, "Spreadsheet", mask)
 
 
 def asked(schemas: dict[str, Schema], name: str, mask: str) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -547,24 +545,3 @@ def test_a_refresh_token_that_ended_says_what_to_do(slack: SlackSandbox) -> None
 def test_credentials_are_a_token_or_what_renews_one(auth: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="token"):
         SlackConnector.config.model_validate({"auth": auth})
-
-
-# -------------------------------------------------------------------------- Slack's own description
-
-
-ADDED = {"metadata", "include_all_metadata", "prevent_creation", "blocks"}
-"""Arguments that Slack's description of 2021 does not know yet, with those it forgot."""
-
-
-def test_the_sandbox_takes_only_arguments_that_slack_describes(slack: SlackSandbox) -> None:
-    folder = os.environ.get("HUB_VENDOR_SPECS")
-    path = Path(folder or "") / "slack" / "slack_web_openapi_v2.json"
-    if not folder or not path.is_file():
-        pytest.skip("HUB_VENDOR_SPECS names no folder with Slack's description")
-    from connectors.slack.sandbox_api import SlackApi
-
-    described = json.loads(path.read_bytes())["paths"]
-    for method, (_, known, _) in SlackApi(slack).methods.items():
-        (operation,) = described[f"/{method}"].values()
-        names = {one["name"] for one in operation["parameters"]}
-        assert known - ADDED <= names, method

@@ -88,7 +88,12 @@ def test_requests_and_answers_are_those_of_the_vendors_description(name: str) ->
 
 
 def test_every_connector_is_held_against_a_description_or_says_why_not() -> None:
-    assert sorted([*DESCRIBED, *UNDESCRIBED]) == sorted(connector_classes())
+    ours = {
+        name
+        for name, cls in connector_classes().items()
+        if cls.__module__.startswith("connectors.")
+    }
+    assert ours <= DESCRIBED.keys() | UNDESCRIBED.keys()
     assert set(DEEDS) == set(DESCRIBED)
 
 
