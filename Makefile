@@ -35,7 +35,7 @@ docs: $(VENV)/.installed
 	$(BIN)/python -m hub.connector_docs
 
 bench: $(VENV)/.installed-test
-	$(BIN)/python -m bench
+	PYTHONPATH=connector_template $(BIN)/python -m bench
 
 # Writes constraints.txt from a fresh environment: the only way its pins change.
 pins:
