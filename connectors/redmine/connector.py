@@ -226,15 +226,18 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
     def _user(self, row: Row) -> Record:
         return shape.user(row, self.site)
 
-    def _notes(self, issue: str) -> list[Record] | None:
-        """The notes of an issue, oldest first; None where there is no such issue (any more)."""
+    def _notes(self, issue: str, *, private: bool = False) -> list[Record] | None:
+        """The notes of an issue, oldest first; None where there is no such issue (any more).
+        `private`: private ones too, wanted or not.
+        """
+        private = private or self.settings.private_notes
         row = self.api.one("issue", f"/issues/{issue}.json", {"include": "journals"})
         if row is None:
             return None
         wanted = [
             shape.comment(issue, one, self.site)
             for one in rows(row, "journals")
-            if one.get("notes") and (self.settings.private_notes or not one.get("private_notes"))
+            if one.get("notes") and (private or not one.get("private_notes"))
         ]
         return sorted(wanted, key=lambda one: int(one.data["id"]))
 
@@ -245,10 +248,13 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
 
     def _fetched(self, object: str, id: str) -> Record | None:
         if object == "comment":
-            notes = self._notes(id.partition("-")[0]) or ()
-            return next((one for one in notes if one.id == id), None)
+            return self._note(id)
         row = self.api.one(object, f"/{object}s/{id}.json")
         return self._records(object, row)[0] if row is not None else None
+
+    def _note(self, id: str, *, private: bool = False) -> Record | None:
+        notes = self._notes(id.partition("-")[0], private=private) or ()
+        return next((one for one in notes if one.id == id), None)
 
     def find(self, object: str, changes: Sequence[Change]) -> Sequence[Record | None]:
         """Notes are looked for in their issue, issues among those that the hub's user has made
@@ -265,7 +271,7 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
         return [_made(change, made) for change in changes]
 
     def _noted(self, change: Change) -> Record | None:
-        notes = self._notes(str(change.parent)) or ()
+        notes = self._notes(str(change.parent), private=True) or ()
         return next((one for one in notes if one.key == change.key), None)
 
     # ------------------------------------------------------------------------------------ sink
@@ -310,15 +316,16 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
                 Outcome.REJECTED, message="A note needs text.", field_errors={"notes": "is empty"}
             )
         if change.op == "create":
-            note = {"notes": shape.marked(text, change.key), "private_notes": False}
+            private = bool(change.fields.get("private_notes"))
+            note = {"notes": shape.marked(text, change.key), "private_notes": private}
             self.api.http.request("PUT", f"/issues/{change.parent}.json", json={"issue": note})
             held = self._noted(change)
         else:
             number = str(change.id).rpartition("-")[2]
-            before = self._fetched("comment", str(change.id))
+            before = self._note(str(change.id), private=True)
             note = {"notes": shape.marked(text, before.key if before else None)}
             self.api.http.request("PUT", f"/journals/{number}.json", json={"journal": note})
-            held = self._fetched("comment", str(change.id))
+            held = self._note(str(change.id), private=True)
         if held is None:
             return Result(
                 Outcome.REJECTED,

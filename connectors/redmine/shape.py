@@ -189,7 +189,7 @@ ISSUE_FIELDS: Sequence[Field] = (
 COMMENT_FIELDS: Sequence[Field] = (
     Field("id", "number", writable=False),
     Field("notes", "text", "Notes", required=True),
-    Field("private_notes", "boolean", "Private", writable=False),
+    Field("private_notes", "boolean", "Private"),
     Field("user", "object", "Author", writable=False),
     Field("details", "list", writable=False),
     Field("created_on", "datetime", writable=False),

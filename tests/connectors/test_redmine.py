@@ -129,6 +129,18 @@ def test_private_notes_stay_where_they_are_unless_wanted(
     assert hidden.deleted
 
 
+def test_the_hub_finds_its_own_private_note_again(
+    redmine: RedmineSandbox, connect: Connect
+) -> None:
+    redmine.create({"subject": "Login fails"}, ANN)
+    fields = {"notes": "For us.", "private_notes": True}
+    note = Change("create", "comment", "key-1", fields, parent="1")
+    (result,) = connect().push([note])
+    assert result.outcome is Outcome.OK
+    assert connect().find("comment", [note]) == [result.record]
+    assert pulled(connect(), "comment") == []
+
+
 def test_a_note_that_redmine_keeps_back_is_refused(
     redmine: RedmineSandbox, connect: Connect
 ) -> None:
