@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 import httpx
 import orjson
 
-from connectors.rest.paths import MISSING, compile_condition, compile_path
 from connectors.rest.service import ErrorWords, Means
 from connectors.rest.templates import Scope, compile_template
 from connectors.sdk import (
@@ -26,6 +25,7 @@ from connectors.sdk import (
     TransientError,
 )
 from connectors.sdk.http import DEFAULT_WAIT, retry_after
+from connectors.sdk.paths import MISSING, compile_condition, compile_path
 from connectors.sdk.records import Json
 
 LONGEST = 200

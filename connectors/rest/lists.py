@@ -8,12 +8,12 @@ from typing import Any
 
 from connectors.rest.answers import Api, members
 from connectors.rest.objects import Listing, Paging, Since
-from connectors.rest.paths import compile_condition, compile_path
 from connectors.rest.shapes import Row
 from connectors.rest.templates import Scope, compile_template, filled
 from connectors.rest.times import STEP, unstamp, written
 from connectors.sdk import PayloadError
 from connectors.sdk.paging import Listed, next_link
+from connectors.sdk.paths import compile_condition, compile_path
 from connectors.sdk.records import Json
 
 CAPS = frozenset({10, 20, 25, 30, 50, 100, 200, 250, 500, 1000})

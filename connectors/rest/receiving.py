@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from connectors.rest.hooks import EventWords, WebhookWords
-from connectors.rest.paths import compile_condition, compile_path
 from connectors.rest.shapes import Shape
 from connectors.sdk import (
     Delivery,
@@ -18,6 +17,7 @@ from connectors.sdk import (
     WebhookConfig,
 )
 from connectors.sdk.http import decode_json
+from connectors.sdk.paths import compile_condition, compile_path
 from connectors.sdk.records import Json
 from connectors.sdk.signatures import (
     GITHUB,

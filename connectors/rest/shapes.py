@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.rest.objects import ObjectWords
-from connectors.rest.paths import compile_condition, compile_path
 from connectors.rest.templates import Scope, compile_template
 from connectors.rest.times import moment_of, stamp
 from connectors.sdk import PayloadError, Record, RejectedError
+from connectors.sdk.paths import compile_condition, compile_path
 from connectors.sdk.records import Json
 
 Row = Mapping[str, Any]

@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from connectors.rest.paths import MISSING, Path, compile_path
 from connectors.sdk.errors import RejectedError
+from connectors.sdk.paths import MISSING, Path, compile_path
 from connectors.sdk.records import Json
 
 NAMES = ("id", "address", "values", "parent", "key", "since", "ids", "base_url", "record")

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from connectors.rest.paths import compile_condition, compile_path
 from connectors.rest.templates import compile_template
+from connectors.sdk.paths import compile_condition, compile_path
 
 
 def _path(text: str) -> str:

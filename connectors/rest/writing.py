@@ -8,7 +8,6 @@ from typing import Any
 
 from connectors.rest.answers import Api, member
 from connectors.rest.objects import ObjectWords, Writing
-from connectors.rest.paths import MISSING, compile_path
 from connectors.rest.reading import Reading
 from connectors.rest.templates import Scope, filled
 from connectors.sdk import (
@@ -23,6 +22,7 @@ from connectors.sdk import (
     TransientError,
     UnsupportedError,
 )
+from connectors.sdk.paths import MISSING, compile_path
 from connectors.sdk.records import Json
 
 METHODS = {"create": "POST", "update": "PATCH", "delete": "DELETE"}

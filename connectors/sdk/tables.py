@@ -18,7 +18,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class CellError(ValueError):
-    """A value that a cell cannot hold; the message says why, as in "the value …"."""
+    """A value that a cell cannot hold; the message says why, `field` where."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 def headers_of(cells: Sequence[Any]) -> dict[str, int]:

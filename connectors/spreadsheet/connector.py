@@ -28,21 +28,19 @@ from connectors.sdk import (
     UnsupportedError,
 )
 from connectors.sdk.records import Cursor
+from connectors.sdk.tables import CellError, as_moment, key_of, plain
 from connectors.spreadsheet import files
 from connectors.spreadsheet.changes import Known, Seen
 from connectors.spreadsheet.config import SpreadsheetConfig
 from connectors.spreadsheet.csvfile import CsvEditor, CsvReader
 from connectors.spreadsheet.table import (
-    CellError,
+    TEXT_LIMIT,
     Damaged,
     Editor,
     Kind,
     Layout,
     Reader,
     Row,
-    as_moment,
-    key_of,
-    plain,
 )
 from connectors.spreadsheet.xlsx import XlsxEditor, XlsxReader
 
@@ -237,7 +235,8 @@ class SpreadsheetConnector(Connector, Source, Sink):
     def _key_of(self, change: Change) -> str:
         if change.op == "update" and change.id is not None:
             return change.id
-        return key_of(plain(change.fields.get(self.settings.key))) or key_of(plain(change.key))
+        given = plain(change.fields.get(self.settings.key), TEXT_LIMIT)
+        return key_of(given) or key_of(plain(change.key, TEXT_LIMIT))
 
     def push(self, changes: Sequence[Change]) -> Sequence[Result]:
         """All changes in one rewrite of the file: all of them are in it, or none."""
@@ -310,7 +309,7 @@ class SpreadsheetConnector(Connector, Source, Sink):
     def _same(self, value: Any, cell: Any) -> bool:
         """Whether a cell already says this, in whatever form the file keeps it."""
         try:
-            value = plain(value)
+            value = plain(value, TEXT_LIMIT)
         except CellError:
             return False
         if value is None or cell is None or isinstance(value, bool) or isinstance(cell, bool):

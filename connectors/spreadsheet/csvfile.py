@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from connectors.sdk import ConfigError
+from connectors.sdk.tables import headers_of
 from connectors.spreadsheet.table import (
     DANGEROUS,
     Damaged,
@@ -24,7 +25,6 @@ from connectors.spreadsheet.table import (
     Layout,
     Reader,
     Row,
-    headers_of,
     ready,
 )
 

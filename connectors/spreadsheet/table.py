@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from connectors.sdk import ConfigError
+from connectors.sdk.tables import CellError, as_date, as_moment, plain
 
 FieldType = Literal["text", "number", "boolean", "date", "datetime"]
 TEXT_LIMIT = 32_767
@@ -23,10 +23,6 @@ TEXT_LIMIT = 32_767
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 """What a text must not begin with where a program might take it for a formula."""
-
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +61,6 @@ class Row:
 
 class Damaged(ConfigError):
     """A file that cannot be read as what it should be: cut short, or being written."""
-
-
-class CellError(ValueError):
-    """A value that the file cannot hold; the message says why, `field` where."""
-
-    def __init__(self, message: str, field: str = "") -> None:
-        super().__init__(message)
-        self.field = field
 
 
 class Table:
@@ -166,74 +154,10 @@ class Kind:
         return next(iter(self._left)) if len(self._left) == 1 and not self._empty else "text"
 
 
-def headers_of(cells: Sequence[Any]) -> dict[str, int]:
-    """Header to column. Blank headers are passed over; a repeated one is called `Name (2)`."""
-    found: dict[str, int] = {}
-    for column, cell in enumerate(cells, start=1):
-        name = " ".join(str(cell).split()) if cell is not None else ""
-        if not name:
-            continue
-        unique, count = name, 1
-        while unique in found:
-            count += 1
-            unique = f"{name} ({count})"
-        found[unique] = column
-    return found
-
-
-def key_of(value: Any) -> str:
-    """The text of a key cell: `12` and `12.0` are one key, `00012` is another. Empty: no key."""
-    if value is None or isinstance(value, bool):
-        return "" if value is None else str(value).upper()
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip()
-
-
 def moment_text(value: datetime, zone: ZoneInfo) -> str:
     """A cell's local time as a moment with its zone; files know no zone and count in fractions."""
     rounded = datetime.fromtimestamp(round(value.replace(tzinfo=zone).timestamp()), zone)
     return rounded.isoformat()
-
-
-def as_date(text: str) -> date | None:
-    """The calendar date that a text is, exactly; else None."""
-    try:
-        return date.fromisoformat(text) if _DATE.fullmatch(text) else None
-    except ValueError:
-        return None
-
-
-def as_moment(text: str, zone: ZoneInfo) -> datetime | None:
-    """The local time of a text that is a moment, exactly; else None."""
-    try:
-        moment = datetime.fromisoformat(text) if _MOMENT.fullmatch(text) else None
-    except ValueError:
-        return None
-    if moment is not None and moment.tzinfo is not None:
-        moment = moment.astimezone(zone).replace(tzinfo=None)
-    return moment
-
-
-def plain(value: Any) -> Any:
-    """A JSON value as one that a cell can hold: None, bool, int, float or text.
-
-    Lists become text with commas, objects JSON. Raises CellError.
-    """
-    if value is None or isinstance(value, bool | int | float):
-        if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-            raise CellError("is not a finite number")
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
-            value = str(value)  # a cell would round it
-        return value
-    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
-        value = ", ".join(value)
-    elif not isinstance(value, str):
-        value = json.dumps(value, ensure_ascii=False)
-    value = _CONTROL.sub("", value.replace("\r\n", "\n"))
-    if len(value) > TEXT_LIMIT:
-        raise CellError(f"has {len(value)} characters; a cell holds {TEXT_LIMIT}")
-    return value or None
 
 
 def ready(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,7 +165,7 @@ def ready(values: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for name, value in values.items():
         try:
-            found[name] = plain(value)
+            found[name] = plain(value, TEXT_LIMIT)
         except CellError as error:
             raise CellError(str(error), name) from None
     return found

@@ -18,18 +18,14 @@ from openpyxl.styles.numbers import is_datetime
 from openpyxl.utils import get_column_letter, range_boundaries
 
 from connectors.sdk import ConfigError
+from connectors.sdk.tables import CellError, as_date, as_moment, headers_of, key_of
 from connectors.spreadsheet.table import (
     DANGEROUS,
-    CellError,
     Damaged,
     Editor,
     Layout,
     Reader,
     Row,
-    as_date,
-    as_moment,
-    headers_of,
-    key_of,
     moment_text,
     ready,
 )

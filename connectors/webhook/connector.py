@@ -26,7 +26,6 @@ from connectors.sdk.records import Json
 from connectors.webhook.config import ObjectWords, WebhookConnection
 from connectors.webhook.events import cloud_events, event_key, plain_event
 from connectors.webhook.paths import (
-    Absent,
     condition_of,
     header_in,
     link_of,
@@ -205,7 +204,7 @@ def _read(name: str, words: ObjectWords, event: Json, *, gone: bool) -> list[Rec
     return [_record(name, words, row, gone) for row in rows]
 
 
-def _record(name: str, words: ObjectWords, row: Json | Absent, gone: bool) -> Record:
+def _record(name: str, words: ObjectWords, row: Any, gone: bool) -> Record:
     place = f"objects.{name}"
     if not isinstance(row, dict):
         raise PayloadError(f"There is no {name} at {words.records}.", f"{place}.records")

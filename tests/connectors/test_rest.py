@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from connectors.rest.connector import RestConnector
 from connectors.rest.discovery import fields_of
-from connectors.rest.paths import MISSING, compile_condition, compile_path
 from connectors.rest.sandbox import DesklySandbox
 from connectors.rest.templates import compile_template, filled
 from connectors.rest.times import moment_of, stamp, unstamp, written
@@ -34,6 +33,7 @@ from connectors.sdk import (
     UnsupportedError,
 )
 from connectors.sdk.conformance.kit import resolve
+from connectors.sdk.paths import MISSING, compile_condition, compile_path
 
 BASE = "https://api.acme.test"
 

@@ -23,7 +23,8 @@ from connectors.sdk.records import Json
 
 LONGEST = 500
 _STEP = re.compile(
-    r"\.?(?:(?P<name>[^\W\d][\w-]*)|\[(?:(?P<index>-?\d{1,9})|'(?P<quoted>[^'\\]+)')\])"
+    r"\.?(?:(?P<name>[^\W\d][\w-]*)"
+    r"|\[(?:(?P<index>-?\d{1,6})|'(?P<single>[^'\\]+)'|\"(?P<double>[^\"\\]+)\")\])"
 )
 _CONDITION = re.compile(r"\s*(?P<path>.+?)\s*(?:(?P<sign>==|!=)\s*(?P<value>.+?)\s*)?")
 
@@ -87,7 +88,8 @@ def _chain(text: str) -> tuple[str | int, ...] | None:
         if not match or (match["name"] and position > 0 and text[position] != "."):
             return None
         index = match["index"]
-        steps.append(int(index) if index is not None else match["name"] or match["quoted"])
+        quoted = match["single"] or match["double"]
+        steps.append(int(index) if index is not None else match["name"] or quoted)
         position = match.end()
     return tuple(steps)
 
