@@ -292,6 +292,11 @@ def test_a_description_is_read_from_json_and_yaml(tmp_path: Path) -> None:
         assert description.findings(GOOD) == []
     with pytest.raises(ValueError, match="no OpenAPI"):
         Description({"openapi": "4.0"})
+    elsewhere = {"$ref": "other.yaml#/Task"}
+    body = {"content": {"application/json": {"schema": elsewhere}}}
+    split = {"/tasks": {"put": {"requestBody": body, "responses": {}}}}
+    with pytest.raises(ValueError, match=r"nothing at other.yaml#/Task"):
+        Description({"openapi": "3.0.3", "paths": split})
 
 
 class Echo(HttpSandbox):
