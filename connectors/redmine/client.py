@@ -35,10 +35,10 @@ class Api:
     def get(self, path: str, params: Params | None = None) -> Any:
         return self.http.request("GET", path, params=params).json()
 
-    def one(self, name: str, path: str, params: Params | None = None) -> dict[str, Any] | None:
-        """One record, None where there is none (any more) for us."""
+    def one(self, object: str, id: str, params: Params | None = None) -> dict[str, Any] | None:
+        """An issue or user, None where there is none (any more) for us."""
         try:
-            return part(self.get(path, params), name)
+            return part(self.get(place(f"{object}s", id), params), object)
         except NotFoundError:
             return None
 
@@ -56,6 +56,15 @@ class Api:
     def all(self, path: str, params: Params) -> Iterator[Row]:
         for page in follow(lambda next: self.page(path, params, next), path, counted=True):
             yield from page.rows
+
+
+def place(kind: str, id: str | None) -> str:
+    """Where one record is. Raises NotFoundError for what is no number of Redmine's: it must not
+    lead to another path.
+    """
+    if id is None or not re.fullmatch("[0-9]{1,18}", id):
+        raise NotFoundError(f"Redmine has nothing under this id in {kind}.")
+    return f"/{kind}/{id}.json"
 
 
 def part(answer: Json, name: str) -> dict[str, Any]:

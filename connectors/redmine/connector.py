@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from pydantic import Field as Setting
 
 from connectors.redmine import shape
-from connectors.redmine.client import PAGE, Api, explain, part, rows
+from connectors.redmine.client import PAGE, Api, explain, part, place, rows
 from connectors.sdk import (
     ApiKey,
     Change,
@@ -20,6 +21,7 @@ from connectors.sdk import (
     Delivery,
     Fetch,
     Field,
+    NotFoundError,
     ObjectSpec,
     Outcome,
     Page,
@@ -81,7 +83,6 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
     config: ClassVar[type[ConnectionConfig]] = RedmineConfig
     sandbox: ClassVar[str] = "connectors.redmine.sandbox:RedmineSandbox"
     tier: ClassVar[Tier] = Tier.GOLD
-    stored_headers: Collection[str] = ("x-redmine-signature-256",)
     objects: ClassVar[Mapping[str, ObjectSpec]] = {
         "issue": ObjectSpec(
             title="Issue",
@@ -231,7 +232,7 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
         `private`: private ones too, wanted or not.
         """
         private = private or self.settings.private_notes
-        row = self.api.one("issue", f"/issues/{issue}.json", {"include": "journals"})
+        row = self.api.one("issue", issue, {"include": "journals"})
         if row is None:
             return None
         wanted = [
@@ -249,7 +250,7 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
     def _fetched(self, object: str, id: str) -> Record | None:
         if object == "comment":
             return self._note(id)
-        row = self.api.one(object, f"/{object}s/{id}.json")
+        row = self.api.one(object, id)
         return self._records(object, row)[0] if row is not None else None
 
     def _note(self, id: str, *, private: bool = False) -> Record | None:
@@ -284,7 +285,7 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
         return push_each(changes, one)
 
     def _push_issue(self, change: Change) -> Result:
-        path = f"/issues/{change.id}.json"
+        path = place("issues", change.id) if change.op != "create" else "/issues.json"
         if change.op == "delete":
             self.api.http.request("DELETE", path)
             return Result(Outcome.OK, Record("issue", str(change.id), {}, deleted=True))
@@ -305,7 +306,7 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
         else:
             fields["description"] = shape.marked(fields.get("description"), change.key)
         answer = self.api.http.request(
-            "POST", "/issues.json", json={"issue": {"project_id": self.settings.project, **fields}}
+            "POST", path, json={"issue": {"project_id": self.settings.project, **fields}}
         )
         return Result(Outcome.OK, self._issue(part(answer.json(), "issue")))
 
@@ -318,13 +319,15 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
         if change.op == "create":
             private = bool(change.fields.get("private_notes"))
             note = {"notes": shape.marked(text, change.key), "private_notes": private}
-            self.api.http.request("PUT", f"/issues/{change.parent}.json", json={"issue": note})
+            self.api.http.request("PUT", place("issues", change.parent), json={"issue": note})
             held = self._noted(change)
         else:
-            number = str(change.id).rpartition("-")[2]
+            path = place("journals", str(change.id).partition("-")[2])  # has no GET
             before = self._note(str(change.id), private=True)
-            note = {"notes": shape.marked(text, before.key if before else None)}
-            self.api.http.request("PUT", f"/journals/{number}.json", json={"journal": note})
+            if before is None:
+                raise NotFoundError("Redmine has no such note any more.")
+            note = {"notes": shape.marked(text, before.key)}
+            self.api.http.request("PUT", path, json={"journal": note})
             held = self._note(str(change.id), private=True)
         if held is None:
             return Result(
@@ -336,8 +339,11 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
     # -------------------------------------------------------------------------------- receiver
 
     def verify(self, delivery: Delivery) -> str | None:
+        """Redmine names no delivery and signs no time, but two that say the same are one, and what
+        is sent again by a stranger is known.
+        """
         REDMINE.check(delivery, self.settings.webhook.secret)
-        return None
+        return hashlib.sha256(delivery.body).hexdigest()
 
     def parse(self, delivery: Delivery) -> Sequence[Parsed]:
         """Only what to read: the content is what the webhook's owner may see, was taken when the

@@ -4,39 +4,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from connectors.redmine.connector import RedmineConfig, RedmineConnector
-from connectors.redmine.sandbox import ANN, HUB, SECRET, TOKEN, RedmineSandbox
+from connectors.redmine.connector import RedmineConnector
+from connectors.redmine.sandbox import ANN, HUB, RedmineSandbox
 from connectors.sdk import AuthError, Change, ConfigError, Fetch, Outcome, Record
+from connectors.sdk.conformance import Stage
 
 Connect = Callable[..., RedmineConnector]
 
 
 @pytest.fixture
-def redmine() -> Iterator[RedmineSandbox]:
-    with RedmineSandbox() as sandbox:
-        yield sandbox
+def stage() -> Iterator[Stage]:
+    with closing(Stage(RedmineConnector, "issue")) as stage:
+        yield stage
 
 
 @pytest.fixture
-def connect(redmine: RedmineSandbox) -> Iterator[Connect]:
-    with ExitStack() as closing:
+def redmine(stage: Stage) -> RedmineSandbox:
+    sandbox = stage.sandbox
+    assert isinstance(sandbox, RedmineSandbox)
+    return sandbox
 
-        def made(**more: Any) -> RedmineConnector:
-            own = {"auth": {"api_key": TOKEN}, "webhook": {"secret": SECRET}}
-            values = redmine.connection() | own | more
-            del values["connector"]
-            connector = RedmineConnector("tracker", RedmineConfig.model_validate(values))
-            closing.callback(connector.close)
-            return connector
 
-        yield made
+@pytest.fixture
+def connect(stage: Stage) -> Connect:
+    return stage.connector
 
 
 def pulled(connector: RedmineConnector, object: str) -> list[Record]:
@@ -207,4 +204,4 @@ def test_users_are_offered_only_where_they_may_be_listed() -> None:
 
 def test_a_refused_key_names_both_remedies(connect: Connect) -> None:
     with pytest.raises(AuthError, match="REST API"):
-        connect(auth={"api_key": SecretStr("wrong")}).check()
+        connect(auth={"api_key": "wrong"}).check()
