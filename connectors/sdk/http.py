@@ -8,6 +8,7 @@ is safe) from one *after* (`TransientError`: the effect may have happened).
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +32,7 @@ from connectors.sdk.errors import (
     RejectedError,
     TransientError,
 )
-from connectors.sdk.network import Destinations, Transport
+from connectors.sdk.network import MAX_BODY, Destinations, Transport
 from connectors.sdk.records import Json
 
 USER_AGENT = "process-hub"
@@ -39,13 +40,13 @@ DEFAULT_WAIT = 60.0
 """Seconds to wait where a vendor asks for a pause without saying how long."""
 LONGEST_WAIT = 86_400.0
 """A vendor that asks for more than a day is misread or broken: look again tomorrow."""
-MAX_BODY = 32 * 1024 * 1024
-"""Decoded bytes of one answer; more is refused, so a compressed bomb ends here."""
 MAX_DEPTH = 250
 """Levels of JSON that may be nested; deeper values cannot be stored again."""
 
 PATIENCE = 2.0
 """Seconds a request waits for its turn under a vendor's rate."""
+
+_CLIMBING = re.compile(r"(?:^|[/\\])(?:\.|%2e){1,2}(?:$|[/\\])", re.IGNORECASE)
 
 Explain = Callable[["HttpResponse"], ConnectorError | None]
 Bucket = Callable[[str, str], str]
@@ -60,7 +61,7 @@ class _WithoutQueries(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
             record.args = tuple(
-                arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg
+                arg.copy_with(query=None, userinfo=b"") if isinstance(arg, httpx.URL) else arg
                 for arg in record.args
             )
         return True
@@ -223,12 +224,11 @@ class HttpClient:
         self.base_url = base_url.rstrip("/")
         self.title = title
         self.deadline = deadline
-        self.transport = Transport(destinations)
+        self.transport = Transport(destinations, max_body)
         self._headers = {"user-agent": USER_AGENT, **(headers or {})}
         self._auth = auth
         self._explain = explain
         self._connect = connect
-        self._max_body = max_body
         self._rates = dict(rates or {})
         self._take = take
         self._bucket = bucket
@@ -275,9 +275,7 @@ class HttpClient:
         share: str = "",
     ) -> HttpResponse:
         """The answer whatever its status. Raises an sdk error where there is none."""
-        url = self._url(target)
-        if params:
-            url = url.copy_merge_params(dict(params))
+        url = self._url(target, params)
         self._wait_for_turn(method, url.path, share)
         where = f"{method} {url.path}"
         with self.transport.until(time.monotonic() + self.deadline):
@@ -287,11 +285,11 @@ class HttpClient:
                 raise NotSentError(
                     f"{self.title} cannot be reached at {url.host}: {_reason(error)}."
                 ) from error
-            except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-                raise ConfigError(
-                    f"{where} cannot be sent to {self.title}: {_reason(error)}. "
-                    "Check `base_url` and `auth`."
-                ) from error
+            except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeEncodeError):
+                raise ConfigError(  # the reason would show the header, which may be a secret
+                    f"{where} cannot be sent to {self.title}: the address or a header holds what "
+                    "HTTP does not allow. Check `base_url`, `auth` and `headers`."
+                ) from None
             except httpx.TimeoutException as error:
                 raise TransientError(
                     f"{self.title} did not finish {where} within {self.deadline:g} s."
@@ -308,15 +306,25 @@ class HttpClient:
         if client:
             client.close()
 
-    def _url(self, target: str) -> httpx.URL:
+    def _url(self, target: str, params: Mapping[str, str | int] | None) -> httpx.URL:
+        if not target.startswith(("http://", "https://")):
+            if _CLIMBING.search(target.partition("?")[0]):
+                raise RejectedError(
+                    f"Nothing was sent to {self.title}: an id that is '.' or '..' leads elsewhere."
+                )
+            target = f"{self.base_url}/{target.lstrip('/')}" if target else self.base_url
         try:
-            base = httpx.URL(self.base_url)
-            if not target.startswith(("http://", "https://")):
-                return httpx.URL(f"{self.base_url}/{target.lstrip('/')}" if target else base)
-            url = httpx.URL(target)
+            base, url = httpx.URL(self.base_url), httpx.URL(target)
+            url = url.copy_merge_params(dict(params)) if params else url
         except httpx.InvalidURL as error:
             raise ConfigError(f"Not a usable address for {self.title}: {error}.") from None
-        if (url.scheme, url.host, url.port) != (base.scheme, base.host, base.port):
+        if base.userinfo:
+            raise ConfigError(
+                f"`base_url` of {self.title} holds a name or password, which logs would show. "
+                "Put them under `auth`."
+            )
+        origins = [(one.scheme, one.host, one.port, one.userinfo) for one in (url, base)]
+        if origins[0] != origins[1]:
             raise ConfigError(
                 f"{self.title} points to {url.host}, which is not the host of `base_url` "
                 f"({base.host}). Put the address it really answers from under `base_url`."
@@ -341,19 +349,10 @@ class HttpClient:
     def _send(
         self, method: str, url: httpx.URL, body: bytes | None, headers: Mapping[str, str]
     ) -> HttpResponse:
-        with self._open().stream(method, url, content=body, headers=headers) as response:
-            parts, size = [], 0
-            for part in response.iter_bytes():
-                size += len(part)
-                if size > self._max_body:
-                    raise TransientError(
-                        f"{self.title} answered {method} {url.path} with more than "
-                        f"{self._max_body // (1024 * 1024)} MiB."
-                    )
-                parts.append(part)
-            return HttpResponse(
-                method, url.path, response.status_code, response.headers, b"".join(parts)
-            )
+        response = self._open().request(method, url, content=body, headers=headers)
+        return HttpResponse(
+            method, url.path, response.status_code, response.headers, response.content
+        )
 
     def _open(self) -> httpx.Client:
         with self._lock:

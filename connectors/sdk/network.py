@@ -8,11 +8,14 @@ a name that changes its mind in between (DNS rebinding) gains nothing.
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Collection, Iterable
+import zlib
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future
 from functools import cache
 from typing import Any
 
@@ -23,6 +26,14 @@ from connectors.sdk.errors import ConfigError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+MAX_BODY = 32 * 1024 * 1024
+"""Decoded bytes of one answer; more is refused, so a compressed bomb ends here."""
+PIECE = 16 * 1024
+"""Bytes that are sent or unpacked at a time."""
+
+_SENDABLE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+"""What a header may hold: nothing, or text without control characters and blanks around it."""
 
 PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
 NOT_PUBLIC = [
@@ -47,7 +58,23 @@ NOT_PUBLIC = [
         "2002::/16",  # 6to4 carries an IPv4 address
     )
 ]
-METADATA = [ipaddress.ip_network(text) for text in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::/32")]
+METADATA = [
+    ipaddress.ip_network(text)
+    for text in (
+        "169.254.0.0/16",
+        "fe80::/10",
+        "fd00:ec2::/32",  # Amazon
+        "fd20:ce::/32",  # Google
+        "100.100.100.200",  # Alibaba
+        "192.0.0.192",  # Oracle
+        "168.63.129.16",  # Azure; a public number
+        # these carry an IPv4 address, which may be one of the above
+        "::/96",
+        "64:ff9b::/32",
+        "2001::/32",
+        "2002::/16",
+    )
+]
 """Where clouds hand out credentials: never reached by a bare address."""
 
 
@@ -57,7 +84,12 @@ def is_public(address: Address) -> bool:
     """
     if isinstance(address, ipaddress.IPv6Address) and address not in PUBLIC_V6:
         return False
-    return not any(address in network for network in NOT_PUBLIC)
+    return not any(address in network for network in (*NOT_PUBLIC, *METADATA))
+
+
+def hands_out_credentials(address: Address) -> bool:
+    """Whether a cloud's metadata service may be there."""
+    return not address.is_loopback and any(address in network for network in METADATA)
 
 
 class Destinations:
@@ -71,18 +103,17 @@ class Destinations:
     def __init__(self, networks: Collection[Network] = ()) -> None:
         self.networks = tuple(networks)
 
-    def addresses(self, host: str, port: int) -> list[str]:
+    def addresses(self, host: str, port: int, timeout: float | None = None) -> list[str]:
         """The addresses to try, in order. Raises ConfigError for a forbidden one, OSError where
-        the name does not resolve.
+        the name does not resolve, TimeoutError where that takes longer than `timeout` (seconds).
         """
         written = _written(host)
         if written is not None:
-            if not self._named(written) and any(written in network for network in METADATA):
+            if hands_out_credentials(written) and not self._named(written):
                 raise self._refused(host, written)
             return [str(written)]
         local = host.rstrip(".").lower() == "localhost"
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [str(entry[4][0]) for entry in found]
+        addresses = _resolved(host, port, timeout)
         for text in addresses:
             address = _written(text.partition("%")[0])
             if address is None or not (
@@ -111,15 +142,47 @@ def _written(host: str) -> Address | None:
     return mapped or address
 
 
-class Transport(httpx.HTTPTransport):
-    """httpx's transport over sockets that know the deadline and the destinations."""
+def _resolved(host: str, port: int, timeout: float | None) -> list[str]:
+    """What a name stands for. The system's resolver knows no timeout but its own of a minute or
+    so: a thread that it holds for longer than we wait is left behind.
+    """
+    ask, answer = socket.getaddrinfo, Future[list[Any]]()
 
-    def __init__(self, destinations: Destinations | None = None) -> None:
+    def run() -> None:
+        try:
+            answer.set_result(ask(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="resolver", daemon=True).start()
+    try:
+        return [str(entry[4][0]) for entry in answer.result(timeout)]
+    except TimeoutError:
+        raise TimeoutError("no name server answered in time") from None
+
+
+class Transport(httpx.HTTPTransport):
+    """httpx's transport over sockets that know the deadline and the destinations. An answer comes
+    unpacked, a piece at a time, and ends in httpx.ReadError where it has more than `most` bytes.
+    """
+
+    def __init__(self, destinations: Destinations | None = None, most: int = MAX_BODY) -> None:
+        self._most = most
         limits = httpx.Limits(max_connections=20, max_keepalive_connections=10)
         super().__init__(verify=_certificates(), limits=limits)
         self._network = _Backend(destinations or Destinations())
         # httpx offers no public way to hand a network backend to its pool; httpcore does
         self._pool._network_backend = self._network
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.headers["accept-encoding"] = "gzip, deflate"
+        if not all(_SENDABLE.fullmatch(value) for _, value in request.headers.raw):
+            # h11 would say so too, in the log and with the value, which may be a secret
+            raise httpx.LocalProtocolError("a header holds what HTTP does not allow")
+        response = super().handle_request(request)
+        packed = response.headers.pop("content-encoding", "").strip().lower()
+        response.stream = _Unpacked(response.stream, packed, self._most)
+        return response
 
     def until(self, deadline: float) -> Until:
         """Everything this thread sends inside ends at `deadline` (of `time.monotonic`)."""
@@ -157,7 +220,9 @@ class _Backend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         try:
-            addresses = self._destinations.addresses(host, port)
+            addresses = self._destinations.addresses(host, port, self.left(timeout))
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from error
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"the name does not resolve ({error})") from error
         failed: Exception = httpcore.ConnectError("the name has no address")
@@ -206,10 +271,11 @@ class _Stream(httpcore.NetworkStream):
         return self._stream.read(max_bytes, left)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        left = self._network.left(timeout)
-        if left is not None and left <= 0:
-            raise httpcore.WriteTimeout("the deadline has passed")
-        self._stream.write(buffer, left)
+        for start in range(0, len(buffer), PIECE):  # a timeout is good for one send only
+            left = self._network.left(timeout)
+            if left is not None and left <= 0:
+                raise httpcore.WriteTimeout("the deadline has passed")
+            self._stream.write(buffer[start : start + PIECE], left)
 
     def close(self) -> None:
         self._stream.close()
@@ -224,3 +290,60 @@ class _Stream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+class _Unpacked(httpx.SyncByteStream):
+    """An answer's body, unpacked and counted: httpx unpacks whatever one read brought at once, and
+    a few kilobytes may hold gigabytes.
+    """
+
+    def __init__(self, stream: Any, packed: str, most: int) -> None:
+        self._stream = stream
+        self._packed = packed
+        self._most = most
+
+    def __iter__(self) -> Iterator[bytes]:
+        size, held = 0, bytearray()
+        for part in self._parts():
+            size += len(part)
+            if size > self._most:
+                raise httpx.ReadError(f"the answer has more than {self._most // 1024**2} MiB")
+            held += part  # thousands of tiny chunks would weigh more than what they hold
+            if len(held) >= PIECE:
+                yield bytes(held)
+                held.clear()
+        yield bytes(held)
+
+    def _parts(self) -> Iterator[bytes]:
+        if self._packed in ("", "identity"):
+            return iter(self._stream)
+        if self._packed in ("gzip", "x-gzip", "deflate"):
+            return _inflated(self._stream, self._packed)
+        raise httpx.DecodingError("the answer is compressed in a way that was not asked for")
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _inflated(packed: Iterable[bytes], form: str) -> Iterator[bytes]:
+    """At most a piece at a time. gzip may have several members; deflate comes with the header of
+    zlib, and from some vendors without.
+    """
+    inflate: Any = None
+    for data in packed:
+        while data:
+            if inflate is None:
+                bare = form == "deflate" and data[0] & 0x0F != 8
+                inflate = zlib.decompressobj(-15 if bare else 47)
+            try:
+                yield inflate.decompress(data, PIECE)
+            except zlib.error as error:
+                raise httpx.DecodingError(f"the answer is not {form}") from error
+            data = inflate.unconsumed_tail
+            if inflate.eof:
+                data = inflate.unused_data if inflate.unused_data[:1] == b"\x1f" else b""
+                inflate = None if data else inflate
+    if inflate is not None:
+        yield inflate.flush()
+        if not inflate.eof:
+            raise httpx.DecodingError("the answer ends before its time")

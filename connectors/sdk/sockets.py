@@ -96,7 +96,7 @@ def dial(host: str, port: int, destinations: Destinations, until: float) -> Time
     """
     failed: OSError = OSError("the name has no address")
     try:
-        addresses = destinations.addresses(host, port)
+        addresses = destinations.addresses(host, port, until - time.monotonic())
     except UnicodeError:
         raise OSError("the name is no host name") from None
     for address in addresses:
