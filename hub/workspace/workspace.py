@@ -21,6 +21,7 @@ from hub.workspace.mapping_files import load_mappings
 from hub.workspace.people import People, Person, load_people
 from hub.workspace.rules import RuleSet, load_rules
 from hub.workspace.services import in_their_files, put_in
+from hub.workspace.uses import check_uses
 from mappings.compiler import CompiledMapping
 from mappings.source import Finding, Map, Place
 
@@ -134,6 +135,9 @@ def load(
         names - set(connections),
     )
     findings += found
+    if not any(found.severity == "error" for found in findings):
+        offers = {name: one.offers(connectors[one.connector]) for name, one in connections.items()}
+        findings += check_uses(connections, offers, mappings, processes, rules, files)
     ordered = tuple(sorted(dict.fromkeys(findings), key=lambda found: found.place))
     if any(found.severity == "error" for found in ordered):
         return Loaded(None, ordered)

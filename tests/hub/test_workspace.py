@@ -46,7 +46,8 @@ class Desk(Connector, Receiver):
     title: ClassVar[str] = "Desk"
     config: ClassVar[type[ConnectionConfig]] = DeskConfig
     objects: ClassVar[Mapping[str, ObjectSpec]] = {
-        "ticket": ObjectSpec("Ticket", pull=True, webhook=True),
+        "ticket": ObjectSpec("Ticket", pull=True, push=frozenset({"create"}), webhook=True),
+        "task": ObjectSpec("Task", push=frozenset({"create"})),
         "note": ObjectSpec("Note", parent="ticket"),
     }
     sandbox: ClassVar[str] = ""
@@ -625,3 +626,48 @@ def test_two_hundred_files_are_checked_in_two_seconds() -> None:
     print(f"{len(files)} files checked in {took:.2f} s")
     assert loaded.workspace is not None, loaded.findings[:3]
     assert took < 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "says_so"),
+    [
+        (
+            {"mapping": MAPPING.replace("entity: task", "entity: task\ndirection: in")},
+            "processes/onboard.yaml:4:3 warning: 'support' takes no tasks: no mapping of it writes"
+            " them. Name another connection, or add a mapping with entity: task and"
+            " direction: both.",
+        ),
+        (
+            {"process": PROCESS.replace("support}", "support, object: tickt}")},
+            "'support' takes no tasks as 'tickt'. Did you mean 'ticket'?",
+        ),
+        (
+            {"rules": RULES + "      - create_task: {title: Look, connection: support}\n"},
+            "rules/big.yaml:8:9 warning: 'support' takes tasks as ticket and as task."
+            " Say which one: object: ticket",
+        ),
+    ],
+)
+def test_what_no_tool_would_take_is_told_before_it_runs(
+    changes: dict[str, str], says_so: str
+) -> None:
+    files = {}
+    if "create_task" in changes.get("rules", ""):
+        files["mappings/task.yaml"] = MAPPING.replace("object: ticket", "object: task").replace(
+            "mapping: support-ticket", "mapping: support-task"
+        )
+    names = {"mapping": "mappings/ticket.yaml", "rules": "rules/big.yaml"}
+    changed = {names.get(key, "processes/onboard.yaml"): text for key, text in changes.items()}
+    loaded = load({**GOOD, **files, **changed}, CONNECTORS, ENV)
+    assert loaded.errors == ()
+    assert says(loaded, says_so)
+
+
+def test_a_connection_that_brings_nothing_in_is_told() -> None:
+    files = {key: text for key, text in GOOD.items() if key not in ("mappings/ticket.yaml",)}
+    loaded = load(files, CONNECTORS, ENV)
+    assert says(
+        loaded,
+        "hub.yaml:5:3 warning: nothing of 'support' is mapped, so nothing of it comes in."
+        " Add a file under mappings/ with connection: support and object: ticket or task or note.",
+    )
