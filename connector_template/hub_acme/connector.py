@@ -72,7 +72,6 @@ class AcmeConnector(Connector, Source, Sink, Receiver, Subscriber):
     sandbox: ClassVar[str] = "hub_acme.sandbox:AcmeSandbox"
     tier: ClassVar[Tier] = Tier.GOLD
     rates: ClassVar[Mapping[str, str]] = {"all": "200/second"}
-    stored_headers: ClassVar[Collection[str]] = ("x-acme-timestamp",)
     objects: ClassVar[Mapping[str, ObjectSpec]] = {
         "ticket": ObjectSpec(
             title="Ticket",
@@ -161,7 +160,10 @@ class AcmeConnector(Connector, Source, Sink, Receiver, Subscriber):
     def _named(self, object: str, by: str, names: Sequence[str]) -> Iterator[Record]:
         self.spec(object)
         for start in range(0, len(names), PAGE):
-            params = {by: ",".join(names[start : start + PAGE]), "limit": PAGE}
+            params: dict[str, str | int] = {
+                by: ",".join(names[start : start + PAGE]),
+                "limit": PAGE,
+            }
             for row in self._rows(self._get(f"/{object}s", params), f"{object}s"):
                 yield _record(object, row)
 
