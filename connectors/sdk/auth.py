@@ -7,20 +7,28 @@ processes renews them: a refresh token that rotates may be used once.
 
 from __future__ import annotations
 
+import hashlib
 import time
 import warnings
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
-from urllib.parse import urlsplit
 
 import httpx
 import jwt
 from authlib.common.security import generate_token
 from pydantic import SecretStr
 
-from connectors.sdk.errors import AuthError, ConfigError, NotSentError, TransientError
+from connectors.sdk.errors import (
+    AuthError,
+    ConfigError,
+    ConnectorError,
+    NotSentError,
+    PayloadError,
+    TransientError,
+)
 from connectors.sdk.host import Token, Vault
+from connectors.sdk.http import decode_json
 from connectors.sdk.network import Destinations, Transport
 
 with warnings.catch_warnings():
@@ -33,7 +41,13 @@ with warnings.catch_warnings():
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 EARLY = 60.0
-"""Seconds before its end at which a token is renewed, so that it does not run out on the way."""
+"""Seconds before its end at which a token is renewed, so that it does not run out on the way; one
+that lives shorter than two of these, at half of its life.
+"""
+LONGEST_LIFE = 10 * 366 * 86_400.0
+"""Seconds; a server that promises more is not believed, and its token used until a 401."""
+MOST = 1024 * 1024
+"""Bytes of an answer with a token."""
 ClientAuth = Literal["client_secret_basic", "client_secret_post", "none"]
 
 
@@ -85,12 +99,16 @@ class Basic(httpx.Auth):
 
 def _usable(secret: SecretStr) -> str:
     value = secret.get_secret_value()
-    if not value or not value.isascii() or not value.isprintable():
+    if not _fits_header(value):
         raise ConfigError(
             "The secret under `auth` is empty or has characters that no header can carry: "
             "copy it anew, without line breaks."
         )
     return value
+
+
+def _fits_header(text: str) -> bool:
+    return text != "" and text.isascii() and text.isprintable() and text == text.strip()
 
 
 # ------------------------------------------------------------------------------------- OAuth 2
@@ -221,7 +239,10 @@ class OAuth2(httpx.Auth):
         self._client_auth = client_auth or ("client_secret_basic" if client_secret else "none")
         self._vault = vault
         self._deadline = deadline
-        self._transport = Transport(destinations)
+        self._transport = Transport(destinations, MOST)
+        self._account = _account(token_url, client_id, grant)
+        self._unsaved: Token | None = None
+        self._failed: tuple[float, ConnectorError] | None = None
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         token = self.token()
@@ -235,20 +256,40 @@ class OAuth2(httpx.Auth):
 
     def token(self) -> Token:
         """One that is good for another minute. Raises AuthError, ConfigError, TransientError."""
-        token = self._vault.load(self.connection)
+        token = self._kept()
         if token is None or (token.expires_at is not None and token.expires_at - EARLY < _now()):
             token = self.renew(token)
         return token
 
     def renew(self, stale: Token | None) -> Token:
         """A token newer than `stale`: somebody else's, if one was faster, else a new one."""
+        began = time.monotonic()
         with self._vault.locked(self.connection):
-            current = self._vault.load(self.connection)
+            current = self._kept()
             if current is not None and current != stale:
+                self._unsaved = None
                 return current
-            token = self._next(current.refresh if current else None)
+            if self._failed and self._failed[0] > began:
+                raise self._failed[1]  # while we stood in line: it would only fail once more
+            if self._unsaved is None:
+                try:
+                    found = self._next(current.refresh if current else None)
+                except ConnectorError as error:
+                    self._failed = time.monotonic(), error
+                    raise
+                self._unsaved = replace(found, account=self._account)
+            # where it cannot be stored it is kept here: a rotated one cannot be had again
+            token = self._unsaved
             self._vault.save(self.connection, token)
+            self._unsaved = None
             return token
+
+    def _kept(self) -> Token | None:
+        """What the vault holds for this account. The connection may have led elsewhere before, and
+        those tokens are nothing to show here.
+        """
+        token = self._vault.load(self.connection)
+        return token if token and token.account in ("", self._account) else None
 
     def _next(self, refresh: str | None) -> Token:
         if refresh:
@@ -286,13 +327,14 @@ class OAuth2(httpx.Auth):
             "code_verifier": consent.verifier,
         }
         with self._vault.locked(self.connection):
-            self._vault.save(self.connection, self._request(form, None))
+            token = self._request(form, None)
+            self._vault.save(self.connection, replace(token, account=self._account))
 
     def close(self) -> None:
         self._transport.close()
 
-    def _client(self, redirect_uri: str | None = None) -> OAuth2Client:
-        return OAuth2Client(
+    def _client(self, redirect_uri: str | None = None) -> _Client:
+        return _Client(
             client_id=self._client_id,
             client_secret=self._secret.get_secret_value() if self._secret else None,
             token_endpoint_auth_method=self._client_auth if self._client_id else _unnamed,
@@ -304,7 +346,7 @@ class OAuth2(httpx.Auth):
         )
 
     def _request(self, form: Mapping[str, str], refresh: str | None) -> Token:
-        host = urlsplit(self._token_url).hostname
+        host = self._host()
         try:
             with (
                 self._transport.until(time.monotonic() + self._deadline),
@@ -321,22 +363,34 @@ class OAuth2(httpx.Auth):
             ) from None
         except httpx.HTTPError:
             raise TransientError(f"{self.title} did not answer the sign-in at {host}.") from None
-        except ValueError:
+        except (ValueError, PayloadError):
             raise ConfigError(
                 f"{host} does not answer as an authorization server does. Check `base_url`."
             ) from None
         return self._read(answer, refresh)
 
+    def _host(self) -> str:
+        try:
+            url = httpx.URL(self._token_url)
+        except httpx.InvalidURL:
+            url = httpx.URL("")
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ConfigError(
+                f"{self.title} cannot be asked for tokens: its address is none. Write "
+                "https://login.example.com/token."
+            )
+        return url.host
+
     def _read(self, answer: Mapping[str, Any], refresh: str | None) -> Token:
         access = answer.get("access_token")
-        if not isinstance(access, str) or not access:
+        if not isinstance(access, str) or not _fits_header(access):
             raise self._refused("no token in the answer")
-        try:
-            expires_at = float(answer["expires_at"]) if answer.get("expires_at") else None
-        except (TypeError, ValueError):
-            expires_at = None
+        now = _now()
+        life = _seconds(answer.get("expires_in")) or _seconds(answer.get("expires_at")) - now
+        ends = now + max(life, EARLY + life / 2) if 0 < life < LONGEST_LIFE else None
         given = answer.get("refresh_token")
-        return Token(access, expires_at, given if isinstance(given, str) and given else refresh)
+        kept = given if isinstance(given, str) and given else refresh
+        return Token(access, ends, kept)
 
     def _refused(self, code: str) -> AuthError:
         remedies = {
@@ -355,6 +409,40 @@ class OAuth2(httpx.Auth):
 def _unnamed(client: OAuth2Client, method: str, uri: str, headers: Any, body: Any) -> Any:
     """No client at all: the signed statement says who asks."""
     return uri, headers, body
+
+
+class _Client(OAuth2Client):
+    """authlib's client; it reads answers as strictly as the rest of us."""
+
+    def parse_response_token(self, resp: httpx.Response) -> dict[str, Any]:
+        if resp.status_code >= 500 or resp.status_code in (408, 429):
+            resp.raise_for_status()
+        answer = decode_json(resp.content, "the answer with a token")
+        if not isinstance(answer, dict):
+            raise PayloadError("There is no token in the answer.")
+        if error := answer.get("error"):
+            raise OAuthError(error=error if isinstance(error, str) else "an unknown error")
+        return answer
+
+
+def _account(token_url: str, client_id: str, grant: Grant) -> str:
+    """A name for whom tokens are good: another server, client or person has another."""
+    parts = [token_url, client_id]
+    if isinstance(grant, RefreshToken):
+        parts.append(grant.token.get_secret_value())
+    if isinstance(grant, JwtBearer):
+        parts += [grant.issuer, grant.subject or ""]
+    return hashlib.sha256("\n".join(parts).encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def _seconds(given: object) -> float:
+    """A number, however a server writes it; 0 for anything else."""
+    if isinstance(given, bool) or not isinstance(given, int | float | str):
+        return 0.0
+    try:
+        return float(given)
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 class _Lent(httpx.BaseTransport):

@@ -26,11 +26,14 @@ log = structlog.get_logger("connectors.host")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What an authorization server handed out. `expires_at` is in epoch seconds, None: unknown."""
+    """What an authorization server handed out. `expires_at` is in epoch seconds, None: unknown.
+    `account` names whom it is good for, so that it is not shown to another.
+    """
 
     access: str = field(repr=False)
     expires_at: float | None = None
     refresh: str | None = field(default=None, repr=False)
+    account: str = ""
 
 
 class Vault(Protocol):

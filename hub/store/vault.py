@@ -40,12 +40,11 @@ class StoredVault:
             values = json.loads(access.unseal(self._key, sealed, f"The sign-in of {connection}"))
         except access.WrongKey as error:
             raise ConfigError(str(error)) from None
-        return Token(values["access"], values["expires_at"], values["refresh"])
+        return Token(**values)
 
     def save(self, connection: str, token: Token) -> None:
         """Store it; it is on disk when this returns."""
-        values = {"access": token.access, "expires_at": token.expires_at, "refresh": token.refresh}
-        sealed = access.seal(self._key, json.dumps(values))
+        sealed = access.seal(self._key, json.dumps(asdict(token)))
         with self._database.write() as tx:
             now = dialect.database_now(tx)
             row = {"connection": connection, "sealed": sealed, "changed_at": now}
