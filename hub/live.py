@@ -115,14 +115,15 @@ class Snapshot:
         return self.workspace.mappings.get((connection, object))
 
     def mirror(self, connection: str, entity: str, object: str | None = None) -> str | None:
-        """The object of a connection that an entity is written to: the named one, or the only
+        """The object of a connection that an entity is written to: the named one, or the first
         one that takes it.
         """
         pushable = self.offers(connection)
         for (name, kind), mapping in self.workspace.mappings.items():
             if name != connection or (object is not None and kind != object):
                 continue
-            if mapping.spec.entity == entity and kind in pushable and pushable[kind].push:
+            takes = kind in pushable and pushable[kind].push and mapping.writes
+            if takes and mapping.spec.entity == entity:
                 return kind
         return None
 

@@ -23,6 +23,7 @@ from hub.process.people import owner
 from hub.store import cases, work
 from hub.store.work import WorkFilter
 from hub.unit import Unit
+from hub.workspace.uses import taken_as
 from mappings.canonical import Actor, Event, Task
 from mappings.states import TaskStatus, WaitingOn
 
@@ -180,9 +181,16 @@ def _defaults(unit: Unit, caller: Caller, values: Mapping[str, Any]) -> Row:
 
 
 def mirror_task(unit: Unit, task: Row, connection: str, object: str | None) -> None:
-    """Have a task created in a tool. Raises Problem 422 where that tool takes none."""
-    if connection not in unit.snapshot.workspace.connections:
+    """Have a task created in a tool. Raises Problem 422 where that tool takes none, or several
+    kinds.
+    """
+    snapshot = unit.snapshot
+    if connection not in snapshot.workspace.connections:
         raise invalid({"connection": f"There is no connection '{connection}'."})
+    offers = {connection: snapshot.offers(connection)}
+    found = taken_as("task", connection, offers, snapshot.workspace.mappings)
+    if object is None and len(found) > 1:
+        raise invalid({"object": f"Name one of: {', '.join(found)}."})
     if not change.mirror(unit, "task", task, connection, object):
         what = f"'{object}'" if object else "anything"
         raise Problem(

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from connectors.github.sandbox import GithubSandbox, Sent
+from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.spreadsheet.sandbox import SpreadsheetSandbox
+from hub.api.errors import Problem
+from hub.api.tasks import mirror_task
 from hub.flow.deliver import deliver
 from hub.process import exceptions as settling
 from hub.store import tables as t
@@ -324,3 +327,22 @@ def test_a_copied_marker_does_not_steal_the_link_of_a_create_still_in_flight(
     assert by_id[str(github.issue(1)["id"])] == original
     assert by_id[str(github.issue(2)["id"])] != original
     assert len(world.tasks()) == 2
+
+
+def test_a_task_is_not_created_as_just_anything(make: MakeWorld, crm: SalesforceSandbox) -> None:
+    """Salesforce takes tasks as tasks and as cases: whoever wants one there says which."""
+    world = make({"crm": crm})
+    id = world.create(title="Call Ann")
+    with pytest.raises(Problem, match="Name one of: task, case"), world.hub.unit() as unit:
+        mirror_task(unit, work.load(unit.tx, "task", [id])[id], "crm", None)
+
+
+def test_nothing_is_created_where_the_mapping_only_reads(
+    make: MakeWorld, github: GithubSandbox
+) -> None:
+    world = make({"github": github}, mapping("direction: in\n"))
+    id = world.create(title="Call Ann")
+    with pytest.raises(Problem, match="no mapping that writes"), world.hub.unit() as unit:
+        mirror_task(unit, work.load(unit.tx, "task", [id])[id], "github", None)
+    world.work()
+    assert github.issues() == []
