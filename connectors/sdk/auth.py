@@ -7,15 +7,13 @@ processes renews them: a refresh token that rotates may be used once.
 
 from __future__ import annotations
 
-import hashlib
 import time
 import warnings
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import httpx
-import jwt
 from authlib.common.security import generate_token
 from pydantic import SecretStr
 
@@ -26,6 +24,15 @@ from connectors.sdk.errors import (
     NotSentError,
     PayloadError,
     TransientError,
+)
+from connectors.sdk.grants import (
+    AuthorizationCode,
+    ClientCredentials,
+    Grant,
+    JwtBearer,
+    RefreshToken,
+    account_of,
+    present,
 )
 from connectors.sdk.host import Token, Vault
 from connectors.sdk.http import decode_json
@@ -39,7 +46,21 @@ with warnings.catch_warnings():
     from authlib.integrations.base_client import OAuthError
     from authlib.integrations.httpx_client import OAuth2Client
 
-JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+__all__ = [
+    "ApiKey",
+    "AuthorizationCode",
+    "Basic",
+    "Bearer",
+    "ClientAuth",
+    "ClientCredentials",
+    "Consent",
+    "Grant",
+    "JwtBearer",
+    "OAuth2",
+    "QueryKey",
+    "RefreshToken",
+]
+
 EARLY = 60.0
 """Seconds before its end at which a token is renewed, so that it does not run out on the way; one
 that lives shorter than two of these, at half of its life.
@@ -114,87 +135,6 @@ def _fits_header(text: str) -> bool:
 # ------------------------------------------------------------------------------------- OAuth 2
 
 
-class Grant(Protocol):
-    """One way to a first token. `form` are the parameters of the token request."""
-
-    def form(self) -> Mapping[str, str]:
-        """Raises AuthError where a person has to do something first."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClientCredentials:
-    """The client acts for itself."""
-
-    scope: str | None = None
-
-    def form(self) -> Mapping[str, str]:
-        return _present(grant_type="client_credentials", scope=self.scope)
-
-
-@dataclass(frozen=True, slots=True)
-class JwtBearer:
-    """A statement signed with our private key (RFC 7523). `lifetime` is in seconds. Without a
-    `subject` the issuer acts for itself.
-    """
-
-    issuer: str
-    subject: str | None
-    audience: str
-    private_key: SecretStr = field(repr=False)
-    scope: str | None = None
-    claims: Mapping[str, Any] = field(default_factory=dict)
-    key_id: str | None = None
-    algorithm: str = "RS256"
-    lifetime: int = 180
-
-    def form(self) -> Mapping[str, str]:
-        now = int(time.time())
-        claims = {
-            "iss": self.issuer,
-            **({"sub": self.subject} if self.subject else {}),
-            "aud": self.audience,
-            "iat": now,
-            "exp": now + self.lifetime,
-            **self.claims,
-        }
-        headers = {"kid": self.key_id} if self.key_id else None
-        try:
-            key = self.private_key.get_secret_value()
-            assertion = jwt.encode(claims, key, algorithm=self.algorithm, headers=headers)
-        except (ValueError, TypeError, jwt.PyJWTError):
-            raise ConfigError("The private key under `auth` is not a key in PEM.") from None
-        return {"grant_type": JWT_BEARER, "assertion": assertion}
-
-
-@dataclass(frozen=True, slots=True)
-class RefreshToken:
-    """A refresh token that a person obtained before and put into the configuration."""
-
-    token: SecretStr = field(repr=False)
-
-    def form(self) -> Mapping[str, str]:
-        return {"grant_type": "refresh_token", "refresh_token": self.token.get_secret_value()}
-
-
-@dataclass(frozen=True, slots=True)
-class AuthorizationCode:
-    """A person agrees once in a browser (with PKCE, RFC 7636); see `OAuth2.begin` and `finish`."""
-
-    authorize_url: str
-    scope: str | None = None
-    extra: Mapping[str, str] = field(default_factory=dict)
-    """Further parameters the vendor wants in the address, `access_type=offline` for example."""
-
-    def form(self) -> Mapping[str, str]:
-        raise AuthError(
-            "Nobody has agreed to this connection yet: run hub connections authorize NAME."
-        )
-
-
-def _present(**values: str | None) -> dict[str, str]:
-    return {name: value for name, value in values.items() if value}
-
-
 @dataclass(frozen=True, slots=True)
 class Consent:
     """The beginning of an authorization: send the person to `url`, keep the rest for `finish`."""
@@ -240,7 +180,7 @@ class OAuth2(httpx.Auth):
         self._vault = vault
         self._deadline = deadline
         self._transport = Transport(destinations, MOST)
-        self._account = _account(token_url, client_id, grant)
+        self._account = account_of(token_url, client_id, grant)
         self._unsaved: Token | None = None
         self._failed: tuple[float, ConnectorError] | None = None
 
@@ -309,7 +249,7 @@ class OAuth2(httpx.Auth):
         if not isinstance(self.grant, AuthorizationCode):
             raise ConfigError(f"{self.title} needs nobody's agreement: its credentials are enough.")
         verifier = generate_token(64)
-        extra = _present(scope=self.grant.scope, **self.grant.extra)
+        extra = present(scope=self.grant.scope, **self.grant.extra)
         with self._client(redirect_uri) as client:
             url, state = client.create_authorization_url(
                 self.grant.authorize_url, code_verifier=verifier, **extra
@@ -423,16 +363,6 @@ class _Client(OAuth2Client):
         if error := answer.get("error"):
             raise OAuthError(error=error if isinstance(error, str) else "an unknown error")
         return answer
-
-
-def _account(token_url: str, client_id: str, grant: Grant) -> str:
-    """A name for whom tokens are good: another server, client or person has another."""
-    parts = [token_url, client_id]
-    if isinstance(grant, RefreshToken):
-        parts.append(grant.token.get_secret_value())
-    if isinstance(grant, JwtBearer):
-        parts += [grant.issuer, grant.subject or ""]
-    return hashlib.sha256("\n".join(parts).encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def _seconds(given: object) -> float:
