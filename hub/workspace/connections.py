@@ -203,6 +203,7 @@ def _explain(
     message: str,
 ) -> None:
     """One of pydantic's complaints as a finding at its key."""
+    named = [part for part in location if isinstance(part, str)]
     parent = descend(spec.raw, location[:-1], spec.place)
     if kind == "extra_forbidden":
         holder: Any = spec.raw
@@ -211,23 +212,45 @@ def _explain(
         model = model_at(connector.config, location[:-1])
         reader.error(
             holder.key_at(location[-1]) if isinstance(holder, Map) else parent,
-            f"a {connector.name} connection has no '{'.'.join(str(part) for part in location)}'.",
+            f"{_a(connector.name)} connection has no '{'.'.join(str(part) for part in location)}'.",
             did_you_mean(str(location[-1]), sorted(model.model_fields)) if model else "",
         )
     elif kind == "missing":
         name = ".".join(str(part) for part in location)
         reader.error(
             parent if len(location) > 1 else spec.place,
-            f"a {connector.name} connection needs '{name}'.",
+            f"{_a(connector.name)} connection needs '{name}'.",
             described(connector.config, location),
         )
     else:
         reader.error(
             descend(spec.raw, location, spec.place),
-            f"'{location[-1] if location else spec.name}': "
-            f"{message.removeprefix('Value error, ').rstrip('.')}.",
+            f"'{named[-1] if named else spec.name}': "
+            f"{_WORDS.get(kind) or message.removeprefix('Value error, ').rstrip('.')}.",
             described(connector.config, location),
         )
+
+
+_WORDS = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list",
+    "mapping_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "string_pattern_mismatch": "is not written as it has to be",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+}
+"""Pydantic's complaints in the words of somebody who writes YAML."""
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _check_objects(reader: Reader, spec: ConnectionSpec, connector: type[Connector]) -> None:

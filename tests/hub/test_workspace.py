@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from connectors.email.connector import EmailConnector
 from connectors.sdk import Connector, Receiver
 from connectors.sdk.config import ConnectionConfig
 from connectors.sdk.errors import ConfigError
@@ -272,7 +273,13 @@ def test_every_form_in_which_a_model_may_want_a_secret_is_seen() -> None:
             "hub.yaml:8:11 error: a desk connection needs 'auth.token'. From the vendor's",
         ),
         ("token: env:DESK_TOKEN", 'token: "env: DESK_TOKEN"', "not quite a reference"),
-        ("every: 5m", "every: often", "hub.yaml:10:19 error: 'every':"),
+        (
+            "every: 5m",
+            "every: often",
+            "hub.yaml:10:19 error: 'every': is not written as it has to be. How often",
+        ),
+        ("[env:HOOK, env:HOOK_OLD]", "[env:HOOK, {}]", "hub.yaml:9:34 error: 'secret': must be"),
+        ("pull: {every: 5m, objects: [ticket]}", "pull: [x]", "'pull': must be a mapping."),
         ("objects: [ticket]", "objects: [tickt]", "Did you mean 'ticket'?"),
         ("objects: [ticket]", "objects: [note]", "'note' cannot be pulled from desk."),
         (
@@ -671,3 +678,9 @@ def test_a_connection_that_brings_nothing_in_is_told() -> None:
         "hub.yaml:5:3 warning: nothing of 'support' is mapped, so nothing of it comes in."
         " Add a file under mappings/ with connection: support and object: ticket or task or note.",
     )
+
+
+def test_a_connection_is_spoken_of_as_people_speak() -> None:
+    hub = "name: acme\nconnections: {post: {connector: email}}\n"
+    loaded = load({"hub.yaml": hub}, {"email": EmailConnector})
+    assert says(loaded, "an email connection needs 'smtp'.")
