@@ -233,6 +233,7 @@ class HttpClient:
         self._take = take
         self._bucket = bucket
         self._client: httpx.Client | None = None
+        self._closed = False
         self._lock = threading.Lock()
 
     def request(
@@ -300,9 +301,9 @@ class HttpClient:
                 ) from error
 
     def close(self) -> None:
-        """Give the sockets back. The client is not used afterwards."""
+        """Give the sockets back. Whoever still asks afterwards is sent away with NotSentError."""
         with self._lock:
-            client, self._client = self._client, None
+            client, self._client, self._closed = self._client, None, True
         if client:
             client.close()
 
@@ -356,6 +357,8 @@ class HttpClient:
 
     def _open(self) -> httpx.Client:
         with self._lock:
+            if self._closed:
+                raise NotSentError(f"The connection to {self.title} was closed: configured anew.")
             if self._client is None:
                 self._client = httpx.Client(
                     transport=self.transport,
