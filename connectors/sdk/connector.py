@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from enum import IntEnum
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import httpx
 from pydantic import SecretStr
@@ -73,6 +73,14 @@ class Connector(ABC):
     """The vendor's limits by bucket, as in `{"write": "80/minute"}`; see `HttpClient`."""
     names_people_by_email: ClassVar[bool] = False
     """Whether a person without an entry under `identities` is written by e-mail address."""
+    reaches_people_by: ClassVar[Literal["email", "account"] | None] = None
+    """How its object `message` finds a person: by e-mail address, so anybody, or by an account in
+    the tool. None: it writes to nobody.
+    """
+    takes_buttons: ClassVar[bool] = False
+    """Whether a `message` may carry `buttons` and `decided`, and be updated; see the README of
+    slack. A pressed one comes back as an `Answer`.
+    """
 
     def __init__(
         self, connection: str, settings: ConnectionConfig, host: Host | None = None

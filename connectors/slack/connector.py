@@ -83,6 +83,8 @@ class SlackConnector(Connector, Source, Sink, Receiver):
     tier = Tier.GOLD
     rates = RATES
     names_people_by_email = True
+    reaches_people_by = "account"
+    takes_buttons = True
     objects: ClassVar[Mapping[str, ObjectSpec]] = {
         MESSAGE: ObjectSpec(
             title="Message",
