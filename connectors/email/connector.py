@@ -72,6 +72,7 @@ class EmailConnector(Connector, Source, Watcher, Sink):
 
     name: ClassVar[str] = "email"
     names_people_by_email = True
+    reaches_people_by = "email"
     title: ClassVar[str] = "E-mail"
     config = EmailConfig
     objects: ClassVar[dict[str, ObjectSpec]] = {
