@@ -87,6 +87,16 @@ class Snapshot:
         email: str | None = self.parties[key]["email"]
         return email
 
+    def party_by_email(self, email: str) -> str | None:
+        """Our person with this address."""
+        return self._by_email.get(email.lower())
+
+    def stands_in(self, party: str, deputy: str) -> bool:
+        """Whether one of our people is another's deputy."""
+        key, mine = self._by_id.get(party), self._by_id.get(deputy)
+        people = self.workspace.people
+        return bool(key and mine and key in people and mine in people[key].deputies)
+
     def person_key(self, party: str) -> str | None:
         """The workspace key of a party."""
         return self._by_id.get(party)
@@ -128,12 +138,42 @@ class Snapshot:
         return None
 
     def mail(self) -> str | None:
-        """The connection that sends mail: the first one with a `message` object."""
+        """The connection that sends mail: the first one that reaches people by e-mail address."""
         for name in self.workspace.connections:
-            message = self.offers(name).get("message")
-            if message is not None and "create" in message.push:
+            if self._reaches_by(name) == "email":
                 return name
         return None
+
+    def _reaches_by(self, connection: str) -> str | None:
+        spec = self.workspace.connections.get(connection)
+        message = self.offers(connection).get("message")
+        if spec is None or message is None or "create" not in message.push:
+            return None
+        return self.classes[spec.connector].reaches_people_by
+
+    def way_to(self, party: Mapping[str, Any]) -> tuple[str, str] | None:
+        """The connection and address that a party is written to by: a person's own `channel`, if
+        they have an account there, else mail. None where there is no way. Outsiders get mail.
+        """
+        key = self._by_id.get(party["id"])
+        person = self.workspace.people.get(key) if key else None
+        if person is not None and person.channel:
+            by = self._reaches_by(person.channel)
+            address = party.get("email") if by == "email" else None
+            if by == "account":
+                address = self.handle_for(person.channel, party["id"])
+            if address:
+                return person.channel, str(address)
+        mail = self.mail()
+        return (mail, str(party["email"])) if mail and party.get("email") else None
+
+    def takes_buttons(self, connection: str) -> bool:
+        """Whether messages of a connection may carry buttons."""
+        spec = self.workspace.connections.get(connection)
+        message = self.offers(connection).get("message")
+        if spec is None or message is None or "update" not in message.push:
+            return False
+        return self.classes[spec.connector].takes_buttons
 
     def afresh(self) -> Snapshot:
         """The same revision with connectors that are yet to be built."""

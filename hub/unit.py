@@ -125,6 +125,10 @@ class Unit:
             raise
         savepoint.commit()
 
+    def noted(self) -> Sequence[EventDraft]:
+        """What has happened in this unit so far, oldest first."""
+        return self._events
+
     def push(self, push: NewPush) -> None:
         """Note an intended write."""
         self._pushes.append(push)

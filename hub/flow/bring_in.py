@@ -29,12 +29,14 @@ from hub.flow.arrive import Arrival, arrive, batch_of, set_aside, where
 from hub.flow.identity import OWN_ID, identified
 from hub.flow.stage import Rows, in_halves, take
 from hub.hub import Hub
+from hub.live import Snapshot
 from hub.participants import replies
 from hub.process.people import owner
 from hub.store import inbox, queue, running, work
 from hub.store.exceptions import Trouble
 from hub.store.tables import pushes
 from hub.unit import Unit, connector_actor
+from mappings.expressions import ExpressionError
 
 log = structlog.get_logger("hub.bring_in")
 
@@ -71,13 +73,16 @@ def _fetch(hub: Hub, claim: queue.Claim) -> tuple[dict[int, Record], set[int]]:
     """Read what deliveries only named, outside any transaction; and the rows that must wait
     because that failed.
     """
+    snapshot = hub.live.current()
     wanted: dict[tuple[str, str], list[RowMapping]] = {}
     for row in claim.rows:
-        if row["kind"] == "fetch":
-            wanted.setdefault((row["connection"], row["object"]), []).append(row)
+        object = row["object"]
+        if row["kind"] == "answer":
+            object = _directory(snapshot, row)
+        if object and row["kind"] in ("fetch", "answer"):
+            wanted.setdefault((row["connection"], object), []).append(row)
     records: dict[int, Record] = {}
     waiting: set[int] = set()
-    snapshot = hub.live.current()
     paused: set[str] = set()
     if wanted:
         with hub.database.read() as tx:
@@ -87,7 +92,7 @@ def _fetch(hub: Hub, claim: queue.Claim) -> tuple[dict[int, Record], set[int]]:
             _wait_for_resume(hub, claim, rows)
             waiting |= {row["position"] for row in rows}
             continue
-        ids = list(dict.fromkeys(row["external_id"] for row in rows))
+        ids = list(dict.fromkeys(_wanted(row) for row in rows))
         try:
             connector = snapshot.connector(connection)
             if not isinstance(connector, Source):
@@ -101,10 +106,42 @@ def _fetch(hub: Hub, claim: queue.Claim) -> tuple[dict[int, Record], set[int]]:
             waiting |= {row["position"] for row in rows}
             continue
         for row in rows:
-            records[row["position"]] = found.get(row["external_id"]) or Record(
-                object, row["external_id"], {}, deleted=True
-            )
+            id = _wanted(row)
+            records[row["position"]] = found.get(id) or Record(object, id, {}, deleted=True)
     return records, waiting
+
+
+def _wanted(row: RowMapping) -> str:
+    """What is read for a row: the record that it names, or whoever answered."""
+    return str(row["payload"]["sender"] if row["kind"] == "answer" else row["external_id"])
+
+
+def _directory(snapshot: Snapshot, row: RowMapping) -> str | None:
+    """The object that tells the address of whoever pressed a button, where `identities` does not
+    say who that is.
+    """
+    connection, answer = row["connection"], row["payload"]
+    if not answer.get("token") or snapshot.party_for(connection, str(answer["sender"])):
+        return None
+    for (name, object), mapping in snapshot.workspace.mappings.items():
+        spec = snapshot.offers(connection).get(object)
+        if name == connection and mapping.spec.entity == "party" and spec and spec.fetch:
+            return object
+    return None
+
+
+def _email(snapshot: Snapshot, connection: str, record: Record | None) -> str | None:
+    """The address of a person in a tool."""
+    mapping = snapshot.mapping(connection, record.object) if record else None
+    if record is None or mapping is None or record.deleted:
+        return None
+    try:
+        if not mapping.matches(record.data):
+            return None
+    except ExpressionError:
+        return None
+    found = mapping.inward(record.data, snapshot, connection).values.get("email")
+    return str(found) if found else None
 
 
 def _wait_for_resume(hub: Hub, claim: queue.Claim, rows: Sequence[RowMapping]) -> None:
@@ -147,7 +184,10 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rec
             done.append(row["position"])
             continue
         if row["kind"] == "answer":
-            replies.on_answer(unit, connection, row["payload"])
+            email = _email(unit.snapshot, connection, fetched.get(row["position"]))
+            actor = connector_actor(connection, row["payload"].get("sender"))
+            with unit.acting(actor, cause=row["delivery"], origin=connection):
+                replies.on_answer(unit, connection, row["payload"], email)
             done.append(row["position"])
             continue
         record = fetched.get(row["position"]) or inbox.record_of(row["payload"])

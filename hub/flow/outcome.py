@@ -20,6 +20,7 @@ from hub.flow import connections
 from hub.flow.agree import agree
 from hub.flow.outward import Plan
 from hub.hub import Hub
+from hub.participants import messages
 from hub.process.people import owner
 from hub.store import exceptions, inbox, queue, running, work
 from hub.store.exceptions import Trouble
@@ -184,6 +185,9 @@ def _settle(
             ):
                 failed(unit, row, result.message)
             return False
+        case Outcome.MISSING if row["entity_type"] == "message" and row["op"] == "update":
+            # somebody deleted the message: nobody need be told there
+            queue.finish(unit.tx, claim, [position], "superseded", error=result.message[:2000])
         case Outcome.UNKNOWN:
             return _unknown(unit, claim, spec, plan, result)
         case _:
@@ -296,12 +300,17 @@ def failed(unit: Unit, row: RowMapping, why: str) -> None:
         row["entity_id"],
         data={"push": row["id"], "connection": row["connection"], "why": why[:500]},
     )
+    is_message = row["entity_type"] == "message" and row["op"] == "create"
+    if is_message and row["fields"].get("hub", {}).get("courtesy"):
+        return
+    mailed = is_message and messages.by_mail_instead(unit, row)
+    remedy = f"Mend the cause, then retry it: hub pushes retry {row['id']}"
     unit.trouble(
         Trouble(
             "push_failed",
             f"A {row['object']} could not be written to {row['connection']}",
-            f"{why} Mend the cause, then retry it: hub pushes retry {row['id']}",
-            severity="high",
+            f"{why} {'It went by mail instead; mend the cause.' if mailed else remedy}",
+            severity="normal" if mailed else "high",
             subject=row["id"],
             owner=owner(unit),
             data={"connection": row["connection"], "push": row["id"], "entity": row["entity_id"]},

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from connectors.sdk import Change
@@ -17,6 +18,7 @@ from hub.hub import Hub
 from hub.live import Snapshot
 from hub.participants import links as invitations
 from hub.store import exceptions, work
+from hub.store.tables import pushes
 
 Row = dict[str, Any]
 
@@ -61,7 +63,12 @@ def plan_all(
         plan = Plan(row)
         plans.insert(0, plan)
         if row["entity_type"] == "message":
-            plan.change = _message(hub, row)
+            about = row["fields"].get("hub", {}).get("of")
+            if about in carried:
+                plan.superseded = True  # a newer update says all of it
+            else:
+                _plan_message(hub, tx, plan)
+            carried |= {about} if about else set()
             continue
         entity = entities.get(row["entity_id"])
         plan.link = next(
@@ -83,6 +90,8 @@ def plan_all(
         plan.row["entity_id"] for plan in plans if plan.row["op"] == "create" and plan.change
     }
     for plan in plans:
+        if plan.row["entity_type"] == "message":
+            continue  # each is one by itself, whatever it is about
         if plan.row["op"] == "update" and plan.row["entity_id"] in created:
             plan.change, plan.superseded = None, True
     return plans
@@ -94,16 +103,37 @@ def _never_needed(row: RowMapping, link: Row | None, entity: Row) -> bool:
     return untried and entity.get("status") == "cancelled"
 
 
-def _message(hub: Hub, row: RowMapping) -> Change:
-    """A message with its links and codes filled in, in memory only."""
+def _plan_message(hub: Hub, tx: Connection, plan: Plan) -> None:
+    """A message with its links, codes and buttons filled in, in memory only; or what became of
+    what a message asked, once that message is there.
+    """
+    row, id = plan.row, None
+    about = row["fields"].get("hub", {})
+    if row["op"] == "update":
+        first = tx.execute(
+            sa.select(pushes.c.status, pushes.c.external_id).where(pushes.c.key == about.get("of"))
+        ).first()
+        if first is not None and first.status == "pending":
+            plan.waits = True
+            return
+        if first is None or first.status != "sent" or not first.external_id:
+            plan.superseded = True
+            return
+        id = first.external_id
+    key = hub.settings.secret_key
     public = hub.settings.public_url or "http://127.0.0.1:8080"
-    fields = {
-        name: invitations.fill(value, hub.settings.secret_key, public)
-        if isinstance(value, str)
-        else value
+    fields: Row = {
+        name: invitations.fill(value, key, public) if isinstance(value, str) else value
         for name, value in row["fields"].items()
+        if name != "hub"
     }
-    return Change("create", row["object"], row["key"], fields, created_at=row["created_at"])
+    if "buttons" in fields:
+        fields["buttons"] = [
+            {**one, "token": invitations.button_of(key, one["token"])} for one in fields["buttons"]
+        ]
+    plan.change = Change(
+        row["op"], row["object"], row["key"], fields, id=id, created_at=row["created_at"]
+    )
 
 
 def _plan_entity(snapshot: Snapshot, tx: Connection, plan: Plan, entity: Row) -> None:

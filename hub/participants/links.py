@@ -35,6 +35,29 @@ def code_of(key: bytes, id: str) -> str:
     return f"{int.from_bytes(_derive(key, 'code', id)[:8]) % 1_000_000:06d}"
 
 
+def button_of(key: bytes, id: str) -> str:
+    """What a button with this token carries."""
+    return f"{id}.{_derive(key, 'button', id).hex()[:40]}"
+
+
+def button(unit: Unit, party: str, what: str, message: str) -> str:
+    """Make the token of buttons on a message, named by its key; its id, for `button_of`."""
+    id = new_id("btn")
+    access.make_token(
+        unit.tx,
+        "button",
+        what,
+        "participant",
+        unit.now,
+        party=party,
+        subject=message,
+        lifetime=LIFETIME,
+        secret=button_of(unit.key, id),
+        id=id,
+    )
+    return id
+
+
 def invite(unit: Unit, party: str, step: str, name: str) -> str:
     """Make a link to a step for a party; its id, for `link` and `code`."""
     id = new_id("inv")

@@ -9,12 +9,15 @@ placeholders until then.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
+from sqlalchemy.engine import RowMapping
 
-from hub.store.outbox import NewPush
+from hub.participants import asks as asks_of
+from hub.participants.asks import Ask
+from hub.store.outbox import NewPush, new_key
 from hub.unit import Unit
 
 _templates = Environment(
@@ -38,7 +41,8 @@ class Message:
     closing: str = ""
     case: str | None = None
     purpose: str = "notice"
-    data: Mapping[str, Any] = field(default_factory=dict)
+    asks: Sequence[Ask] = ()
+    """What can be answered in the message itself, where the way to this person has buttons."""
 
 
 def render(message: Message, hub_name: str) -> dict[str, Any]:
@@ -54,21 +58,21 @@ def render(message: Message, hub_name: str) -> dict[str, Any]:
 
 def send(unit: Unit, message: Message, subject_id: str) -> bool:
     """Queue a message. False, and nothing queued, where there is no way to reach this party."""
-    connection = unit.snapshot.mail()
-    if connection is None or not message.to.get("email"):
+    way = unit.snapshot.way_to(message.to)
+    if way is None:
         return False
-    unit.push(
-        NewPush(
-            connection=connection,
-            object="message",
-            op="create",
-            entity_type="message",
-            entity_id=subject_id,
-            fields=render(message, unit.snapshot.workspace.name),
-            cause=unit.cause,
-            correlation=unit.correlation,
-        )
-    )
+    connection, address = way
+    key = new_key()
+    asks = message.asks if unit.snapshot.takes_buttons(connection) else ()
+    seen = [line for ask in asks for line in ask.seen]
+    message = replace(message, facts=[*message.facts, *seen])
+    fields = render(message, unit.snapshot.workspace.name) | {"to": [address]}
+    if connection != unit.snapshot.mail():
+        buttons, kept = asks_of.put(unit, asks, message.to["id"], key)
+        fields["hub"] = {"party": message.to["id"], "asks": kept}
+        if buttons:
+            fields["buttons"] = buttons
+    _queue(unit, connection, key, fields, subject_id)
     unit.emit(
         "nudge.sent",
         subject_id,
@@ -82,3 +86,45 @@ def send(unit: Unit, message: Message, subject_id: str) -> bool:
         },
     )
     return True
+
+
+def by_mail_instead(unit: Unit, row: RowMapping) -> bool:
+    """Queue by mail what could not be sent another way; mail has no buttons. False where it was
+    no message to a person, or there is no mail to them either.
+    """
+    party = unit.snapshot.people_by_id.get(row["fields"].get("hub", {}).get("party", ""))
+    mail = unit.snapshot.mail()
+    if not party or not party["email"] or mail in (None, row["connection"]):
+        return False
+    fields = {name: row["fields"][name] for name in ("subject", "text", "html")}
+    _queue(unit, str(mail), new_key(), fields | {"to": [party["email"]]}, row["entity_id"])
+    unit.emit(
+        "nudge.sent",
+        row["entity_id"],
+        data={
+            "to": party["id"],
+            "name": party["name"],
+            "purpose": "fallback",
+            "subject": fields["subject"],
+            "connection": mail,
+        },
+    )
+    return True
+
+
+def _queue(
+    unit: Unit, connection: str, key: str, fields: Mapping[str, Any], subject_id: str
+) -> None:
+    unit.push(
+        NewPush(
+            connection=connection,
+            object="message",
+            op="create",
+            entity_type="message",
+            entity_id=subject_id,
+            fields=fields,
+            cause=unit.cause,
+            correlation=unit.correlation,
+            key=key,
+        )
+    )

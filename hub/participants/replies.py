@@ -1,5 +1,5 @@
-"""Mail that comes back: replies become comments, bounces become exceptions, automatic mail is
-left alone. Mail never decides.
+"""What people write back, by mail or in a chat: replies become comments, bounces become
+exceptions, automatic mail is left alone. A reply never decides; a pressed button may (`clicks`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from sqlalchemy.engine import RowMapping
 
 from connectors.sdk import Record
 from hub.flow import change
+from hub.participants import clicks
 from hub.process.people import owner
 from hub.store import cases, work
 from hub.store.exceptions import Trouble
@@ -24,7 +25,7 @@ _MOST = 20_000
 
 
 def on_message(unit: Unit, connection: str, record: Record) -> None:
-    """Take in one mail: find what it answers, and add what it says to that task."""
+    """Take in one message: find what it answers, and add what it says to that task."""
     data = record.data
     if data.get("own") or data.get("error"):
         return
@@ -39,7 +40,7 @@ def on_message(unit: Unit, connection: str, record: Record) -> None:
         return
     link = work.links_by_external(unit.tx, connection, "message", [record.id])
     if link:
-        return  # this mail is here already
+        return  # this message is here already
     step = cases.step(unit.tx, asked["entity_id"])
     text = str(data.get("reply") or data.get("text") or "").strip()[:_MOST]
     if not text:
@@ -47,12 +48,12 @@ def on_message(unit: Unit, connection: str, record: Record) -> None:
     if step is None or not step["task"]:
         _unplaced(unit, connection, record, asked, step, text)
         return
-    author = work.ensure_external(unit.tx, str(data.get("from")), unit.now, data.get("from_name"))
+    author = _author(unit, connection, record)
     comment = change.new_entity(
         "comment",
         {
             "task": step["task"],
-            "author": author["id"],
+            "author": author,
             "body": text,
             "visibility": "public",
         },
@@ -69,7 +70,7 @@ def on_message(unit: Unit, connection: str, record: Record) -> None:
         case=step["case_id"],
         data={
             "task": step["task"],
-            "channel": "mail",
+            "channel": connection,
             "from": data.get("from"),
             "body": text[:500],
         },
@@ -77,6 +78,15 @@ def on_message(unit: Unit, connection: str, record: Record) -> None:
     change.mirror_comment(
         unit, comment, work.links_of(unit.tx, [step["task"]]).get(step["task"], ())
     )
+
+
+def _author(unit: Unit, connection: str, record: Record) -> str | None:
+    """Who wrote: one of ours by `identities`, else by address. None for somebody without either."""
+    known = unit.snapshot.party_for(connection, record.actor) if record.actor else None
+    address = str(record.data.get("from") or "")
+    if known is not None or "@" not in address:
+        return known
+    return str(work.ensure_external(unit.tx, address, unit.now, record.data.get("from_name"))["id"])
 
 
 def _unplaced(
@@ -87,12 +97,12 @@ def _unplaced(
     step: Mapping[str, Any] | None,
     text: str,
 ) -> None:
-    """A person answered a mail of ours that belongs to no task: a decision's, or a notice."""
-    decides = " Mail decides nothing: the decision waits on its page." if step else ""
+    """A person answered a message of ours that belongs to no task: a decision's, or a notice."""
+    decides = " A reply decides nothing: the decision waits on its page." if step else ""
     unit.trouble(
         Trouble(
             "unrouted",
-            f"{record.data.get('from_name') or record.data.get('from')} answered by mail",
+            f"{record.data.get('from_name') or record.data.get('from')} answered in {connection}",
             f"“{text[:500]}”{decides}",
             severity="low",
             subject=step["id"] if step else asked["entity_id"],
@@ -103,11 +113,15 @@ def _unplaced(
     )
 
 
-def on_answer(unit: Unit, connection: str, answer: Mapping[str, Any]) -> None:
-    """A button or a chat reply. Nothing decides by itself: it is shown to whoever answers for
-    the work.
+def on_answer(
+    unit: Unit, connection: str, answer: Mapping[str, Any], email: str | None = None
+) -> None:
+    """A button or a chat reply. A button of ours answers what it asked; anything else decides
+    nothing, and is shown to a person. `email` is the sender's address, where the tool tells it.
     """
     if answer.get("automatic"):
+        return
+    if answer.get("token") and clicks.press(unit, connection, answer, email):
         return
     unit.trouble(
         Trouble(
@@ -116,7 +130,7 @@ def on_answer(unit: Unit, connection: str, answer: Mapping[str, Any]) -> None:
             f"“{str(answer.get('text'))[:500]}” Nothing here waits for an answer from there.",
             severity="low",
             owner=owner(unit),
-            place=str(answer.get("token")),
+            place=f"{connection}/{answer.get('sender')}"[:150],
         )
     )
 

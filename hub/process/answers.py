@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from hub.flow import change
 from hub.live import Snapshot
+from hub.participants import asks
 from hub.process import advance as engine
 from hub.process import cases as moving
 from hub.process import evidence
@@ -19,6 +20,9 @@ from hub.store import cases, work
 from hub.unit import Unit, person_actor
 
 Row = dict[str, Any]
+
+CHANNEL = 20
+"""Characters of a channel's name that are kept with a decision; its event has all of them."""
 
 
 class Refused(Exception):
@@ -93,7 +97,7 @@ def decide(
         "outcome": outcome,
         "decided_by": who["id"],
         "decided_by_kind": who["kind"],
-        "channel": channel,
+        "channel": channel[:CHANNEL],
         "comment": comment,
         "evidence": known,
         "evidence_hash": evidence_hash,
@@ -106,12 +110,20 @@ def decide(
             "decision.made",
             decision["id"],
             case=held.case["id"],
-            data={"question": decision["question"], "outcome": outcome, "comment": comment or ""},
+            data={
+                "question": decision["question"],
+                "outcome": outcome,
+                "comment": comment or "",
+                "channel": channel,
+            },
             on_behalf_of=decision["on_behalf_of"],
         )
         unit.cause = made.id
         unit.correlation = made.correlation
         moving.carry_out(unit, held, effects)
+        behalf = decision["on_behalf_of"]
+        asked = work.load(unit.tx, "party", [behalf]).get(behalf) if behalf else None
+        asks.settle(unit, held.case, step["id"], asks.said(unit, outcome, who, asked))
         moving.settle(unit, held.case["id"])
     return decision
 

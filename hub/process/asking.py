@@ -4,12 +4,12 @@ outside, handoffs to accept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub.flow import change
 from hub.ids import new_id
-from hub.participants import links, messages
+from hub.participants import asks, links, messages
 from hub.participants.messages import Message
 from hub.process import clocks, evidence
 from hub.process.model import StepDefinition
@@ -132,6 +132,7 @@ def _tell_internal(unit: Unit, case: Row, step: Row, party: Row, connection: str
             closing="Accept it there, or simply start: work that has begun counts as accepted.",
             case=case["id"],
             purpose="assignment",
+            asks=asks.of_step(unit, case, step, party["id"]),
         ),
         step["id"],
     )
@@ -201,21 +202,43 @@ def ask_decision(
         data={"question": step["title"], "decider": decision["decider"]},
     )
     if decider is not None:
-        messages.send(
-            unit,
-            Message(
-                to=decider,
-                subject=f"Your decision: {step['title']} ({case['title']})",
-                opening=f"'{step['title']}' waits for your decision."
-                f" The options: {', '.join(definition.options)}.",
-                facts=clocks.facts(unit, case, step),
-                button=("See it and decide", links.page(f"cases/{case['id']}")),
-                closing="Nothing is decided by silence: without you the case waits.",
-                case=case["id"],
-                purpose="decision",
-            ),
-            step["id"],
-        )
+        waits = f"'{step['title']}' waits for your decision."
+        _put_question(unit, case, step, decision["options"], decider, waits)
+
+
+def _put_question(
+    unit: Unit, case: Row, step: Row, options: Sequence[str], decider: Row, opening: str
+) -> None:
+    messages.send(
+        unit,
+        Message(
+            to=decider,
+            subject=f"Your decision: {step['title']} ({case['title']})",
+            opening=f"{opening} The options: {', '.join(options)}.",
+            facts=clocks.facts(unit, case, step),
+            button=("See it and decide", links.page(f"cases/{case['id']}")),
+            closing="Nothing is decided by silence: without you the case waits.",
+            case=case["id"],
+            purpose="decision",
+            asks=asks.of_step(unit, case, step, decider["id"]),
+        ),
+        step["id"],
+    )
+
+
+def ask_again(unit: Unit, step: Row, decider: str, message: str) -> None:
+    """What a decision rests on has changed since a message asked for it: that one says so, and
+    another one asks with what is known now.
+    """
+    case = cases.load(unit.tx, [step["case_id"]])[step["case_id"]]
+    decision = cases.decision(unit.tx, step["decision"])
+    party = unit.snapshot.people_by_id.get(decider)
+    if decision is None or party is None:
+        return
+    line = "Something that it rests on has changed: asked again"
+    asks.settle(unit, case, step["id"], asks.said(unit, line), only=message)
+    changed = f"What '{step['title']}' rests on has changed, and nothing was decided yet."
+    _put_question(unit, case, step, decision["options"], dict(party), changed)
 
 
 # ---------------------------------------------------------------------------------------- handoffs
@@ -247,14 +270,17 @@ def _offer(unit: Unit, case: Row, step: Row, task: Row, to: Row) -> None:
 
 
 def answer_handoff(
-    unit: Unit, handoff: Mapping[str, Any], status: str, note: str | None = None
+    unit: Unit,
+    handoff: Mapping[str, Any],
+    status: str,
+    note: str | None = None,
+    channel: str | None = None,
 ) -> bool:
     """Accept or decline. A declined step goes back to whoever answers for it, with an exception."""
     if not cases.answer_handoff(unit.tx, handoff["id"], status, unit.now, note):
         return False
-    unit.emit(
-        f"handoff.{status}", handoff["id"], case=handoff["case_id"], data={"note": note or ""}
-    )
+    told = {"note": note or ""} | ({"channel": channel} if channel else {})
+    unit.emit(f"handoff.{status}", handoff["id"], case=handoff["case_id"], data=told)
     if status == "declined" and handoff["step_id"]:
         step = cases.step(unit.tx, handoff["step_id"])
         if step:
@@ -275,6 +301,10 @@ def answer_handoff(
                     data={"case": handoff["case_id"]},
                 )
             )
+    case = cases.load(unit.tx, [handoff["case_id"]]).get(handoff["case_id"] or "")
+    if case and handoff["step_id"]:
+        by = unit.actor if unit.actor.get("kind") == "person" else None
+        asks.settle(unit, case, handoff["step_id"], asks.said(unit, status, by))
     return True
 
 

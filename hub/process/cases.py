@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from hub.flow import change
 from hub.ids import new_id
+from hub.participants import asks
 from hub.process import advance as engine
 from hub.process import asking, clocks
 from hub.process.definitions import load_process
@@ -364,6 +365,17 @@ def _complete(unit: Unit, held: Running, step: Row, outcome: str | None) -> None
         case=held.case["id"],
         data=_about(step) | {"outcome": outcome},
     )
+    if step["type"] == StepType.TASK:
+        asks.settle(unit, held.case, step["id"], asks.said(unit, "done", _person_behind(unit)))
+
+
+def _person_behind(unit: Unit) -> Mapping[str, Any] | None:
+    """Who set off what is happening, if that was a person, here or in a tool."""
+    actor = next((one.actor for one in unit.noted() if one.id == unit.cause), unit.actor)
+    if actor.get("kind") == "connector":
+        id = unit.snapshot.party_for(str(actor["id"]), str(actor.get("name") or ""))
+        return unit.snapshot.people_by_id.get(id) if id else None
+    return actor if actor.get("kind") == "person" else None
 
 
 def _terminate(unit: Unit, held: Running, step: Row) -> None:
@@ -377,6 +389,7 @@ def _terminate(unit: Unit, held: Running, step: Row) -> None:
             decision["outcome"] = "withdrawn"
             cases.save_decision(unit.tx, decision)
             unit.emit("decision.withdrawn", decision["id"], case=held.case["id"])
+    asks.settle(unit, held.case, step["id"], asks.said(unit, "no longer needed"))
     if step["task"]:
         cancel_task(unit, step["task"])
 

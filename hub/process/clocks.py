@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from hub.participants import links, messages
+from hub.participants import asks, links, messages
 from hub.participants.messages import Message
 from hub.process.calendar import Duration, parse_duration
 from hub.process.model import StepDefinition
@@ -134,6 +134,7 @@ def _remind(unit: Unit, case: Row, step: Row) -> None:
             closing="Once it is done you hear no more of this.",
             case=case["id"],
             purpose="reminder",
+            asks=asks.of_step(unit, case, step, party["id"]),
         ),
         step["id"],
     )

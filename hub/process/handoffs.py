@@ -21,25 +21,23 @@ def answer(
     *,
     note: str | None = None,
     admin: bool = False,
+    channel: str | None = None,
 ) -> None:
     """Accept or decline (`status`) as a person. Raises Refused; LookupError if there is none."""
     who = human(party)
     handoff = cases.handoff(unit.tx, handoff_id)
     if handoff is None:
         raise LookupError(f"There is no handoff {handoff_id}.")
-    if handoff["to_party"] != who["id"] and not admin and not _stands_in(unit, handoff, who):
+    if (
+        handoff["to_party"] != who["id"]
+        and not admin
+        and not unit.snapshot.stands_in(handoff["to_party"], who["id"])
+    ):
         to = work.load(unit.tx, "party", [handoff["to_party"]]).get(handoff["to_party"])
         name = to["name"] if to else "somebody else"
         raise Refused(
             "not_yours", f"This was offered to {name}; they or their deputy can answer.", 403
         )
     with unit.acting(person_actor(who), correlation=unit.correlation):
-        if not asking.answer_handoff(unit, handoff, status, note):
+        if not asking.answer_handoff(unit, handoff, status, note, channel):
             raise Refused("already_answered", f"It is {handoff['status']} already.")
-
-
-def _stands_in(unit: Unit, handoff: Row, who: Mapping[str, Any]) -> bool:
-    key = unit.snapshot.person_key(handoff["to_party"])
-    mine = unit.snapshot.person_key(who["id"])
-    people = unit.snapshot.workspace.people
-    return bool(key and mine and key in people and mine in people[key].deputies)

@@ -22,6 +22,11 @@ from hub.store.tables import pushes
 PUSHES = queue.Queue(pushes, ready="pending", aside="failed", max_attempts=100)
 
 
+def new_key() -> str:
+    """An idempotency key."""
+    return new_id("hub").replace("_", "-")
+
+
 @dataclass(frozen=True, slots=True)
 class NewPush:
     """An intended write to one connection."""
@@ -35,7 +40,7 @@ class NewPush:
     external_id: str | None = None
     cause: str | None = None
     correlation: str | None = None
-    key: str = field(default_factory=lambda: new_id("hub").replace("_", "-"))
+    key: str = field(default_factory=new_key)
 
 
 def enqueue(tx: Connection, batch: Sequence[NewPush], now: datetime) -> None:
@@ -68,7 +73,10 @@ def enqueue(tx: Connection, batch: Sequence[NewPush], now: datetime) -> None:
 
 
 def _lane(push: NewPush) -> str:
-    return f"{push.connection}/{push.key if push.entity_type == 'message' else push.entity_id}"
+    if push.entity_type != "message":
+        return f"{push.connection}/{push.entity_id}"
+    about = push.fields.get("hub", {}) if isinstance(push.fields, Mapping) else {}
+    return f"{push.connection}/{about.get('of', push.key)}"  # an update follows its message
 
 
 def note_creates(tx: Connection, claim: queue.Claim, sent: Mapping[int, Mapping[str, Any]]) -> None:

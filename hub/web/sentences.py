@@ -116,11 +116,14 @@ def sentence(event: Row, names: Names) -> Sentence:
         id=event["id"],
         who=who,
         text=text,
-        via=via or {"link": "personal link", "mail": "mail"}.get(str(channel), ""),
+        via=via or _WAYS.get(str(channel), str(channel or "")),
         time=event["time"],
         mood=_MOODS.get(event["type"], "note"),
     )
 
+
+_WAYS = {"link": "personal link", "web": "", "api": "", "cli": ""}
+"""Words for a channel that is no connection."""
 
 _MOODS = {
     "case.completed": "good",

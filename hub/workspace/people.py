@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+from connectors.sdk import Connector
 from hub.process.order import find_cycle
 from hub.reading import Reader, unknown
 from mappings.source import Map
@@ -29,6 +30,8 @@ class Person:
     timezone: str | None = None
     deputies: tuple[str, ...] = ()
     quiet_hours: str | None = None
+    channel: str | None = None
+    """The connection that this person is written to by; None: mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,13 @@ class People:
     identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def load_people(reader: Reader, connections: Collection[str] | None) -> People:
+def load_people(
+    reader: Reader,
+    connections: Collection[str] | None,
+    connectors: Mapping[str, type[Connector]] | None = None,
+) -> People:
     """What the file says; what is wrong with it is among the reader's findings. `connections` None:
-    they are not known, so not checked.
+    they are not known, so not checked. `connectors`: those of the connections that are in order.
     """
     document = reader.load()
     if document is None:
@@ -66,7 +73,45 @@ def load_people(reader: Reader, connections: Collection[str] | None) -> People:
                 )
     _deputies(reader, written, people)
     roles = _roles(reader, document, people, written)
-    return People(people, roles, _identities(reader, document, written, connections))
+    identities = _identities(reader, document, written, connections)
+    for key, person in people.items():
+        if person.channel is not None and connections is not None:
+            account = identities.get(person.channel, {}).get(key)
+            _channel(reader, written[key], person, account, connections, connectors or {})
+    return People(people, roles, identities)
+
+
+def _channel(
+    reader: Reader,
+    body: Map,
+    person: Person,
+    account: str | None,
+    connections: Collection[str],
+    connectors: Mapping[str, type[Connector]],
+) -> None:
+    """Whether a person can be written to by their channel."""
+    name = person.channel or ""
+    if name not in connections:
+        reader.error(body.at("channel"), *unknown(name, "connection", connections))
+        return
+    connector = connectors.get(name)
+    if connector is None:
+        return  # what is wrong with it was told
+    if connector.reaches_people_by is None:
+        fit = [one for one, kind in connectors.items() if kind.reaches_people_by]
+        reader.error(
+            body.at("channel"),
+            f"'{name}' ({connector.title}) does not write to people.",
+            f"Connections that do: {', '.join(sorted(fit)) or 'none yet'}.",
+        )
+        return
+    by_email = connector.reaches_people_by == "email" or connector.names_people_by_email
+    if account is None and not (person.email and by_email):
+        reader.warn(
+            body.at("channel"),
+            f"'{person.key}' has no account in '{name}', so mail is used.",
+            f"Name it under identities: {name}: {{{person.key}: …}}",
+        )
 
 
 def _person(reader: Reader, written: Map, key: str) -> Person | None:
@@ -81,7 +126,8 @@ def _person(reader: Reader, written: Map, key: str) -> Person | None:
             f"'{key}' cannot be a person's key.",
             "Use letters, digits, dots and dashes, and no word that means something else.",
         )
-    reader.only(body, ("name", "email", "timezone", "deputies", "quiet_hours"), "a person")
+    known = ("name", "email", "timezone", "deputies", "quiet_hours", "channel")
+    reader.only(body, known, "a person")
     reader.required(body, "name", "a person")
     email, timezone = reader.text(body, "email"), reader.text(body, "timezone")
     quiet = reader.text(body, "quiet_hours")
@@ -101,7 +147,8 @@ def _person(reader: Reader, written: Map, key: str) -> Person | None:
             body.at("quiet_hours"), f"'{quiet}' are not hours of a day.", 'Write "19:00-07:00".'
         )
     deputies = tuple(deputy for deputy, _ in reader.texts(body, "deputies"))
-    return Person(key, reader.text(body, "name") or key, email, timezone, deputies, quiet)
+    channel = reader.text(body, "channel")
+    return Person(key, reader.text(body, "name") or key, email, timezone, deputies, quiet, channel)
 
 
 def _deputies(reader: Reader, written: Map, people: Mapping[str, Person]) -> None:

@@ -91,7 +91,12 @@ def load(
     people_sure = True
     if "people.yaml" in files:
         reader = Reader("people.yaml", files["people.yaml"])
-        people = load_people(reader, names if sure else None)
+        classes = {
+            name: connectors[one.connector]
+            for name, one in connections.items()
+            if one.connector in connectors
+        }
+        people = load_people(reader, names if sure else None, classes)
         people_sure = bool(people.people or people.roles) or not reader.failed
         findings += reader.findings
 
