@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LEFT_OUT = frozenset({"__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", "build"})
+LONGEST = 60
 KINDS = frozenset({".py", ".toml", ".yaml", ".json", ".md"})
 
 
@@ -26,10 +27,13 @@ def new_connector(name: str, folder: Path) -> list[Path]:
 
     Raises ValueError for a name that is no plain word, FileExistsError where something is there.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or len(name) > LONGEST:
         raise ValueError(
-            f"'{name}' cannot name a connector. Write lower-case words joined by _: my_tracker."
+            f"'{name[:LONGEST]}' cannot name a connector. Write lower-case words joined by _, at "
+            f"most {LONGEST} letters: my_tracker."
         )
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise FileExistsError(f"{folder} is no folder. Name another with --dir.")
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"There is something in {folder} already. Name another with --dir.")
     source, written = template(), []

@@ -75,8 +75,9 @@ def cloud_events(delivery: Delivery, covered: Callable[[str], bool]) -> list[Map
 
 
 def event_key(event: Mapping[str, Json]) -> str:
-    """What tells a CloudEvent from every other: source and id together."""
-    return f"{event['source']}#{event['id']}"
+    """What tells a CloudEvent from every other: source and id together, never one for two."""
+    source = str(event["source"]).replace("#", "%23")
+    return f"{source}#{event['id']}"
 
 
 def _complete(event: Json, where: str) -> Mapping[str, Json]:
