@@ -126,24 +126,26 @@ def arrive(unit: Unit, batch: Batch, arrival: Arrival) -> bool:
 
 def _is_stale(row: RowMapping, record: Record, link: Mapping[str, Any]) -> bool:
     """An older state that arrived late: what we know is newer. A delivery from before a deletion
-    does not bring the record back; that takes a newer one, or seeing it there. Where versions are
-    whole seconds, a page that was asked for before we heard of this second is older, too.
+    does not bring the record back; that takes a newer one, or seeing it there. Versions are whole
+    seconds at many vendors: of two states of one version, the one heard of later holds.
     """
     if not record.version or not link["remote_version"]:
         return False
     if link["remote_deleted"] and row["source"] == "webhook" and row["kind"] == "state":
         return bool(record.version <= link["remote_version"])
-    if row["source"] == "pull" and record.version == link["remote_version"]:
-        return bool(row["received_at"] < link["updated_at"])
+    if row["kind"] == "state" and record.version == link["remote_version"] and link["heard_at"]:
+        return bool(row["received_at"] < link["heard_at"])
     return bool(record.version < link["remote_version"])
 
 
-def _keep_identity(unit: Unit, link: Row, record: Record) -> None:
+def _keep_identity(unit: Unit, link: Row, arrival: Arrival) -> None:
+    record = arrival.record
     link["address"] = dict(record.address) or link["address"]
     link["url"] = record.url or link["url"]
     link["remote_version"] = record.version or link["remote_version"]
     link["remote_deleted"] = False
     link["data"] = dict(record.data)
+    link["heard_at"] = unit.now if arrival.row["kind"] == "fetch" else arrival.row["received_at"]
     link["updated_at"] = unit.now
 
 
@@ -169,7 +171,7 @@ def _first_contact(unit: Unit, batch: Batch, arrival: Arrival, mapped: Mapped) -
     link = work.new_link(kind, entity["id"], connection, object, record.id, unit.now)
     link["remote_base"] = {name: mapped.raw.get(name) for name in mapped.values}
     link["hub_base"] = {name: change.value_of(entity, name) for name in mapped.values}
-    _keep_identity(unit, link, record)
+    _keep_identity(unit, link, arrival)
     batch.fresh.setdefault(kind, []).append(entity)
     batch.fresh_links.append(link)
     batch.links[entity["id"]] = [link]
@@ -215,7 +217,7 @@ def _update(
     link["remote_base"] = {**link["remote_base"], **merged.remote_base}
     link["hub_base"] = {**link["hub_base"], **merged.hub_base}
     mapped.problems[:] = _news(unit, arrival, mapped, link)
-    _keep_identity(unit, link, arrival.record)
+    _keep_identity(unit, link, arrival)
     for name, (ours, theirs) in merged.conflicts.items():
         _conflict(unit, arrival, entity, name, ours, theirs)
         batch.review.add((entity["id"], connection, name))

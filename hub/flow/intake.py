@@ -6,6 +6,7 @@ Nothing is verified again here: a backlog or a replay must not go stale.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.engine import RowMapping
@@ -110,7 +111,7 @@ def _parse(unit: Unit, claim: queue.Claim, rows: Rows) -> None:
             _quarantined(unit, row, str(error))
             by_status.setdefault(("quarantined", 0, str(error)[:2000]), []).append(row["position"])
             continue
-        found += records
+        found += [replace(one, received_at=row["received_at"]) for one in records]
         status = "processed" if records else "ignored"
         by_status.setdefault((status, len(records), None), []).append(row["position"])
         unit.emit(

@@ -182,6 +182,8 @@ class NewRecord:
     payload: Mapping[str, Any]
     source: str
     delivery: str | None = None
+    received_at: datetime | None = None
+    """When the delivery that holds it came; None: now."""
 
 
 def state_of(record: Record) -> dict[str, Any]:
@@ -217,7 +219,7 @@ def enqueue(tx: Connection, batch: Sequence[NewRecord], received_at: datetime) -
                     "payload": dict(one.payload),
                     "source": one.source,
                     "delivery": one.delivery,
-                    "received_at": received_at,
+                    "received_at": one.received_at or received_at,
                     **queue.work_row(
                         now,
                         f"{one.connection}/{one.object}/{one.external_id}",

@@ -175,6 +175,8 @@ links = sa.Table(
     sa.Column("hub_base", Document, nullable=False),
     # the record as last seen, for lossy maps and thin updates
     sa.Column("data", Document, nullable=False),
+    # when that state was received or asked for: two of one version are told apart by it
+    sa.Column("heard_at", Moment),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("updated_at", Moment, nullable=False),
     sa.UniqueConstraint("connection", "object", "external_id"),

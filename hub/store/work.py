@@ -131,6 +131,7 @@ def new_link(
         "remote_base": {},
         "hub_base": {},
         "data": {},
+        "heard_at": None,
         "created_at": now,
         "updated_at": now,
     }
@@ -152,7 +153,7 @@ def save_links(tx: Connection, rows: Sequence[Row]) -> None:
         return
     names = (
         "address", "url", "remote_version", "remote_deleted", "remote_base", "hub_base", "data",
-        "external_id", "updated_at",
+        "external_id", "heard_at", "updated_at",
     )  # fmt: skip
     tx.execute(
         sa.update(links)

@@ -13,7 +13,9 @@ import pytest
 from connectors.sdk import Page, Record, TransientError
 from hub.flow import pull as pulling
 from hub.flow.pull import one_ahead, pull
+from hub.store import inbox
 from hub.store import tables as t
+from hub.store.inbox import NewRecord
 from hub.store.queue import LostLease
 from tests.hub.club import THING, ClubConnector, ClubSandbox
 from tests.hub.flow.conftest import MakeWorld
@@ -216,3 +218,23 @@ def test_a_page_that_was_asked_for_before_a_webhook_of_the_same_second_changes_n
     world.pull("club")
     world.work()
     assert [row["title"] for row in world.tasks()] == ["Read later"]
+
+
+def test_of_two_states_of_one_second_the_one_heard_of_later_holds(
+    world: World, source: Callable[[Source], None]
+) -> None:
+    """A delivery waited in the inbox while the record was looked up."""
+
+    def heard(title: str, seconds: int) -> None:
+        record = Record("thing", "1", {"title": title}, version="0001")
+        new = NewRecord("club", "thing", "1", "state", inbox.state_of(record), "webhook", "x")
+        with world.hub.database.write() as tx:
+            inbox.enqueue(tx, [new], world.clock() + timedelta(seconds=seconds))
+        world.work()
+
+    heard("First", 0)
+    heard("Looked up", 20)
+    heard("Waited meanwhile", 10)
+    assert [row["title"] for row in world.tasks()] == ["Looked up"]
+    heard("Then edited", 30)
+    assert [row["title"] for row in world.tasks()] == ["Then edited"]

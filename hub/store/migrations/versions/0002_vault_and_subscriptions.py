@@ -15,6 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("connections", sa.Column("limited_until", types.Moment(length=27), nullable=True))
+    op.add_column("links", sa.Column("heard_at", types.Moment(length=27), nullable=True))
     op.create_table(
         "vault",
         sa.Column("connection", sa.String(length=100), nullable=False),
