@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from connectors.redmine.sandbox_hooks import Hooks
 from connectors.sdk import Delivery
 from connectors.sdk.records import Json
 from connectors.sdk.sandbox import Asgi, Drill, Effect, HttpSandbox
@@ -52,11 +53,20 @@ class RedmineSandbox(HttpSandbox):
         self.journals: dict[int, Row] = {}
         self.users: dict[int, Row] = {}
         self.sent: list[Delivery] = []
+        self.hooks = Hooks()
         self.ahead = timedelta()
         self.ignored = 0
         self.last = {"issue": 0, "journal": 0, "user": 0}
         for login in USERS.values():
             self.add_user(login, datetime(2026, 1, 1, tzinfo=UTC))
+
+    def start(self, port: int = 0) -> None:
+        super().start(port)
+        self.hooks.start()
+
+    def stop(self) -> None:
+        self.hooks.stop()
+        super().stop()
 
     def connection(self) -> dict[str, Any]:
         block: dict[str, Any] = {
@@ -177,6 +187,8 @@ class RedmineSandbox(HttpSandbox):
             del data["journal"]["private_notes"]
         body = json.dumps({"type": event, "timestamp": at, "data": data}).encode()
         self.sent.append(self.sign(body, at=datetime.now(UTC)))
+        if self.webhook_url:
+            self.hooks.send(self.sent[-1])
 
     # ------------------------------------------------------------------------------------ shapes
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import yaml
 from connectors.github.sandbox import GithubSandbox
 from connectors.google_sheets.sandbox import GoogleSheetsSandbox
 from connectors.jira.sandbox import JiraSandbox
+from connectors.redmine.sandbox import ANN, MARK, RedmineSandbox
 from connectors.rest.sandbox import DesklySandbox
 from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.sdk.sandbox import HttpSandbox, Sandbox
@@ -117,6 +119,12 @@ def rowed(box: SpreadsheetSandbox, title: str) -> str:
     return key
 
 
+def noted(box: RedmineSandbox, issue: int, text: str) -> None:
+    """A second later: Redmine's times are whole seconds, and a note only moves its issue's."""
+    box.ahead += timedelta(seconds=1)
+    box.note(issue, text, ANN)
+
+
 TOOLS: dict[str, Tool] = {
     "github": Tool(
         lambda path: GithubSandbox(),
@@ -148,6 +156,17 @@ TOOLS: dict[str, Tool] = {
         lambda box: [text_of(one["body"]) for row in box.issues() for one in row["comments"]],
         lists_deletions=0,
         who={"dana": "5b10a2844c20165700ede21g", "lee": "5b10ac8d82e05b22cc7d4ef5"},
+    ),
+    "redmine": Tool(
+        lambda path: RedmineSandbox(),
+        lambda box, title: box.create({"subject": title, "status_id": 1}, ANN)["id"],
+        lambda box, id, title: box.change(box.issues[id], {"subject": title}, ANN),
+        lambda box, id: box.delete(id),
+        lambda box: [row["subject"] for row in box.issues.values()],
+        noted,
+        lambda box: [MARK.sub("", one["notes"]) for one in box.journals.values() if one["notes"]],
+        lists_deletions=0,
+        who={"dana": "2", "lee": "3"},
     ),
     "rest": Tool(
         lambda path: DesklySandbox(),
