@@ -248,7 +248,7 @@ def knows_its_objects(stage: Stage) -> None:
 @check(
     "reads-without-writing",
     Tier.BRONZE,
-    "`hub plan`, `hub check --live` and every pull promise to change nothing.",
+    "`hub preview`, `hub check --live` and every pull promise to change nothing.",
     lambda cls, spec: pulls(cls, spec) or creates(cls, spec),
 )
 def reads_without_writing(stage: Stage) -> None:
