@@ -182,9 +182,10 @@ class EmailConnector(Connector, Source, Watcher, Sink):
         with Mailbox(imap, self._access) as mailbox:
             now = mailbox.open(imap.mailbox)
             known = cursor.get("uidvalidity") == now.uidvalidity
-            last = int(cursor.get("uid", 0)) if known else 0
-            modseq = int(cursor.get("modseq", 0)) if known else 0
-            recent: dict[str, str] = dict(cursor.get("recent", {})) if known else {}
+            last = _count(cursor, "uid") if known else 0
+            modseq = _count(cursor, "modseq") if known else 0
+            stored = cursor.get("recent")
+            recent: dict[str, str] = dict(stored) if known and isinstance(stored, dict) else {}
             touched: list[int] = []
             if modseq and now.modseq > modseq and "flags" in fields:
                 touched = [uid for uid in mailbox.touched(modseq) if uid <= last]
@@ -246,8 +247,8 @@ class EmailConnector(Connector, Source, Watcher, Sink):
             now = mailbox.open(imap.mailbox)
             if (
                 cursor.get("uidvalidity") != now.uidvalidity
-                or int(cursor.get("uid", 0)) + 1 < now.uidnext
-                or int(cursor.get("modseq", now.modseq)) < now.modseq
+                or _count(cursor, "uid") + 1 < now.uidnext
+                or ("modseq" in cursor and _count(cursor, "modseq") < now.modseq)
             ):
                 return True
             with self._lock:
@@ -382,6 +383,12 @@ class _Outgoing:
         if not self._open.is_open:
             raise NotSentError("The connection closed before the turn of this message.")
         return self._open
+
+
+def _count(cursor: Cursor, name: str) -> int:
+    """A number of a cursor; 0 where it has none, or was written by something else."""
+    value = cursor.get(name)
+    return value if isinstance(value, int) else 0
 
 
 def _carries(copy: Record, message_id: str, key: str) -> bool:

@@ -360,6 +360,8 @@ class GithubConnector(Connector, Source, Sink, Receiver, Subscriber):
     def _path(self, of: Change | Record) -> str:
         repository = self._repository(of.address)
         if of.object == "comment":
+            if not (of.id or "").isdecimal():
+                raise NotFoundError("GitHub has no comment under this id.")
             return f"/repos/{repository}/issues/comments/{of.id}"
         number = of.address.get("number")
         if number is None:

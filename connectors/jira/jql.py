@@ -59,6 +59,14 @@ def ours_since(projects: Sequence[str], at: datetime | None, zone: tzinfo | None
     return " AND ".join(parts) + " ORDER BY created ASC, key ASC"
 
 
+def readable(minute: str) -> bool:
+    """Whether this is a cursor's minute, or the beginning."""
+    try:
+        return not minute or bool(read(minute))
+    except ValueError:
+        return False
+
+
 def read(minute: str) -> datetime:
     return datetime.strptime(minute, MINUTE).replace(tzinfo=UTC)
 

@@ -149,7 +149,8 @@ class Reader:
         """From the beginning again where a project was added, whose past nobody has read."""
         known = cursor.get("projects")
         added = isinstance(known, list) and not set(self._settings.projects) <= set(known)
-        return Mark() if added else Mark.of(cursor)
+        mark = Mark.of(cursor)
+        return Mark() if added or not jql.readable(mark.since) else mark
 
     def _stored(self, mark: Mark) -> Cursor:
         return {**mark.stored(), "projects": list(self._settings.projects)}

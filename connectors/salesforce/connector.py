@@ -156,9 +156,10 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
                 return
             except (bulk.JobLost, RejectedError, ConfigError, NotFoundError):
                 cursor = {}  # there is nothing that the ordinary way would not read, only slower
+        cursor = cursor if keyset.readable(cursor) else {}
         stamp = str(cursor["stamp"]) if "stamp" in cursor else None
         id = str(cursor["id"]) if "id" in cursor else None
-        seen: dict[str, str] = dict(cursor.get("seen") or {})
+        seen = keyset.seen(cursor)
         low = str(cursor["low"]) if "low" in cursor else None
         if stamp is not None and id is None:  # the last run was finished: look back
             where = f"SystemModstamp >= {low}"

@@ -8,6 +8,7 @@ from datetime import timedelta
 from connectors.salesforce.soql import literal, moment, quoted
 from connectors.sdk import Record
 from connectors.sdk.paging import digest
+from connectors.sdk.records import Cursor
 
 OVERLAP = timedelta(minutes=5)
 """A long transaction commits with the stamps of its beginning, so each pull looks back this far."""
@@ -18,6 +19,23 @@ SEEN_LIMIT = 1000
 def back(stamp: str) -> str:
     """The stamp at which a pull begins whose predecessor ended at `stamp`."""
     return literal(moment(stamp) - OVERLAP)
+
+
+def readable(cursor: Cursor) -> bool:
+    """Whether the places in a cursor are such as a pull writes."""
+    try:
+        stamps = [moment(cursor[name]) for name in ("stamp", "low") if name in cursor]
+    except (TypeError, ValueError, AttributeError):
+        return False
+    whole = "low" in cursor or "id" in cursor or not stamps
+    return whole and isinstance(cursor.get("id", ""), str)
+
+
+def seen(cursor: Cursor) -> dict[str, str]:
+    """The states that a cursor remembers."""
+    known = cursor.get("seen")
+    pairs = known.items() if isinstance(known, dict) else ()
+    return {id: state for id, state in pairs if isinstance(state, str)}
 
 
 def after(stamp: str | None, id: str | None) -> str:

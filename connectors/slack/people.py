@@ -51,7 +51,8 @@ class People:
         identity = self._client.identity()
         mark = cursor.get("since")
         since = mark if isinstance(mark, int) else 0
-        seen: dict[str, str] = dict(cursor.get("seen") or {})
+        known = cursor.get("seen")
+        seen: dict[str, str] = dict(known) if isinstance(known, dict) else {}
         changed = []
         for row in self._everybody():
             at, stamp = _updated(row), digest(dict(row))[:8]

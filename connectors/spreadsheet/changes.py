@@ -8,7 +8,7 @@ other rows of its group along, and rows that are gone show only in a sweep.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connectors.sdk.records import Cursor
@@ -54,10 +54,15 @@ class Known:
     """What a cursor remembers."""
 
     def __init__(self, cursor: Cursor) -> None:
-        self.rows: Mapping[str, str] = cursor.get("rows") or {}
-        self.missed: frozenset[str] = frozenset(cursor.get("missing") or ())
+        rows, missing = cursor.get("rows"), cursor.get("missing")
+        self.rows: Mapping[str, str] = rows if isinstance(rows, dict) else {}
+        self.missed = frozenset(map(str, missing if isinstance(missing, list) else ()))
         """Keys that were missing at the last pull for the first time."""
-        text = cursor.get("sums") or ""
+        headers, place = cursor.get("headers"), cursor.get("at")
+        self.headers: Sequence[str] = headers if isinstance(headers, list) else ()
+        self._place: Mapping[str, Any] = place if isinstance(place, dict) else {}
+        sums = cursor.get("sums")
+        text = sums if isinstance(sums, str) else ""
         self.grouped = len(text) == GROUPS * _DIGITS
         self._sums = (
             [int(text[at : at + _DIGITS], 16) for at in range(0, len(text), _DIGITS)]
@@ -71,6 +76,10 @@ class Known:
             place = _group(row.key)
             return self._sums[place] != now.sums[place]
         return self.rows.get(row.key) != digest
+
+    def done(self, sha256: str) -> int:
+        """How many changes of this very file were delivered before the pull was cut short."""
+        return int(self._place["done"]) if self._place.get("sha256") == sha256 else 0
 
     def stored(self) -> dict[str, Any]:
         """For a cursor in the middle of a pull, which goes on from what was known before it."""

@@ -176,15 +176,14 @@ class SpreadsheetConnector(Connector, Source, Sink):
                 yield Page([], {**cursor, "stamp": stamp})
             return
         table = self._table(snapshot)
-        _refuse_lost_headers(self.path.name, cursor.get("headers", ()), table.columns, fields)
+        _refuse_lost_headers(self.path.name, known.headers, table.columns, fields)
         base = {"source": source, "headers": list(table.columns)}
         now: Seen | None = None
         if known.grouped:
             now = Seen()
             for row in table.rows():
                 now.add(row)
-        at = cursor.get("at") or {}
-        skip = at["done"] if at.get("sha256") == snapshot.sha256 else 0
+        skip = known.done(snapshot.sha256)
         seen, done = Seen(), 0
         unseen = {*known.rows, *known.missed}
         page: list[Record] = []
@@ -277,9 +276,11 @@ class SpreadsheetConnector(Connector, Source, Sink):
                 refused[at] = problem
                 continue
             cells = current or {}
+            ours = change.op == "create" and key == key_of(change.key)
+            repeated = ours and current is not None  # people may have gone on from there
             wanted = {
                 name: value
-                for name, value in change.fields.items()
+                for name, value in ({} if repeated else change.fields).items()
                 if name != self.settings.key and not self._same(value, cells.get(name))
             }
             try:
