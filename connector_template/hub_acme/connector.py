@@ -181,6 +181,7 @@ class AcmeConnector(Connector, Source, Sink, Receiver, Subscriber):
                 "id": change.id,
                 "external_key": change.key if change.op == "create" else None,
                 "parent": change.parent,
+                "version": change.version,
                 "fields": dict(change.fields),
             }
             for change in changes

@@ -184,6 +184,9 @@ class AcmeSandbox(HttpSandbox, Drill):
             fields = {"deleted": True}
         if object == "comment":
             fields = {**fields, "ticket_id": write["parent"]}
+        late = id in rows and write["version"] not in (None, rows[id]["updated_at"])
+        if late and any(rows[id].get(name) != value for name, value in fields.items()):
+            return {"status": 409}  # somebody was faster; the same once more is fine
         row = self.save(object, fields, "hub@acme.example", id, key)
         self.ledger.append(Effect(write["op"], object, row["id"], dict(write["fields"]), key))
         return {"status": 201 if write["op"] == "create" else 200, object: row}
@@ -240,7 +243,7 @@ class AcmeSandbox(HttpSandbox, Drill):
     def creation(self, object: str, key: str) -> Change:
         if object == "comment":
             return Change("create", object, key, {"text": "Done."}, parent=self._some_ticket())
-        fields = {"subject": f"Made as {key}", "status": "new", "due_on": "2026-03-04"}
+        fields = {"subject": f"Made as {key}", "text": "Please see to it.", "due_on": "2026-03-04"}
         return Change("create", object, key, fields)
 
     def alteration(self, record: Record, key: str) -> Change:
@@ -252,6 +255,10 @@ class AcmeSandbox(HttpSandbox, Drill):
     def refusal(self, object: str, key: str) -> Change:
         wrong = {"text": 7} if object == "comment" else {"subject": "S", "status": "no such"}
         return Change("create", object, key, wrong, parent=self.creation(object, key).parent)
+
+    def collide(self, record: Record, key: str) -> Change:
+        self.save(record.object, {"status": "waiting"}, "ann@acme.example", record.id)
+        return self.alteration(record, key)
 
     def deliveries(self) -> Sequence[Delivery]:
         return list(self.sent)

@@ -42,10 +42,16 @@ _ONLY_HTTP = frozenset(
 )
 
 
+_WORDLESS = frozenset((500, 501, 502, 503, 504))
+"""Of HTTP they say that the server is in trouble, of SMTP that the command is wrong."""
+
+
 class MailFaults(Faults):
     """Refuses what cannot happen to mail, so that no test believes it did."""
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "status" and value and self.on == "write" and _WORDLESS & set(value):
+            raise Inapplicable("a mail server that answers 5xx has refused for good")
         if value and name in _ONLY_HTTP:
             raise Inapplicable(f"there is no such thing as {name} in SMTP and IMAP")
         super().__setattr__(name, value)
@@ -56,11 +62,11 @@ class EmailSandbox(Sandbox):
     takes tokens only.
 
     Faults of writes are done to the hub's messages: `status` answers the next ones with these codes
-    (at RCPT), `cut_after_effect` delivers and hangs up without an answer, `cut_before_effect` hangs
-    up without delivering, `slow` delivers and never comes to the end of its answer, `body` answers
-    something unreadable, `read_only` refuses. Faults of reads are done to new IMAP connections. The
-    others are HTTP's own; asking for one raises Inapplicable. Mail to an address in `unreachable`
-    comes back as a delivery report.
+    (at RCPT; 401 refuses logins, of reads too), `cut_after_effect` delivers and hangs up without an
+    answer, `cut_before_effect` hangs up without delivering, `slow` delivers and never comes to the
+    end of its answer, `body` answers something unreadable, `read_only` refuses. Faults of reads are
+    done to new IMAP connections. The others are HTTP's own; asking for one raises Inapplicable.
+    Mail to an address in `unreachable` comes back as a delivery report.
     """
 
     name: ClassVar[str] = "email"
@@ -120,6 +126,7 @@ class EmailSandbox(Sandbox):
     ) -> None:
         self._stopping = asyncio.Event()
         self._config = Accounts.made()
+        self._config.refused = self._refused
         self._config.tokens = self.tokens.owner if self.oauth else None
 
         hooks = Submissions(self)
@@ -160,6 +167,14 @@ class EmailSandbox(Sandbox):
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
         await asyncio.sleep(0)  # let the transports close their sockets
+
+    def _refused(self, on: str) -> bool:
+        """Whether the fault 401 is done to this login."""
+        faults = self.faults
+        if faults.on not in (on, "any") or faults.status[:1] != [401]:
+            return False
+        faults.status.pop(0)
+        return True
 
     def stop(self) -> None:
         """Close both servers; the mail is gone."""

@@ -30,6 +30,8 @@ class Accounts(Config):
     greeting = b"sandbox ready"
     tokens: Callable[[str], str | None] | None = None
     """Whose address a token stands for; None: only passwords are taken."""
+    refused: Callable[[str], bool] = staticmethod(lambda on: False)
+    """Whether this login (`read`) is to be refused as a fault."""
 
     @classmethod
     def made(cls) -> Accounts:
@@ -75,6 +77,8 @@ class _Login(Login):
         self.accounts = config
 
     async def authenticate(self, credentials: Any) -> Identity:
+        if self.accounts.refused("read"):
+            raise InvalidAuth()
         if isinstance(credentials, ExternalCredentials):
             address = credentials.authzid.lower()
             tokens = self.accounts.tokens
@@ -113,6 +117,8 @@ class Mailboxes:
             writer.close()
 
     async def _spoil(self, faults: Faults, writer: asyncio.StreamWriter) -> bool:
+        if faults.status[:1] == [401]:  # at the login
+            return False
         if faults.status:
             writer.write(b"* BYE [UNAVAILABLE] refused on purpose (%d)\r\n" % faults.status.pop(0))
         elif faults.body:

@@ -29,7 +29,8 @@ class Submissions:
     def authenticate(
         self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any
     ) -> AuthResult:
-        if not isinstance(data, LoginPassword) or data.password != PASSWORD.encode():
+        wrong = not isinstance(data, LoginPassword) or data.password != PASSWORD.encode()
+        if wrong or self._sandbox._refused("write"):
             return AuthResult(success=False, handled=False)
         session.account = data.login.decode().lower()
         return AuthResult(success=True)

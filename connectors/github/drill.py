@@ -95,6 +95,11 @@ class GithubDrill(Drill):
             version=record.version,
         )
 
+    def collide(self, record: Record, key: str) -> Change:
+        change = self.alteration(record, key)
+        self.edit(record.object, record.id)
+        return change
+
     def refusal(self, object: str, key: str) -> Change:
         change = self.creation(object, key)
         name = "body" if object == "comment" else "title"

@@ -42,13 +42,17 @@ class SheetsDrill(Drill):
 
     def creation(self, object: str, key: str) -> Change:
         fields = {"Title": f"Call about {key}", "Status": "Open", "Due": "2026-03-04", "Hours": 1.5}
-        return Change("create", object, key, fields)
+        return Change("create", object, key, {**fields, "Notes": "New"})
 
     def alteration(self, record: Record, key: str) -> Change:
         fields: dict[str, Any] = {"Status": "Done", "Notes": f"=closed by {key}"}
         return Change(
             "update", record.object, key, fields, record.id, record.address, base=record.data
         )
+
+    def collide(self, record: Record, key: str) -> Change:
+        self._box.edit(record.id, Status="Cancelled")
+        return self.alteration(record, key)
 
     def refusal(self, object: str, key: str) -> Change:
         return Change("create", object, key, {"Title": "Paint it", "Colour": "red"})

@@ -108,6 +108,11 @@ class JiraDrill(Drill):
             version=record.version,
         )
 
+    def collide(self, record: Record, key: str) -> Change:
+        change = self.alteration(record, key)
+        self.edit(record.object, record.id)
+        return change
+
     def refusal(self, object: str, key: str) -> Change:
         now = datetime.now(UTC)
         if object == "issue":

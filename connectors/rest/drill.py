@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from connectors.rest.sandbox import SIZE, DesklySandbox
@@ -93,6 +94,11 @@ class DesklyDrill(Drill):
             version=record.version,
         )
 
+    def collide(self, record: Record, key: str) -> Change:
+        name = "subject" if record.object == "ticket" else "text"
+        self.edit(record.object, record.id)
+        return replace(self.alteration(record, key), fields={name: "Changed by the hub"})
+
     def refusal(self, object: str, key: str) -> Change:
         if object == "ticket":
             return Change("create", "ticket", key, {"subject": "", "state": "lost"})
@@ -124,6 +130,11 @@ class DesklyDrill(Drill):
 
     def ignore_writes(self, count: int) -> None:
         self.desk.faults.silent = count
+
+    def hidden_failure(self) -> None:
+        if not self.desk.polite:
+            raise Inapplicable("a failure shows in the status, unless the service is polite")
+        self.desk.failing = True
 
     def clock(self, ahead: float) -> None:
         self.desk.ahead = ahead

@@ -73,6 +73,8 @@ class DesklySandbox(HttpSandbox):
         super().__init__()
         self.paging, self.auth, self.scheme = paging, auth, scheme
         self.wrapped, self.polite = wrapped, polite
+        self.failing = False
+        """Whether the next request fails."""
         self.secret, self.bot = CLIENT_SECRET, "hub@deskly.test"
         self.tickets: dict[int, Row] = {}
         self.notes: dict[int, Row] = {}

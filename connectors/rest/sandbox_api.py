@@ -84,6 +84,9 @@ class DesklyApi:
             raw = await request.body()
             try:
                 self._signed_in(request)
+                if self.desk.failing:
+                    self.desk.failing = False
+                    raise refuse(503, "unavailable", "Not now.")
                 body: Row = {}
                 if request.method in ("POST", "PATCH"):
                     body = await _json(request, raw)

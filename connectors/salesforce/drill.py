@@ -99,6 +99,9 @@ class SalesforceDrill(Drill):
             version=record.version,
         )
 
+    def collide(self, record: Record, key: str) -> Change:
+        raise Inapplicable("Salesforce's own check counts whole seconds: the later write stands")
+
     def refusal(self, object: str, key: str) -> Change:
         change = self.creation(object, key)
         fields = {**change.fields, **_WRONG[object]}

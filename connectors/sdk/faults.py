@@ -72,6 +72,8 @@ class Faults:
     """Requests per minute above which 429 is answered, until it is set back."""
     read_only: bool = False
     """Refuse every write with 500 and note it under `forbidden`: proof that nothing writes."""
+    cookie: str | None = None
+    """Send this as Set-Cookie with every answer, until it is set back."""
     lag: float = 0.0
     """Seconds until a write shows in searches and lists, at vendors whose lists lag. The sandbox
     keeps this one by itself.
@@ -125,6 +127,8 @@ class Faulty:
         query = scope["query_string"].decode("latin-1")
         faults.requests.append(f"{method} {path}{'?' if query else ''}{query}")
         meant = kind != "sign-in" and faults.on in (kind, "any")
+        if faults.cookie is not None:
+            send = _Baking(send, faults.cookie)
         status = self._status(faults, kind, meant)
         if kind == "write" and faults.read_only:
             faults.forbidden.append(f"{method} {path}")
@@ -247,6 +251,21 @@ class Faulty:
             )
         )
         del faults.exchanges[: -faults.keep]
+
+
+class _Baking:
+    """Sends on, with a cookie. A class, so that `_hang_up` finds the connection behind it."""
+
+    def __init__(self, send: Any, cookie: str) -> None:
+        self._send = send
+        self._cookie = cookie.encode()
+        self.__self__ = getattr(send, "__self__", None)
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", ()), (b"set-cookie", self._cookie)]
+            message = {**message, "headers": headers}
+        await self._send(message)
 
 
 def _named(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

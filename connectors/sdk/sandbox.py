@@ -93,6 +93,13 @@ class Drill(ABC):
         """A create or update that this vendor refuses because of a field."""
         raise Inapplicable("the vendor takes whatever it is given")
 
+    def collide(self, record: Record, key: str) -> Change:
+        """A person changes a field of this record, and this is the update that the hub sends after
+        it: the same field, another value (of a list: another part), `base` and `version` as they
+        were before. Override where the connector looks first or the vendor refuses what is late.
+        """
+        raise Inapplicable("nobody looks before a write: of two to one field the later stands")
+
     # webhooks ------------------------------------------------------------------------------------
 
     def deliveries(self) -> Sequence[Delivery]:
@@ -136,6 +143,10 @@ class Drill(ABC):
     def ignore_writes(self, count: int) -> None:
         """The next writes are answered with success and change nothing."""
         raise Inapplicable("the vendor does what it says")
+
+    def hidden_failure(self) -> None:
+        """The next request that reads is answered with success and a body that says it failed."""
+        raise Inapplicable("a failure shows in the status")
 
     def clock(self, ahead: float) -> None:
         """The vendor's clock runs this many seconds ahead of ours (behind: negative)."""

@@ -122,6 +122,9 @@ class SlackDrill(Drill):
             created_at=datetime.now(UTC),
         )
 
+    def collide(self, record: Record, key: str) -> Change:
+        raise Inapplicable("an app changes its own messages only, and nobody else changes those")
+
     def refusal(self, object: str, key: str) -> Change:
         if object != MESSAGE:
             raise Inapplicable("people are not written")
@@ -157,6 +160,9 @@ class SlackDrill(Drill):
 
     def subscriptions(self) -> Mapping[str, str]:
         raise Inapplicable("the address for events is entered in the app's settings")
+
+    def hidden_failure(self) -> None:
+        self.sandbox.failing = True
 
     def clock(self, ahead: float) -> None:
         self.sandbox.state.ahead = ahead

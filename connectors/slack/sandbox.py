@@ -71,6 +71,8 @@ class SlackSandbox(HttpSandbox):
         self.scopes = set(SCOPES)
         self.refused: str | None = None
         """The code with which every token is refused: `token_revoked`, `account_inactive`."""
+        self.failing = False
+        """Whether the next request fails, in an answer with status 200."""
         self.notice = ""
         self.sent: list[Sent] = []
         self._queue: queue.Queue[Sent | None] = queue.Queue()
@@ -160,6 +162,9 @@ class SlackSandbox(HttpSandbox):
 
     def admit(self, token: str) -> None:
         """Raises Refused for a token that is not good."""
+        if self.failing:
+            self.failing = False
+            raise Refused("fatal_error")
         if self.refused:
             raise Refused(self.refused)
         if token not in self._tokens:

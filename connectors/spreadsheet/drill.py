@@ -11,6 +11,8 @@ from connectors.spreadsheet.connector import PAGE
 from connectors.spreadsheet.sandbox import STATUSES, SpreadsheetSandbox
 from connectors.spreadsheet.table import TEXT_LIMIT
 
+_NEW = {"Status": "Open", "Due": "2026-12-24"}
+
 
 class SpreadsheetDrill(Drill):
     """People who work in the tracker with Excel."""
@@ -41,11 +43,15 @@ class SpreadsheetDrill(Drill):
         return {str(row["ID"]): row for row in self._sandbox.rows()}
 
     def creation(self, object: str, key: str) -> Change:
-        return Change("create", object, key, {"Title": f"Written as {key}", "Due": "2026-12-24"})
+        return Change("create", object, key, {**_NEW, "Title": f"Written as {key}"})
 
     def alteration(self, record: Record, key: str) -> Change:
         fields = {"Status": "On hold", "Notes": f"=looks like a formula ({key})"}
         return Change("update", record.object, key, fields, id=record.id, base=record.data)
+
+    def collide(self, record: Record, key: str) -> Change:
+        self._sandbox.edit(record.id, Status="Cancelled")
+        return self.alteration(record, key)
 
     def refusal(self, object: str, key: str) -> Change:
         """More than a cell holds."""

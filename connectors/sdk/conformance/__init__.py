@@ -3,7 +3,16 @@
 Each check has a name, a tier and a reason; `connectors.sdk.conformance.kit` says how they run.
 """
 
-from connectors.sdk.conformance import basics, pulling, pushing, trouble, webhooks
+from connectors.sdk.conformance import (  # isort: skip - the order in which they are played
+    basics,
+    pulling,
+    pushing,
+    edits,
+    trouble,
+    webhooks,
+    listening,
+    strangers,
+)
 from connectors.sdk.conformance.kit import (
     CHECKS,
     Check,
@@ -26,9 +35,12 @@ __all__ = [
     "basics",
     "certify",
     "check",
+    "edits",
+    "listening",
     "pulling",
     "pushing",
     "run",
+    "strangers",
     "trouble",
     "webhooks",
 ]

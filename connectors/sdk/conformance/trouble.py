@@ -58,7 +58,7 @@ def write(stage: Stage, connector: Any, key: str) -> tuple[ConnectorError | None
     once=True,
 )
 def slows_down_when_asked(stage: Stage) -> None:
-    faults = stage.http.faults
+    faults = stage.sandbox.faults
     connector = reading(stage)
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True)
     for asked, low, high in (("7", 6, 8), (later, 25, 45), (None, 1, 86_400)):
@@ -81,7 +81,7 @@ def slows_down_when_asked(stage: Stage) -> None:
     once=True,
 )
 def puts_off_writes_when_asked(stage: Stage) -> None:
-    faults = stage.http.faults
+    faults = stage.sandbox.faults
     connector = stage.connector()
     stage.fields(connector)  # it has signed in by now
     before = len(stage.sandbox.ledger)
@@ -105,7 +105,7 @@ def puts_off_writes_when_asked(stage: Stage) -> None:
     once=True,
 )
 def outlasts_server_errors(stage: Stage) -> None:
-    faults = stage.http.faults
+    faults = stage.sandbox.faults
     connector = reading(stage)
     for status in (500, 502, 503, 504):
         faults.status = [status]
@@ -122,11 +122,11 @@ def outlasts_server_errors(stage: Stage) -> None:
     once=True,
 )
 def does_not_trust_failed_writes(stage: Stage) -> None:
-    faults = stage.http.faults
+    faults = stage.sandbox.faults
     connector = stage.connector()
     stage.fields(connector)  # it has signed in by now
     for number, status in enumerate((500, 502, 504)):
-        faults.status = [status]
+        faults.on, faults.status = "write", [status]
         error, results = write(stage, connector, f"kit-2{number}")
         faults.status = []
         outcomes = {one.outcome for one in results}
@@ -144,7 +144,7 @@ def does_not_trust_failed_writes(stage: Stage) -> None:
     once=True,
 )
 def ends_at_the_deadline(stage: Stage) -> None:
-    faults = stage.http.faults
+    faults = stage.sandbox.faults
     connector = reading(stage, deadline=0.7)
     faults.slow = 1
     began = time.monotonic()
@@ -163,7 +163,7 @@ def ends_at_the_deadline(stage: Stage) -> None:
     once=True,
 )
 def names_spoilt_answers(stage: Stage) -> None:
-    faults = stage.http.faults
+    faults = stage.sandbox.faults
     connector = reading(stage)
     for how in ("html", "truncated", "surprise", "nested", "empty"):
         faults.body = [how] * 3
@@ -183,7 +183,7 @@ def names_spoilt_answers(stage: Stage) -> None:
     once=True,
 )
 def does_not_trust_spoilt_answers(stage: Stage) -> None:
-    faults = stage.http.faults
+    faults = stage.sandbox.faults
     connector = stage.connector()
     stage.fields(connector)  # it has signed in by now
     for how in ("html", "truncated", "surprise"):
@@ -204,6 +204,22 @@ def does_not_trust_spoilt_answers(stage: Stage) -> None:
 
 
 @check(
+    "reads-errors-in-answers",
+    Tier.GOLD,
+    "Some vendors say 200 and put the failure into the body; taken for an empty list, it hides "
+    "every record.",
+    pulls,
+    once=True,
+)
+def reads_errors_in_answers(stage: Stage) -> None:
+    connector = reading(stage)
+    stage.drill.hidden_failure()
+    error = read(stage, connector)
+    must(error is not None, "A failure in the body of an answer goes unnoticed.")
+    must(read(stage, connector) is None, "After it passed, it still fails.")
+
+
+@check(
     "follows-no-redirects",
     Tier.GOLD,
     "A redirect would carry our credentials to whoever it names.",
@@ -211,7 +227,7 @@ def does_not_trust_spoilt_answers(stage: Stage) -> None:
     once=True,
 )
 def follows_no_redirects(stage: Stage) -> None:
-    faults = stage.http.faults
+    faults = stage.sandbox.faults
     connector = reading(stage)
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         stranger.settimeout(0.05)
@@ -240,7 +256,7 @@ def follows_no_redirects(stage: Stage) -> None:
     once=True,
 )
 def notices_dead_credentials(stage: Stage) -> None:
-    faults = stage.http.faults
+    faults = stage.sandbox.faults
     connector = reading(stage)
     faults.on, faults.status = "any", [401] * 20
     asked = len(faults.requests)

@@ -7,15 +7,21 @@ import pytest
 from connectors.sdk import Connector, Tier
 from connectors.sdk.conformance import CHECKS, certify
 from hub import conformance
+from tests.connectors.conformance import more_bugs  # noqa: F401 - adds its own
 from tests.connectors.conformance.bugs import BUGS
-from tests.connectors.conformance.vendor import Sound, SoundOAuth, SoundWithComments
+from tests.connectors.conformance.vendor import (
+    Sound,
+    SoundOAuth,
+    SoundWatcher,
+    SoundWithComments,
+)
 
 
 def test_every_check_has_its_bug() -> None:
     assert set(BUGS) == set(conformance.CHECKS)
 
 
-@pytest.mark.parametrize("cls", [Sound, SoundWithComments, SoundOAuth])
+@pytest.mark.parametrize("cls", [Sound, SoundWithComments, SoundOAuth, SoundWatcher])
 def test_without_a_bug_nothing_fails(cls: type[Connector]) -> None:
     card = certify(cls)
     assert [(one.check.name, one.detail) for one in card.failed] == []

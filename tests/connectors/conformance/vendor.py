@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import time
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from hub_acme.connector import BASE_URL, AcmeConnector
-from hub_acme.sandbox import AcmeSandbox
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from connectors.sdk import ObjectSpec
+from connectors.sdk import ObjectSpec, TransientError, Watcher
 from connectors.sdk.auth import ClientCredentials
 from connectors.sdk.faults import Kind
-from connectors.sdk.records import Json
+from connectors.sdk.records import Cursor, Json
 from connectors.sdk.sandbox import Asgi
+from hub_acme.connector import BASE_URL, AcmeConnector
+from hub_acme.sandbox import AcmeSandbox
 
 TICKETS: dict[str, ObjectSpec] = {"ticket": AcmeConnector.objects["ticket"]}
 
 
 class Vendor(AcmeSandbox):
-    """Also pages by offset, forgets tokens of lists, and takes a POST that says nothing."""
+    """Also pages by offset, forgets tokens of lists, gives single records by their path, hides
+    failures in answers, and takes a POST that says nothing.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.epoch = 1
+        self.failing = False
 
     def expire_cursor(self) -> None:
         self.epoch += 1
@@ -35,13 +41,27 @@ class Vendor(AcmeSandbox):
         inner = super().app()
         assert isinstance(inner, Starlette)
         inner.router.routes.insert(0, Route("/seen", self._guarded(self._seen), methods=["POST"]))
+        inner.router.routes.append(Route("/{object}s/{id}", self._guarded(self._one)))
         return inner
+
+    def hidden_failure(self) -> None:
+        self.failing = True
+
+    def _one(self, request: Request, body: Json) -> tuple[int, Json]:
+        row = self.rows[request.path_params["object"]].get(request.path_params["id"])
+        if row is None or row["deleted"]:
+            return 404, {"message": "no such record"}
+        return 200, row
 
     def _seen(self, request: Request, body: Json) -> tuple[int, Json]:
         return 200, {}
 
     def _list(self, request: Request, body: Json) -> tuple[int, Json]:
         query = request.query_params
+        if self.failing:
+            self.failing = False
+            empty = {f"{request.path_params['object']}s": [], "next": None}
+            return 200, {"ok": False, "error": "overloaded", **empty}
         if "epoch" in query and int(query["epoch"]) != self.epoch:
             return 410, {"message": "this list has been forgotten"}
         if "offset" in query:
@@ -63,9 +83,32 @@ class Sound(AcmeConnector):
     sandbox: ClassVar[str] = "tests.connectors.conformance.vendor:Vendor"
     objects: ClassVar[dict[str, ObjectSpec]] = TICKETS
 
+    def _get(self, path: str, params: Mapping[str, str | int] | None = None) -> Any:
+        answer = super()._get(path, params)
+        if isinstance(answer, dict) and answer.get("ok") is False:
+            raise TransientError(f"Acme Desk failed to answer: {answer.get('error')}.")
+        return answer
+
 
 class SoundWithComments(Sound):
     objects: ClassVar[dict[str, ObjectSpec]] = dict(AcmeConnector.objects)
+
+
+class SoundWatcher(Sound, Watcher):
+    """Asks again and again while it waits."""
+
+    def setup(self) -> None:
+        super().setup()
+        self.ended = threading.Event()
+        self._closing.callback(self.ended.set)
+
+    def wait(self, object: str, cursor: Cursor, timeout: float) -> bool:
+        until = time.monotonic() + timeout
+        while time.monotonic() < until and not self.ended.is_set():
+            if any(page.records for page in self.pull(object, cursor, ())):
+                return True
+            self.ended.wait(0.05)
+        return False
 
 
 # -------------------------------------------------------------------------------------------- OAuth
