@@ -74,6 +74,11 @@ class WebhookWords(Words):
         None, description="Where the list of events stands, for deliveries that hold several."
     )
     event_header: str | None = Field(None, description="Header that names the kind of event.")
+    unsigned_headers: bool = Field(
+        False,
+        description="Believe an `event_header` that the signature does not cover: whoever can "
+        "repeat a delivery can change it.",
+    )
     event: PathText | None = Field(
         None, description="Where the kind of event stands in the body, if in no header."
     )
@@ -99,7 +104,19 @@ class WebhookWords(Words):
             raise ValueError("`signed` must hold {body}: whoever leaves it out signs nothing")
         if ("{timestamp}" in self.signed) != (self.timestamp_header is not None):
             raise ValueError("`timestamp_header` and {timestamp} in `signed` belong together")
+        if self.event_header and not (self.unsigned_headers or self._covers(self.event_header)):
+            raise ValueError(
+                "`event_header` is not covered by the signature: take the kind of event from the "
+                f"body (`event`), sign it ({{header:{self.event_header}}} in `signed`), or accept "
+                "it with `unsigned_headers: true`"
+            )
         named = self.event or self.event_header
         if not named and set(self.events) != {"*"}:
             raise ValueError('without `event` or `event_header` there is one kind: name it "*"')
         return self
+
+    def _covers(self, header: str) -> bool:
+        """Whether the proof stands or falls with this header."""
+        if self.scheme in ("token", "basic", "none"):
+            return True  # nothing is signed: it vouches for the sender, who wrote the headers too
+        return "{header:" + header.lower() + "}" in self.signed.lower()

@@ -20,10 +20,10 @@ from connectors.sdk import (
     ConnectorError,
     Page,
     PayloadError,
-    RateLimitError,
     Record,
     Sink,
     Source,
+    TransientError,
 )
 from hub.failpoints import reach
 from hub.flow import connections
@@ -42,6 +42,8 @@ from mappings.compiler import CompiledMapping
 log = structlog.get_logger("hub.pull")
 
 LEASE = timedelta(seconds=90)
+AGAIN = timedelta(minutes=1)
+"""After a failed pull, unless the vendor names a time."""
 
 
 @dataclass(slots=True)
@@ -115,10 +117,13 @@ def pull(
     except Exception as caught:
         error = caught if isinstance(caught, ConnectorError) else _bug(connection, caught)
         result.error = str(error)
-        wait = timedelta(seconds=error.retry_after if isinstance(error, RateLimitError) else 30.0)
+        # a bad moment costs a moment, not the day that a daily pull would wait
+        wait = min(every, AGAIN)
+        if isinstance(error, TransientError) and error.retry_after is not None:
+            wait = max(wait, timedelta(seconds=error.retry_after))
         with hub.unit() as unit:
             connections.note_failure(unit, connection, error)
-            running.end_pull(unit.tx, connection, object, fence, max(wait, every), ok=False)
+            running.end_pull(unit.tx, connection, object, fence, wait, ok=False)
         return result
     with hub.unit() as unit:
         connections.note_success(unit, connection)
