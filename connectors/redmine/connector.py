@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 from pydantic import Field as Setting
@@ -41,6 +41,7 @@ from connectors.sdk.pushing import push_each
 from connectors.sdk.records import Cursor, Json
 from connectors.sdk.signatures import REDMINE
 
+Ask = Callable[[str, Json], Listed]
 LATE = timedelta(seconds=60)
 """How much later than its `updated_on` a change may show: transactions take their time."""
 SKEW = timedelta(hours=1)
@@ -174,7 +175,10 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
 
     def pull(self, object: str, cursor: Cursor, fields: Collection[str]) -> Iterator[Page]:
         self.spec(object)
+        notes: dict[str, list[Record]] = {}
         ask = self._everybody() if object == "user" else self._changed
+        if object == "comment":
+            ask = self._with_notes(notes)
         steps = walk(
             ask,
             Mark.of(cursor),
@@ -186,7 +190,27 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
             counted=True,
         )
         for page, mark in steps:
-            yield Page([one for row in page for one in self._records(object, row)], mark.stored())
+            if object == "comment":
+                found = [one for row in page for one in notes[shape.id_of(row)]]
+            else:
+                found = [self._record(object, row) for row in page]
+            yield Page(found, mark.stored())
+
+    def _with_notes(self, notes: dict[str, list[Record]]) -> Ask:
+        """Issues with their notes in them: a note of the same second leaves `updated_on` as it
+        was, and shows only there. `notes` gets those of the page, by issue.
+        """
+
+        def ask(since: str, offset: Json) -> Listed:
+            page = self._changed(since, offset)
+            notes.clear()
+            notes.update((id, self._notes(id) or []) for id in map(shape.id_of, page.rows))
+            told = {id: [dict(one.data) for one in some] for id, some in notes.items()}
+            return Listed(
+                [{**row, "notes": told[shape.id_of(row)]} for row in page.rows], page.next
+            )
+
+        return ask
 
     def _changed(self, since: str, offset: Json) -> Listed:
         """Issues, closed ones too, by the time of their last change. Notes move it as well."""
@@ -195,7 +219,7 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
             params["updated_on"] = f">={since}"
         return self.api.page("/issues.json", params, offset)
 
-    def _everybody(self) -> Any:
+    def _everybody(self) -> Ask:
         """Users, whom Redmine sorts by nothing useful: all of them, then in order."""
         read: list[Row] = []
 
@@ -216,10 +240,8 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
 
         return ask
 
-    def _records(self, object: str, row: Row) -> list[Record]:
-        if object == "comment":
-            return self._notes(shape.id_of(row)) or []
-        return [self._user(row) if object == "user" else self._issue(row)]
+    def _record(self, object: str, row: Row) -> Record:
+        return self._user(row) if object == "user" else self._issue(row)
 
     def _issue(self, row: Row) -> Record:
         return shape.issue(row, self.site, self.settings.key_field)
@@ -251,7 +273,7 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
         if object == "comment":
             return self._note(id)
         row = self.api.one(object, id)
-        return self._records(object, row)[0] if row is not None else None
+        return self._record(object, row) if row is not None else None
 
     def _note(self, id: str, *, private: bool = False) -> Record | None:
         notes = self._notes(id.partition("-")[0], private=private) or ()

@@ -138,6 +138,22 @@ def test_the_hub_finds_its_own_private_note_again(
     assert pulled(connect(), "comment") == []
 
 
+def test_a_note_of_the_second_in_which_its_issue_changed_is_read(
+    redmine: RedmineSandbox, connect: Connect
+) -> None:
+    """Redmine's times are whole seconds: the issue looks as it did before."""
+    connector = connect()
+    issue = make(connector)
+    pages = list(connector.pull("comment", {}, ()))
+    redmine.note(int(issue.id), "In the same second", ANN)
+    found = [
+        one.data["notes"]
+        for page in connector.pull("comment", pages[-1].cursor, ())
+        for one in page.records
+    ]
+    assert found == ["In the same second"]
+
+
 def test_a_note_that_redmine_keeps_back_is_refused(
     redmine: RedmineSandbox, connect: Connect
 ) -> None:

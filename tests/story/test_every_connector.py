@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -119,12 +118,6 @@ def rowed(box: SpreadsheetSandbox, title: str) -> str:
     return key
 
 
-def noted(box: RedmineSandbox, issue: int, text: str) -> None:
-    """A second later: Redmine's times are whole seconds, and a note only moves its issue's."""
-    box.ahead += timedelta(seconds=1)
-    box.note(issue, text, ANN)
-
-
 TOOLS: dict[str, Tool] = {
     "github": Tool(
         lambda path: GithubSandbox(),
@@ -163,7 +156,7 @@ TOOLS: dict[str, Tool] = {
         lambda box, id, title: box.change(box.issues[id], {"subject": title}, ANN),
         lambda box, id: box.delete(id),
         lambda box: [row["subject"] for row in box.issues.values()],
-        noted,
+        lambda box, id, text: box.note(int(id), text, ANN),
         lambda box: [MARK.sub("", one["notes"]) for one in box.journals.values() if one["notes"]],
         lists_deletions=0,
         who={"dana": "2", "lee": "3"},
