@@ -338,6 +338,12 @@ class Mailbox:
                 told = self.client.idle_check(timeout=min(timeout, IDLE_LIMIT))
             self._hurry()
             _, rest = self.client.idle_done()
+        except IMAPClientAbortError as error:
+            # imapclient loses the first half of a line that comes in two parts, which happens with
+            # TLS on a busy machine: the server said something, so somebody should look
+            if "unexpected response" in str(error):
+                return True
+            raise self._failed(error) from None
         except (OSError, IMAPClientError) as error:
             raise self._failed(error) from None
         return any(_matters(entry) for entry in (*told, *rest))

@@ -112,7 +112,9 @@ def _code(lines: list[str], at: int, fence: re.Match[str]) -> tuple[Node, int]:
     while end < len(lines) and not closing.match(lines[end]):
         end += 1
     text = "\n".join(lines[at + 1 : end])
-    node: Node = {"type": "codeBlock", "content": [{"type": "text", "text": text}] if text else []}
+    # Jira refuses a text of nothing but line breaks
+    told = [{"type": "text", "text": text}] if text.strip("\n") else []
+    node: Node = {"type": "codeBlock", "content": told}
     if fence[2]:
         node["attrs"] = {"language": fence[2]}
     return node, min(end + 1, len(lines))

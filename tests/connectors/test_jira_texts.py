@@ -92,6 +92,7 @@ _PIECES = st.sampled_from(
 
 
 @settings(max_examples=1500, deadline=None)
+@example("```\n\n")
 @given(st.lists(_PIECES, max_size=40).map("".join))
 @example("**a***b*")
 @example("`` ` ``")

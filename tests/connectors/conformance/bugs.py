@@ -9,7 +9,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -686,32 +686,25 @@ class DropsTheRequestThatRenewed(SoundOAuth):
         self.signing_in.auth_flow = auth_flow  # type: ignore[method-assign]
 
 
-class Unlocked:
-    """A vault whose lock nobody minds, and that forgets what others just renewed."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-        self._gate = threading.Barrier(6)
-
-    def load(self, connection: str) -> Token | None:
-        token: Token | None = self._inner.load(connection)
-        return token
-
-    def save(self, connection: str, token: Token) -> None:
-        self._inner.save(connection, token)
-
-    @contextmanager
-    def locked(self, connection: str) -> Iterator[None]:
-        with suppress(threading.BrokenBarrierError):
-            self._gate.wait(0.3)
-        yield
-
-
 @bug("renews-tokens-once")
 class EverybodyRenews(SoundOAuth):
+    """Whoever hears 401 asks for a token of its own, without looking what others did."""
+
     def setup(self) -> None:
         super().setup()
-        self.signing_in._vault = Unlocked(self.host.vault)
+        signing_in, renewed = self.signing_in, self.signing_in.renew
+        together = threading.Barrier(6)
+
+        def renew(stale: Token | None) -> Token:
+            if stale is None:
+                return renewed(stale)
+            with suppress(threading.BrokenBarrierError):
+                together.wait(3)
+            token = signing_in._next(None)
+            self.host.vault.save(self.connection, token)
+            return token
+
+        signing_in.renew = renew  # type: ignore[method-assign]
 
 
 # ---------------------------------------------------------------------------------------- webhooks
