@@ -307,19 +307,23 @@ def must(condition: object, otherwise: str) -> None:
         raise Failed(otherwise)
 
 
-def error_of(act: Callable[[], object]) -> ConnectorError | None:
-    """The sdk error that an act raises, None if it raises nothing; any other is a failure."""
+def attempt(act: Callable[..., object], *given: Any) -> tuple[ConnectorError | None, Any]:
+    """The sdk error that an act raises, or what it gives; any other error is a failure."""
     try:
-        act()
+        return None, act(*given)
     except ConnectorError as error:
-        return error
+        return error, None
     except (Inapplicable, Failed):
         raise
     except Exception as error:
         raise Failed(
             f"{type(error).__name__} got out; only the errors of the sdk may: {error}"
         ) from error
-    return None
+
+
+def error_of(act: Callable[..., object], *given: Any) -> ConnectorError | None:
+    """The sdk error that an act raises, None if it raises nothing."""
+    return attempt(act, *given)[0]
 
 
 def in_threads(count: int, act: Callable[[], object]) -> list[BaseException]:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from connectors.sdk.conformance.kit import (
     Stage,
+    attempt,
     check,
     error_of,
     must,
@@ -63,9 +64,8 @@ def reads_foreign_cursors(stage: Stage) -> None:
     wanted = set(stage.drill.seed(stage.object, 3))
     connector = stage.connector()
     for cursor in FOREIGN:
-        records: list[Record] = []
-        error = error_of(lambda c=cursor, r=records: r.extend(stage.pull(connector, c)[0]))  # type: ignore[misc]
-        missing = wanted - {one.id for one in records}
+        error, pulled = attempt(stage.pull, connector, cursor)
+        missing = wanted - {one.id for one in (pulled[0] if pulled else ())}
         must(
             error is not None or not missing,
             f"With the cursor {cursor} {len(missing)} of {len(wanted)} records are not pulled.",
@@ -74,7 +74,7 @@ def reads_foreign_cursors(stage: Stage) -> None:
     for name in own:
         for odd in ODD:
             spoilt = {**own, name: odd}
-            error_of(lambda c=spoilt: stage.pull(connector, c))  # type: ignore[misc]
+            attempt(stage.pull, connector, spoilt)
 
 
 # ---------------------------------------------------------------------------------- times, links
@@ -186,13 +186,12 @@ def unsigned_headers_say_nothing(stage: Stage) -> None:
     for delivery in known[-3:]:
         meant = list(connector.parse(delivery))
         for what, altered in _altered(delivery, known):
-            if error_of(lambda one=altered: connector.verify(one)):  # type: ignore[misc]
+            if error_of(connector.verify, altered):
                 continue
-            heard: list[Any] = []
-            error = error_of(lambda one=altered, h=heard: h.extend(connector.parse(one)))  # type: ignore[misc]
+            error, heard = attempt(connector.parse, altered)
             # a delivery that is put aside or ignored says nothing else
             must(
-                error is not None or not heard or heard == meant,
+                error is not None or not heard or list(heard) == meant,
                 f"With {what} a delivery says {heard!r:.200}",
             )
 
@@ -230,7 +229,7 @@ def fills_only_its_segment(stage: Stage) -> None:
     for what, act in _acts(stage, connector):
         usual, other = stage.one(), stage.one()
         faults.keep, faults.exchanges = 1000, []
-        error_of(lambda act=act, one=usual: act(one, one.id))  # type: ignore[misc]
+        attempt(act, usual, usual.id)
         known = [_Place.of(one, usual) for one in faults.exchanges]
         always = _worked(act, other, "kit-unknown")  # it goes by the address, or gone is as good
         for form in HOSTILE:
@@ -276,9 +275,7 @@ def _acts(stage: Stage, connector: Any) -> Iterator[tuple[str, Act]]:
 
 
 def _worked(act: Act, record: Record, id: str) -> bool:
-    told: list[bool] = []
-    error_of(lambda: told.append(act(record, id)))
-    return any(told)
+    return bool(attempt(act, record, id)[1])
 
 
 @dataclass(frozen=True, slots=True)
