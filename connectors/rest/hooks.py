@@ -7,9 +7,9 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from connectors.rest.words import ConditionText, PathText, Words
-from connectors.sdk.signatures import Algorithm, Encoding, KeyForm, Unit
+from connectors.sdk.signing import SigningWords
 
-Scheme = Literal["standard_webhooks", "hmac", "stripe", "github", "slack", "token", "basic", "none"]
+Scheme = Literal["standard-webhooks", "hmac", "stripe", "github", "slack", "token", "basic", "none"]
 
 
 class EventWords(Words):
@@ -44,27 +44,15 @@ class EventWords(Words):
         return self
 
 
-class WebhookWords(Words):
+class WebhookWords(SigningWords, Words):
     """How deliveries prove themselves, and what they say."""
 
     scheme: Scheme = Field(
         "none",
-        description="standard_webhooks, stripe, github, slack: as these sign. hmac: with the "
+        description="standard-webhooks, stripe, github, slack: as these sign. hmac: with the "
         "keys below. token: a shared secret in a header. basic: name and password. none: nothing "
         "in the request itself; use webhook.token of the connection.",
     )
-    header: str | None = Field(None, description="Header of the signature or token.")
-    prefix: str = Field("", description="What stands before the signature, such as sha256=.")
-    encoding: Encoding = Field("hex", description="How the signature is written.")
-    algorithm: Algorithm = Field("sha256", description="Hash function.")
-    key_form: KeyForm = Field("utf8", description="How webhook.secret is written.")
-    signed: str = Field(
-        "{body}",
-        description="What is signed, of {body}, {timestamp}, {id}, {method}, {url} and "
-        "{header:NAME}: {timestamp}.{body}",
-    )
-    timestamp_header: str | None = Field(None, description="Header of the signed time.")
-    timestamp_unit: Unit = Field("seconds", description="How the signed time is written.")
     user: str = Field("hub", description="Name for the scheme basic; webhook.secret is the rest.")
     delivery_header: str | None = Field(None, description="Header that names the delivery.")
     delivery: PathText | None = Field(
@@ -96,18 +84,14 @@ class WebhookWords(Words):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.scheme in ("hmac", "token") and not self.header:
-            raise ValueError(f"the scheme {self.scheme} needs `header`")
-        if ("{id}" in self.signed) and not self.delivery_header:
-            raise ValueError("{id} in `signed` needs `delivery_header`")
-        if "{body}" not in self.signed:
-            raise ValueError("`signed` must hold {body}: whoever leaves it out signs nothing")
-        if ("{timestamp}" in self.signed) != (self.timestamp_header is not None):
-            raise ValueError("`timestamp_header` and {timestamp} in `signed` belong together")
+        if self.scheme == "hmac":
+            self.check_hmac_words()
+        if self.scheme == "token" and not self.header:
+            raise ValueError("the scheme token needs `header`")
         if self.event_header and not (self.unsigned_headers or self._covers(self.event_header)):
             raise ValueError(
                 "`event_header` is not covered by the signature: take the kind of event from the "
-                f"body (`event`), sign it ({{header:{self.event_header}}} in `signed`), or accept "
+                f"body (`event`), sign it ({{header:{self.event_header}}} in `base`), or accept "
                 "it with `unsigned_headers: true`"
             )
         named = self.event or self.event_header
@@ -119,4 +103,4 @@ class WebhookWords(Words):
         """Whether the proof stands or falls with this header."""
         if self.scheme in ("token", "basic", "none"):
             return True  # nothing is signed: it vouches for the sender, who wrote the headers too
-        return "{header:" + header.lower() + "}" in self.signed.lower()
+        return self.scheme == "hmac" and self.signs(header)

@@ -22,7 +22,6 @@ from connectors.sdk.records import Json
 from connectors.sdk.signatures import (
     GITHUB,
     SLACK,
-    Hmac,
     check_basic,
     check_standard_webhooks,
     check_stripe,
@@ -50,7 +49,13 @@ class Receiving:
         """Headers it reads that may be stored: none that is a secret itself."""
         words = self.words
         signed = words.header if words.scheme not in ("token", "basic", "none") else None
-        named = (signed, words.timestamp_header, words.delivery_header, words.event_header)
+        named = (
+            signed,
+            words.timestamp_header,
+            words.id_header,
+            words.delivery_header,
+            words.event_header,
+        )
         return frozenset(name.lower() for name in named if name)
 
     def verify(self, delivery: Delivery) -> str | None:
@@ -60,7 +65,7 @@ class Receiving:
             self._prove(delivery)
         if words.delivery_header:
             return delivery.headers.get(words.delivery_header.lower()) or None
-        if words.scheme == "standard_webhooks":
+        if words.scheme == "standard-webhooks":
             return delivery.headers.get("webhook-id") or None
         if words.delivery is None:
             return None
@@ -72,16 +77,17 @@ class Receiving:
 
     def _prove(self, delivery: Delivery) -> None:
         words, secrets = self.words, self._config.secret
-        if words.scheme == "standard_webhooks":
-            check_standard_webhooks(delivery, secrets)
+        if words.scheme == "standard-webhooks":
+            check_standard_webhooks(delivery, secrets, tolerance=words.tolerance)
         elif words.scheme == "stripe":
-            check_stripe(delivery, secrets, header=words.header or "stripe-signature")
+            header = words.header or "stripe-signature"
+            check_stripe(delivery, secrets, header=header, tolerance=words.tolerance)
         elif words.scheme == "github":
             GITHUB.check(delivery, secrets)
         elif words.scheme == "slack":
             SLACK.check(delivery, secrets)
         elif words.scheme == "hmac":
-            self._hmac().check(delivery, secrets)
+            words.hmac.check(delivery, secrets)
         elif words.scheme == "token":
             given = header_of(delivery, words.header or "")
             if not given.startswith(words.prefix):
@@ -91,20 +97,6 @@ class Receiving:
             check_basic(header_of(delivery, "authorization"), words.user, secrets)
         elif self._config.token is None:  # otherwise the intake has compared the address
             raise SignatureError("Nothing in the request proves where it comes from.")
-
-    def _hmac(self) -> Hmac:
-        words = self.words
-        return Hmac(
-            words.header or "",
-            algorithm=words.algorithm,
-            encoding=words.encoding,
-            prefix=words.prefix,
-            key=words.key_form,
-            base=words.signed,
-            timestamp_header=words.timestamp_header,
-            unit=words.timestamp_unit,
-            id_header=words.delivery_header,
-        )
 
     def handshake(self, delivery: Delivery) -> Reply | None:
         """A text that the vendor wants back, or a test of the address."""

@@ -28,7 +28,7 @@ CLIENT_SECRET = "sandbox-deskly-credential-not-a-secret"
 SIGNING_SECRET = "whsec_c2FuZGJveC1kZXNrbHktc2lnbmluZy1ub3QtYS1zZWNyZXQ="
 Paging = Literal["none", "page", "offset", "cursor", "link", "next_url", "feed"]
 Auth = Literal["header", "query", "basic", "bearer", "oauth2"]
-Scheme = Literal["standard_webhooks", "hmac", "stripe", "github", "slack", "token", "basic"]
+Scheme = Literal["standard-webhooks", "hmac", "stripe", "github", "slack", "token", "basic"]
 SIZE = 20
 """Records per page that the description asks for."""
 
@@ -68,7 +68,7 @@ class DesklySandbox(HttpSandbox):
         *,
         wrapped: bool = True,
         polite: bool = False,
-        scheme: Scheme = "standard_webhooks",
+        scheme: Scheme = "standard-webhooks",
     ) -> None:
         super().__init__()
         self.paging, self.auth, self.scheme = paging, auth, scheme
@@ -161,7 +161,7 @@ class DesklySandbox(HttpSandbox):
                 "prefix": "sha512=",
                 "encoding": "base64",
                 "algorithm": "sha512",
-                "signed": "{timestamp}.{body}",
+                "base": "{timestamp}.{body}",
                 "timestamp_header": "X-Deskly-Time",
             }
         if self.scheme == "token":
@@ -310,7 +310,7 @@ class DesklySandbox(HttpSandbox):
         def mac(base: bytes, algorithm: str = "sha256", key: bytes = secret.encode()) -> bytes:
             return hmac.new(key, base, algorithm).digest()
 
-        if self.scheme == "standard_webhooks":
+        if self.scheme == "standard-webhooks":
             id = f"msg_{hashlib.sha256(body).hexdigest()[:20]}"
             signature = mac(f"{id}.{at}.".encode() + body, key=_packed(secret))
             text = f"v1,{base64.b64encode(signature).decode()}"

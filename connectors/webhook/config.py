@@ -10,14 +10,13 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from connectors.sdk import ConnectionConfig
-from connectors.sdk.signatures import Algorithm, Encoding, Hmac, KeyForm, Unit
+from connectors.sdk.signing import SigningWords
 from connectors.webhook.paths import check_link, condition_of, header_in, path_of
 
 Scheme = Literal["standard-webhooks", "hmac", "stripe", "basic", "token", "cloudevents"]
 Proof = Literal["standard-webhooks", "hmac", "stripe", "basic", "token"]
 REQUIRED = ("id", "source", "specversion", "type")
 """Attributes that every CloudEvent has."""
-PLACES = frozenset({"body", "timestamp", "id", "method", "url"})
 
 _SECRET = re.compile(r"authorization|cookie|token|secret|passw|api-?_?key|credential|session", re.I)
 
@@ -92,7 +91,7 @@ class ObjectWords(BaseModel):
         return self
 
 
-class WebhookConnection(ConnectionConfig):
+class WebhookConnection(SigningWords, ConnectionConfig):
     """A system that only sends. Its secret, password or token stands under `webhook`."""
 
     # an invalid value may be a secret in the wrong place: name the key, never show the value
@@ -133,29 +132,6 @@ class WebhookConnection(ConnectionConfig):
         description="Believe headers that the signature does not cover: whoever can repeat a "
         "delivery can change them.",
     )
-    tolerance: int = Field(
-        300, description="Seconds a signed time may lie in the past or future.", ge=1, le=86400
-    )
-
-    # hmac, stripe, token -------------------------------------------------------------------------
-    header: str | None = Field(
-        None,
-        description="Header of the signature (hmac; stripe: Stripe-Signature) or of the token.",
-    )
-    prefix: str = Field(
-        "", description="What stands before the signature or token: sha256=, Bearer."
-    )
-    algorithm: Algorithm = Field("sha256", description="Hash function (hmac).")
-    encoding: Encoding = Field("hex", description="How the signature is written (hmac).")
-    key: KeyForm = Field("utf8", description="How the secret is written (hmac).")
-    base: str = Field(
-        "{body}",
-        description="What is signed (hmac): of {body}, {timestamp}, {id}, {method}, {url} and "
-        "{header:NAME}.",
-    )
-    timestamp_header: str | None = Field(None, description="Header of the signed time (hmac).")
-    unit: Unit = Field("seconds", description="How that time is written (hmac).")
-    id_header: str | None = Field(None, description="Header of a signed id (hmac).")
 
     # basic ---------------------------------------------------------------------------------------
     user: str = Field("", description="Name for basic; the password is webhook.secret.")
@@ -174,22 +150,6 @@ class WebhookConnection(ConnectionConfig):
         """The scheme that proves a delivery, whatever its form."""
         return self.proof if self.scheme == "cloudevents" else self.scheme
 
-    @property
-    def hmac(self) -> Hmac:
-        """The generic scheme as configured."""
-        return Hmac(
-            self.header or "",
-            algorithm=self.algorithm,
-            encoding=self.encoding,
-            prefix=self.prefix,
-            key=self.key,
-            base=self.base,
-            timestamp_header=self.timestamp_header,
-            unit=self.unit,
-            tolerance=self.tolerance,
-            id_header=self.id_header,
-        )
-
     def covers(self, header: str) -> bool:
         """Whether the proof stands or falls with this header (lower case)."""
         if self.proven_by in ("token", "basic"):
@@ -198,9 +158,7 @@ class WebhookConnection(ConnectionConfig):
             return header in ("webhook-id", "webhook-timestamp")
         if self.proven_by == "stripe":
             return False
-        names = {name.removeprefix("header:") for name in self.hmac.names()}
-        by_name = {"timestamp": self.timestamp_header, "id": self.id_header}
-        return header in {(by_name.get(name) or name).lower() for name in names}
+        return self.signs(header)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -209,7 +167,7 @@ class WebhookConnection(ConnectionConfig):
                 "`proof` is for scheme: cloudevents; elsewhere the scheme is the proof"
             )
         if self.proven_by == "hmac":
-            self._check_base()
+            self.check_hmac_words()
         if self.proven_by == "basic" and (not self.user or ":" in self.user):
             raise ValueError("basic needs `user`, a name without a colon")
         event = header_in(self.event)
@@ -228,16 +186,3 @@ class WebhookConnection(ConnectionConfig):
             if words.parent_object and words.parent_object not in self.objects:
                 raise ValueError(f"objects.{name}: there is no object '{words.parent_object}'")
         return self
-
-    def _check_base(self) -> None:
-        if not self.header:
-            raise ValueError("hmac needs `header`, the one with the signature")
-        names = self.hmac.names()
-        if "body" not in names:
-            raise ValueError("`base` must hold {body}: a signature without it protects nothing")
-        unknown = sorted(one for one in names - PLACES if not one.startswith("header:"))
-        if unknown:
-            raise ValueError(f"`base` cannot hold {{{unknown[0]}}}; for a header: {{header:NAME}}")
-        for place, header in (("timestamp", self.timestamp_header), ("id", self.id_header)):
-            if (place in names) != (header is not None):
-                raise ValueError(f"`{place}_header` and {{{place}}} in `base` belong together")

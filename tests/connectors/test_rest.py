@@ -207,7 +207,14 @@ def test_a_time_is_written_as_the_parameter_wants_it_and_never_later() -> None:
             "`header`",
         ),
         (
-            {"webhook": {"signed": "{url}", "events": {"*": "ignore"}}},
+            {
+                "webhook": {
+                    "scheme": "hmac",
+                    "header": "X-S",
+                    "base": "{url}",
+                    "events": {"*": "ignore"},
+                }
+            },
             ("service", "webhook"),
             "{body}",
         ),
