@@ -5,11 +5,12 @@ from __future__ import annotations
 import imaplib
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import imapclient
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
@@ -329,24 +330,34 @@ class Mailbox:
         """
         if not self.client.has_capability("IDLE"):
             raise UnsupportedError(f"{self.where} does not tell when mail arrives (IDLE).")
+        until = time.monotonic() + min(timeout, IDLE_LIMIT)
+        while True:
+            try:
+                told = self._idle(until)
+            except (OSError, IMAPClientError) as error:
+                raise self._failed(error) from None
+            if any(_matters(entry) for entry in told):
+                return True
+            if time.monotonic() >= until:
+                return False
+
+    def _idle(self, until: float) -> Sequence[Any]:
+        # imapclient's own check reads without waiting and loses the first half of a line that comes
+        # in two parts. Here it only waits; what came is read together with the answer to DONE.
         self._hurry()
         try:
             self.client.idle()
-            self.wire.until = None  # waiting has its own end
-            told = []
-            if not self.wire.pending():  # it may have come together with the answer to IDLE
-                told = self.client.idle_check(timeout=min(timeout, IDLE_LIMIT))
-            self._hurry()
-            _, rest = self.client.idle_done()
-        except IMAPClientAbortError as error:
-            # imapclient loses the first half of a line that comes in two parts, which happens with
-            # TLS on a busy machine: the server said something, so somebody should look
-            if "unexpected response" in str(error):
-                return True
-            raise self._failed(error) from None
-        except (OSError, IMAPClientError) as error:
-            raise self._failed(error) from None
-        return any(_matters(entry) for entry in (*told, *rest))
+        except IMAPClientError as error:
+            if "IDLE response" not in str(error):
+                raise
+            # it told something before it let us wait, and imapclient has lost its place
+            self.interrupt()
+            return [(b"EXISTS",)]
+        self.wire.until = None  # waiting has its own end
+        self.wire.arrives(until - time.monotonic())
+        self._hurry()
+        _, told = self.client.idle_done()
+        return cast(Sequence[Any], told)
 
 
 def _is_trouble(error: LoginError) -> bool:

@@ -7,6 +7,7 @@ A timeout limits the single read, so that a byte a second would hold a thread fo
 from __future__ import annotations
 
 import io
+import selectors
 import socket
 import ssl
 import time
@@ -31,8 +32,18 @@ class _Timed:
             raise TimeoutError("the deadline has passed")
         self.settimeout(left)  # type: ignore[attr-defined] # of the socket that this is mixed into
 
-    def pending(self) -> bool:
-        """Whether something has arrived already. Leaves the socket blocking."""
+    def arrives(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds until there is something to read, if only the first part of
+        a TLS record: whoever reads then may still have to wait for the rest.
+        """
+        if self._pending():
+            return True
+        sock: Any = self
+        with selectors.DefaultSelector() as selector:
+            selector.register(sock, selectors.EVENT_READ)
+            return bool(selector.select(max(timeout, 0)))
+
+    def _pending(self) -> bool:
         if self.reader is None:
             return False
         sock: Any = self

@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -337,8 +337,9 @@ def test_a_newsletter_is_no_answer_of_a_person(sandbox: EmailSandbox) -> None:
 class Counting:
     """One mailbox with two mails, with CONDSTORE (RFC 7162) and, on demand, IDLE."""
 
-    def __init__(self, *, idle: bool = False) -> None:
+    def __init__(self, idle: Sequence[bytes] = ()) -> None:
         self.idle = idle
+        """What it says to IDLE, packet by packet."""
         self.modseq = {1: 10, 2: 12}
         self.flags = {1: "", 2: "\\Seen"}
         self.commands: list[str] = []
@@ -365,9 +366,10 @@ class Counting:
                     tag, _, command = line.decode().strip().partition(" ")
                     self.commands.append(command)
                     if command == "IDLE":
-                        # the news comes in one packet with the permission to wait for it
-                        wire.write(b"+ idling\r\n* 3 EXISTS\r\n")
-                        wire.flush()
+                        for packet in self.idle:
+                            wire.write(packet)
+                            wire.flush()
+                            time.sleep(0.05)  # nothing says when a packet has been read
                         wire.readline()
                     for answer in (*self._answer(command), f"{tag} OK done"):
                         wire.write(answer.encode() + b"\r\n")
@@ -429,10 +431,19 @@ def test_a_changed_flag_is_seen_where_the_server_counts_changes(sandbox: EmailSa
         server.close()
 
 
-def test_news_that_comes_with_the_answer_to_idle_is_not_slept_through(
-    sandbox: EmailSandbox,
+@pytest.mark.parametrize(
+    "packets",
+    [
+        pytest.param([b"+ idling\r\n* 3 EXISTS\r\n"], id="with-the-permission-to-wait"),
+        pytest.param([b"* 3 EXISTS\r\n+ idling\r\n"], id="before-the-permission-to-wait"),
+        pytest.param([b"+ idling\r\n", b"* 3 FETCH ", b"(FLAGS ())\r\n"], id="in-two-parts"),
+        pytest.param([b"+ idling\r\n", b"* OK here\r\n", b"* 3 EXISTS\r\n"], id="after-chatter"),
+    ],
+)
+def test_news_is_not_slept_through_however_it_comes(
+    sandbox: EmailSandbox, packets: Sequence[bytes]
 ) -> None:
-    server = Counting(idle=True)
+    server = Counting(packets)
     try:
         connector = connect(sandbox, imap__port=server.port)
         _, cursor = pull(connector)
