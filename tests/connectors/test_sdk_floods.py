@@ -157,6 +157,7 @@ def test_a_bomb_is_never_unpacked(serve: Callable[[Talk], str], encoding: str, b
         ("deflate", raw_deflate(b"[1]")),
         ("identity", b"[1]"),
     ],
+    ids=["gzip", "GZIP", "x-gzip", "gzip-in-two", "deflate", "raw-deflate", "identity"],
 )
 def test_what_is_honestly_compressed_is_read(
     serve: Callable[[Talk], str], encoding: str, body: bytes
@@ -171,7 +172,9 @@ def test_what_is_honestly_compressed_is_read(
     client.close()
 
 
-@pytest.mark.parametrize("body", [gzip.compress(b"[1]")[:-9], b"not gzip at all"])
+@pytest.mark.parametrize(
+    "body", [gzip.compress(b"[1]")[:-9], b"not gzip at all"], ids=["cut", "something-else"]
+)
 def test_what_is_cut_or_no_compression_at_all_is_trouble_on_the_way(
     serve: Callable[[Talk], str], body: bytes
 ) -> None:
