@@ -9,8 +9,8 @@ from mappings.compiler import CompiledMapping, Mapped
 from mappings.expressions import ExpressionError
 from mappings.source import Finding
 from mappings.spec import ExampleSpec
-from mappings.times import TimeError, read_time
 from mappings.transforms import Fault
+from mappings.transforms.times import TimeError, read_time
 
 _SHORT = 80
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from mappings.canonical import HAS_CUSTOM, MAPPED_FIELDS, CanonicalField
 from mappings.paths import kind_of
-from mappings.times import TimeError, moment_text, read_time
 from mappings.transforms import Fault, Scope, Step, text_of
+from mappings.transforms.times import TimeError, moment_text, read_time
 
 MAX_DEPTH = 50
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")

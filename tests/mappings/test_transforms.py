@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from mappings.source import Place
 from mappings.spec import UNSET, TransformUse
-from mappings.times import TimeError, moment_text, read_time
 from mappings.transforms import (
     TRANSFORMS,
     Fault,
@@ -22,6 +21,7 @@ from mappings.transforms import (
     bind,
     register,
 )
+from mappings.transforms.times import TimeError, moment_text, read_time
 
 SCOPE = Scope(None, "desk", {"CurrencyIsoCode": "EUR", "empty": None}, "Europe/Zurich")
 

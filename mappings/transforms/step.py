@@ -1,5 +1,5 @@
-"""What a transform is: its name, its parameters, and what it may look at. `mappings.transforms` has
-those that come with the language; others register here.
+"""What a transform is: its name, its parameters, and what it may look at; and the register of all
+that have been registered. `mappings.transforms` registers those that come with the language.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re2  # type: ignore[import-untyped]  # publishes no types
 from mappings.paths import PathError, parse_path
 from mappings.source import did_you_mean
 from mappings.spec import UNSET, TransformUse
-from mappings.times import NAMED_FORMATS, TimeError, zone
+from mappings.transforms.times import NAMED_FORMATS, TimeError, zone
 
 ProblemKind = Literal["unmapped_value", "mapping_error"]
 
@@ -93,6 +93,11 @@ class ParamError(Exception):
         self.message = message
         self.hint = hint
         self.param = param
+
+
+def same(value: Any, scope: Scope) -> Any:
+    """The way back of what the canonical form already says in the tool's words."""
+    return value
 
 
 TRANSFORMS: dict[str, Transform] = {}

@@ -1,0 +1,80 @@
+"""Lists: joined to one text, split from one, and label names out of what a tool calls labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mappings.paths import kind_of
+from mappings.transforms.step import Fault, Param, ParamError, Scope, Step, Transform, same
+from mappings.transforms.text import text_of
+
+
+def _join(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
+    separator = params.get("separator", ", ")
+
+    def inward(value: Any, scope: Scope) -> Any:
+        values = value if isinstance(value, list) else [value]
+        return separator.join(text_of(item) for item in values if item not in (None, ""))
+
+    def outward(value: Any, scope: Scope) -> Any:
+        return [part.strip() for part in text_of(value).split(separator) if part.strip()]
+
+    return inward, outward if separator else None
+
+
+def _split(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
+    _, forth = _join({"separator": params.get("separator", ",")})
+    separator = params.get("separator", ",")
+    if not separator:
+        raise ParamError("'separator' of 'split' is empty.", param="separator")
+
+    def inward(value: Any, scope: Scope) -> Any:
+        if isinstance(value, list):
+            return value
+        return forth(value, scope) if forth else value
+
+    def outward(value: Any, scope: Scope) -> Any:
+        glue = separator if separator.isspace() or separator.endswith(" ") else f"{separator} "
+        values = value if isinstance(value, list) else [value]
+        return glue.join(text_of(item) for item in values if item not in (None, ""))
+
+    return inward, outward
+
+
+def _labels(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
+    separator, key = params.get("separator", ","), params.get("key", "name")
+
+    def inward(value: Any, scope: Scope) -> Any:
+        if isinstance(value, str):
+            value = value.split(separator) if separator else [value]
+        elif not isinstance(value, list):
+            raise Fault(f"expected a list of labels, found {kind_of(value)}")
+        words = [item.strip() for item in value if item.__class__ is str]
+        if len(words) == len(value) == len(set(words)) and "" not in words:
+            return words
+        found: dict[str, None] = {}
+        for item in value:
+            text = item.get(key) if item.__class__ is dict else item
+            if text is None:
+                continue
+            if word := (text if text.__class__ is str else text_of(text)).strip():
+                found[word] = None
+        return list(found)
+
+    return inward, same
+
+
+_SEPARATOR = {"separator": Param("text")}
+
+LISTS = (
+    Transform("join", "a list as one text", _join, _SEPARATOR, "separator", whole=True),
+    Transform("split", "a text as a list", _split, _SEPARATOR, "separator", whole=True),
+    Transform(
+        "labels",
+        "label names from a list of names or objects, or a separated text",
+        _labels,
+        {**_SEPARATOR, "key": Param("text")},
+        whole=True,
+    ),
+)
