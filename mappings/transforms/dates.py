@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from mappings.transforms.step import Fault, Param, ParamError, Scope, Step, Transform
+from mappings.transforms.step import TIMES, Fault, Param, ParamError, Scope, Step, Transform
 from mappings.transforms.times import (
     TimeError,
     is_canonical,
@@ -95,6 +95,14 @@ def _datetime(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
 _TIME = {"format": Param("format"), "zone": Param("zone")}
 
 DATES = (
-    Transform("date", "a calendar date", _date, _TIME, "format"),
-    Transform("datetime", "a moment", _datetime, {**_TIME, "time": Param("text")}, "format"),
+    Transform("date", "a calendar date", _date, _TIME, "format", takes=TIMES, gives="date"),
+    Transform(
+        "datetime",
+        "a moment",
+        _datetime,
+        {**_TIME, "time": Param("text")},
+        "format",
+        takes=("text", "number", "decimal", "moment"),
+        gives="moment",
+    ),
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mappings.paths import kind_of
-from mappings.transforms.step import Fault, Param, ParamError, Scope, Step, Transform, same
+from mappings.transforms.step import TEXTUAL, Fault, Param, ParamError, Scope, Step, Transform, same
 from mappings.transforms.text import text_of
 
 
@@ -68,13 +68,33 @@ def _labels(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
 _SEPARATOR = {"separator": Param("text")}
 
 LISTS = (
-    Transform("join", "a list as one text", _join, _SEPARATOR, "separator", whole=True),
-    Transform("split", "a text as a list", _split, _SEPARATOR, "separator", whole=True),
+    Transform(
+        "join",
+        "a list as one text",
+        _join,
+        _SEPARATOR,
+        "separator",
+        whole=True,
+        takes=TEXTUAL,
+        gives="text",
+    ),
+    Transform(
+        "split",
+        "a text as a list",
+        _split,
+        _SEPARATOR,
+        "separator",
+        whole=True,
+        takes=TEXTUAL,
+        gives="list",
+    ),
     Transform(
         "labels",
         "label names from a list of names or objects, or a separated text",
         _labels,
         {**_SEPARATOR, "key": Param("text")},
         whole=True,
+        takes=TEXTUAL,
+        gives="list",
     ),
 )

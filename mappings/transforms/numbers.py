@@ -16,7 +16,7 @@ from mappings.transforms.amounts import (
     read_decimal,
     vendor_number,
 )
-from mappings.transforms.step import Fault, Param, Scope, Step, Transform, same
+from mappings.transforms.step import NUMERIC, Fault, Param, Scope, Step, Transform, same
 
 
 def exact(value: Any, mark: str | None = None) -> Decimal:
@@ -113,9 +113,11 @@ def _money(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
 _MARK = {"mark": Param("text", choices=(".", ","))}
 
 NUMBERS = (
-    Transform("integer", "a whole number", _integer, _MARK),
-    Transform("number", "a JSON number", _number, _MARK),
-    Transform("decimal", "an exact decimal, as text", _decimal, _MARK),
+    Transform("integer", "a whole number", _integer, _MARK, takes=NUMERIC, gives="number"),
+    Transform("number", "a JSON number", _number, _MARK, takes=NUMERIC, gives="number"),
+    Transform(
+        "decimal", "an exact decimal, as text", _decimal, _MARK, takes=NUMERIC, gives="decimal"
+    ),
     Transform(
         "money",
         "an amount with its currency",
@@ -127,5 +129,7 @@ NUMBERS = (
         },
         short="currency",
         whole=True,
+        takes=(*NUMERIC, "money"),
+        gives="money",
     ),
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from email.utils import parseaddr
 from typing import Any
 
-from mappings.transforms.step import Fault, Scope, Step, Transform, same
+from mappings.transforms.step import NUMERIC, TEXTUAL, Fault, Scope, Step, Transform, same
 from mappings.transforms.text import text_of
 
 
@@ -57,6 +57,18 @@ def _party(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
 
 
 PEOPLE = (
-    Transform("email", "the address of an e-mail header or field, lower case", _email),
-    Transform("party", "one of us or of our partners, by handle or address", _party),
+    Transform(
+        "email",
+        "the address of an e-mail header or field, lower case",
+        _email,
+        takes=TEXTUAL,
+        gives="text",
+    ),
+    Transform(
+        "party",
+        "one of us or of our partners, by handle or address",
+        _party,
+        takes=(*NUMERIC, "party"),
+        gives="party",
+    ),
 )

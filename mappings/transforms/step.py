@@ -16,6 +16,15 @@ from mappings.spec import UNSET, TransformUse
 from mappings.transforms.times import NAMED_FORMATS, TimeError, zone
 
 ProblemKind = Literal["unmapped_value", "mapping_error"]
+ValueKind = Literal[
+    "any", "text", "number", "decimal", "boolean", "date", "moment", "money", "party", "list"
+]
+"""What a value is between two transforms, as far as it is known before there is one. A `list` is
+one of texts; `any` may be anything."""
+
+TEXTUAL: tuple[ValueKind, ...] = ("text", "number", "decimal", "date", "moment", "party")
+NUMERIC: tuple[ValueKind, ...] = ("text", "number", "decimal")
+TIMES: tuple[ValueKind, ...] = ("text", "number", "decimal", "date", "moment")
 
 
 class Directory(Protocol):
@@ -83,6 +92,10 @@ class Transform:
     """The parameter that `{name: X}` fills when X is not a set of parameters."""
     whole: bool = False
     """It takes a list as one value; others are applied to each element."""
+    takes: tuple[ValueKind, ...] = ()
+    """The kinds of value it can work on, of an element where it is given a list; none: any."""
+    gives: ValueKind = "any"
+    """The kind of value it makes, so that a chain that can never fit is known before it runs."""
 
 
 class ParamError(Exception):

@@ -10,7 +10,17 @@ import re2  # type: ignore[import-untyped]  # publishes no types
 from mappings.paths import kind_of
 from mappings.transforms.amounts import decimal_text
 from mappings.transforms.numbers import exact
-from mappings.transforms.step import Fault, Param, ParamError, Scope, Step, Transform, pattern, same
+from mappings.transforms.step import (
+    TEXTUAL,
+    Fault,
+    Param,
+    ParamError,
+    Scope,
+    Step,
+    Transform,
+    pattern,
+    same,
+)
 
 
 def text_of(value: Any) -> str:
@@ -65,10 +75,10 @@ def _regex(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
 
 
 TEXT = (
-    Transform("text", "text from text or a number", _text),
-    Transform("lower", "lower case", _lower),
-    Transform("upper", "upper case", _upper),
-    Transform("strip", "without white space around it", _strip),
+    Transform("text", "text from text or a number", _text, takes=TEXTUAL, gives="text"),
+    Transform("lower", "lower case", _lower, takes=TEXTUAL, gives="text"),
+    Transform("upper", "upper case", _upper, takes=TEXTUAL, gives="text"),
+    Transform("strip", "without white space around it", _strip, takes=TEXTUAL, gives="text"),
     Transform(
         "regex",
         "the first group an RE2 pattern finds, else nothing; with replace, the text replaced",
@@ -79,5 +89,7 @@ TEXT = (
             "replace": Param("text"),
         },
         short="pattern",
+        takes=TEXTUAL,
+        gives="text",
     ),
 )

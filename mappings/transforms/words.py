@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mappings.paths import kind_of
-from mappings.transforms.step import Fault, Param, Scope, Step, Transform
+from mappings.transforms.step import NUMERIC, Fault, Param, Scope, Step, Transform
 from mappings.transforms.text import text_of
 
 _TRUE = ("true", "yes", "y", "on", "1", "ja", "oui", "x", "done", "✓")
@@ -49,5 +49,7 @@ WORDS = (
         "true or false from a flag or a word",
         _boolean,
         {"yes": Param("words"), "no": Param("words")},
+        takes=(*NUMERIC, "boolean"),
+        gives="boolean",
     ),
 )
