@@ -11,7 +11,7 @@ from sqlalchemy.engine import RowMapping
 
 from connectors.sdk import Record
 from hub.flow import change
-from hub.flow.merge import FieldPolicy, merge
+from hub.flow.merge import FieldPolicy, Merged, merge
 from hub.process.people import owner
 from hub.store import exceptions, work
 from hub.store.exceptions import Trouble
@@ -23,16 +23,19 @@ log = structlog.get_logger("hub.bring_in")
 
 
 Row = dict[str, Any]
+Claimed = RowMapping | Mapping[str, Any]
+"""A waiting record: a row of the queue, or, in a plan, what one would say."""
 
 
 @dataclass(slots=True)
 class Arrival:
     """A claimed row with the record it stands for, read and mapped."""
 
-    row: RowMapping
+    row: Claimed
     record: Record
     mapping: CompiledMapping
     mapped: Mapped | None = None
+    merged: Merged | None = None
     link: Row | None = None
     entity: Row | None = None
 
@@ -124,7 +127,7 @@ def arrive(unit: Unit, batch: Batch, arrival: Arrival) -> bool:
     return True
 
 
-def _is_stale(row: RowMapping, record: Record, link: Mapping[str, Any]) -> bool:
+def _is_stale(row: Claimed, record: Record, link: Mapping[str, Any]) -> bool:
     """An older state that arrived late: what we know is newer. A delivery from before a deletion
     does not bring the record back; that takes a newer one, or seeing it there. Versions are whole
     seconds at many vendors: of two states of one version, the one heard of later holds.
@@ -214,6 +217,7 @@ def _update(
         or arrival.record.updated_at >= entity["updated_at"],
         under_review=review,
     )
+    arrival.merged = merged
     link["remote_base"] = {**link["remote_base"], **merged.remote_base}
     link["hub_base"] = {**link["hub_base"], **merged.hub_base}
     mapped.problems[:] = _news(unit, arrival, mapped, link)
@@ -344,7 +348,7 @@ def _deleted(unit: Unit, batch: Batch, arrival: Arrival, link: Row, entity: Row)
         )
 
 
-def set_aside(unit: Unit, row: RowMapping, error: Exception) -> None:
+def set_aside(unit: Unit, row: Claimed, error: Exception) -> None:
     unit.trouble(
         Trouble(
             "mapping_error",

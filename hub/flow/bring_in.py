@@ -25,7 +25,7 @@ from connectors.sdk import (
 from hub.failpoints import reach
 from hub.flow import connections
 from hub.flow.agree import base_on
-from hub.flow.arrive import Arrival, arrive, batch_of, set_aside, where
+from hub.flow.arrive import Arrival, Batch, arrive, batch_of, set_aside, where
 from hub.flow.identity import OWN_ID, identified
 from hub.flow.stage import Rows, in_halves, take
 from hub.hub import Hub
@@ -201,9 +201,28 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rec
             done.append(row["position"])
             continue
         arrivals.append(Arrival(row, identified(mapping, record), mapping))
+    attach(unit, arrivals)
+    batch, waiting = take_in(unit, arrivals)
+    for arrival in waiting:
+        _wait_for_parent(unit, claim, arrival)
+    late = {arrival.row["position"] for arrival in waiting}
+    done += [one.row["position"] for one in arrivals if one.row["position"] not in late]
+    batch.save(unit)
+    queue.finish(unit.tx, claim, done, "done")
+
+
+def attach(unit: Unit, arrivals: Sequence[Arrival]) -> None:
+    """Give each record its link and its entity, as they are stored; the entities are locked."""
     _find_links(unit, arrivals)
     _load_entities(unit, arrivals)
+
+
+def take_in(unit: Unit, arrivals: Sequence[Arrival]) -> tuple[Batch, list[Arrival]]:
+    """Merge attached records into their entities, in order. What is to be stored, and the records
+    that must wait for their parents.
+    """
     batch = batch_of(unit, arrivals)
+    waiting: list[Arrival] = []
     known: dict[tuple[str, str, str], tuple[Row, Row]] = {}
     for arrival in arrivals:
         row = arrival.row
@@ -214,16 +233,13 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rec
         with unit.acting(actor, cause=row["delivery"], origin=row["connection"]):
             waits_for_parent = not arrive(unit, batch, arrival)
         if waits_for_parent:
-            _wait_for_parent(unit, claim, arrival)
-            continue
-        done.append(row["position"])
-        if arrival.link is not None and arrival.entity is not None:
+            waiting.append(arrival)
+        elif arrival.link is not None and arrival.entity is not None:
             known[where] = (arrival.link, arrival.entity)
             kind = arrival.mapping.spec.entity or "task"
             batch.entities.setdefault(kind, {})[arrival.entity["id"]] = arrival.entity
             batch.touched_links[arrival.link["id"]] = arrival.link
-    batch.save(unit)
-    queue.finish(unit.tx, claim, done, "done")
+    return batch, waiting
 
 
 def _wait_for_parent(unit: Unit, claim: queue.Claim, arrival: Arrival) -> None:

@@ -210,7 +210,7 @@ def _store_page(
         known = work.links_by_external(
             tx, result.connection, result.object, {record.id for record in records}
         )
-        changed = [record for record in records if not _same(record, known.get(record.id))]
+        changed = [record for record in records if not known_already(record, known.get(record.id))]
         inbox.enqueue(
             tx,
             [
@@ -236,7 +236,7 @@ def _store_page(
         hub.wake("bring_in")
 
 
-def _same(record: Record, link: work.Row | None) -> bool:
+def known_already(record: Record, link: work.Row | None) -> bool:
     """Whether we know this very state: then there is nothing to bring in."""
     return (
         link is not None
