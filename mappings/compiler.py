@@ -90,6 +90,16 @@ class CompiledMapping:
     _zone: str
 
     @property
+    def plans(self) -> Mapping[str, FieldPlan]:
+        """Each field as it was compiled, for whoever shows how a value comes about."""
+        return self._fields
+
+    @property
+    def zone(self) -> str:
+        """The workspace's time zone, in which a moment falls on a date."""
+        return self._zone
+
+    @property
     def writes(self) -> bool:
         """Whether any field goes outward."""
         directions = {self.spec.direction_of(one) for one in self.spec.fields.values()}
