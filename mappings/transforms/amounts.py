@@ -96,6 +96,19 @@ def read_amount(value: Any, mark: str | None = None) -> tuple[Decimal, str | Non
     return read_decimal(value, mark), currency
 
 
+def plain_number(value: Any) -> float | None:
+    """A decimal text as the JSON number that Python writes the same way. None where it takes
+    `vendor_number` to say.
+    """
+    if value.__class__ is not str or "." not in value or not value[-1].isdigit():
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if repr(number) == value else None
+
+
 def vendor_number(text: str) -> int | float | str:
     """A decimal text as the JSON number that says exactly the same, else as it is."""
     rough = float(text)

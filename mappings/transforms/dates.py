@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from mappings.transforms.step import TIMES, Fault, Param, ParamError, Scope, Step, Transform
+from mappings.transforms.step import (
+    TIMES,
+    Fault,
+    Param,
+    ParamError,
+    Scope,
+    Step,
+    Transform,
+    Usual,
+)
 from mappings.transforms.times import (
     TimeError,
     is_canonical,
@@ -95,7 +104,22 @@ def _datetime(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
 _TIME = {"format": Param("format"), "zone": Param("zone")}
 
 DATES = (
-    Transform("date", "a calendar date", _date, _TIME, "format", takes=TIMES, gives="date"),
+    Transform(
+        "date",
+        "a calendar date",
+        _date,
+        _TIME,
+        "format",
+        takes=TIMES,
+        gives="date",
+        usual=Usual(
+            "{value} if {value}.__class__ is str and len({value}) == 10"
+            " and {is_canonical}({value}) else None",
+            {"is_canonical": is_canonical},
+        ),
+        usual_back=Usual("{value}.get('date') or None if {value}.__class__ is dict else None"),
+        usual_despite=("zone",),
+    ),
     Transform(
         "datetime",
         "a moment",
@@ -104,5 +128,12 @@ DATES = (
         "format",
         takes=("text", "number", "decimal", "moment"),
         gives="moment",
+        usual=Usual(
+            "{value} if {value}.__class__ is str and len({value}) == 20"
+            " and {is_canonical}({value}) else None",
+            {"is_canonical": is_canonical},
+        ),
+        usual_back=Usual("{value}.get('at') or None if {value}.__class__ is dict else None"),
+        usual_despite=("zone", "time"),
     ),
 )

@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from mappings.paths import kind_of
-from mappings.transforms.step import TEXTUAL, Fault, Param, ParamError, Scope, Step, Transform, same
+from mappings.transforms.step import (
+    AS_IT_IS,
+    TEXTUAL,
+    Fault,
+    Param,
+    ParamError,
+    Scope,
+    Step,
+    Transform,
+    Usual,
+    same,
+)
 from mappings.transforms.text import text_of
 
 
@@ -50,9 +61,6 @@ def _labels(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
             value = value.split(separator) if separator else [value]
         elif not isinstance(value, list):
             raise Fault(f"expected a list of labels, found {kind_of(value)}")
-        words = [item.strip() for item in value if item.__class__ is str]
-        if len(words) == len(value) == len(set(words)) and "" not in words:
-            return words
         found: dict[str, None] = {}
         for item in value:
             text = item.get(key) if item.__class__ is dict else item
@@ -63,6 +71,14 @@ def _labels(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
         return list(found)
 
     return inward, same
+
+
+def plain_words(value: Any) -> list[str] | None:
+    """The words of a list that holds each only once and nothing else. None for any other value."""
+    if value.__class__ is not list:
+        return None
+    words = [item.strip() for item in value if item.__class__ is str]
+    return words if len(words) == len(value) == len(set(words)) and "" not in words else None
 
 
 _SEPARATOR = {"separator": Param("text")}
@@ -96,5 +112,8 @@ LISTS = (
         whole=True,
         takes=TEXTUAL,
         gives="list",
+        usual=Usual("{plain_words}({value})", {"plain_words": plain_words}),
+        usual_back=AS_IT_IS,
+        usual_despite=("separator", "key"),
     ),
 )

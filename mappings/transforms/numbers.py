@@ -12,11 +12,21 @@ from mappings.transforms.amounts import (
     amount_text,
     decimal_text,
     number_text,
+    plain_number,
     read_amount,
     read_decimal,
     vendor_number,
 )
-from mappings.transforms.step import NUMERIC, Fault, Param, Scope, Step, Transform, same
+from mappings.transforms.step import (
+    NUMERIC,
+    Fault,
+    Param,
+    Scope,
+    Step,
+    Transform,
+    Usual,
+    same,
+)
 
 
 def exact(value: Any, mark: str | None = None) -> Decimal:
@@ -116,7 +126,15 @@ NUMBERS = (
     Transform("integer", "a whole number", _integer, _MARK, takes=NUMERIC, gives="number"),
     Transform("number", "a JSON number", _number, _MARK, takes=NUMERIC, gives="number"),
     Transform(
-        "decimal", "an exact decimal, as text", _decimal, _MARK, takes=NUMERIC, gives="decimal"
+        "decimal",
+        "an exact decimal, as text",
+        _decimal,
+        _MARK,
+        takes=NUMERIC,
+        gives="decimal",
+        usual=Usual("{number_text}({value})", {"number_text": number_text}),
+        usual_back=Usual("{plain_number}({value})", {"plain_number": plain_number}),
+        usual_despite=("mark",),
     ),
     Transform(
         "money",

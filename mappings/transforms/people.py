@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from email.utils import parseaddr
 from typing import Any
 
-from mappings.transforms.step import NUMERIC, TEXTUAL, Fault, Scope, Step, Transform, same
+from mappings.transforms.step import NUMERIC, TEXTUAL, Fault, Scope, Step, Transform, Usual, same
 from mappings.transforms.text import text_of
 
 
@@ -70,5 +70,12 @@ PEOPLE = (
         _party,
         takes=(*NUMERIC, "party"),
         gives="party",
+        usual=Usual(
+            "directory.party_for(connection, handle)"
+            " if {value}.__class__ is str and (handle := {value}.strip()) else None"
+        ),
+        usual_back=Usual(
+            "directory.handle_for(connection, {value}) if {value}.__class__ is str else None"
+        ),
     ),
 )

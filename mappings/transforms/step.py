@@ -59,6 +59,22 @@ Step = Callable[[Any, Scope], Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Usual:
+    """The usual case of a step as a Python expression, so that a mapping costs no call for it.
+
+    In `source` stand `{value}` and, in braces, the words of `names`; `directory` and `connection`
+    are known too. For any value whatsoever it gives what the step would, or None where the step
+    itself has to judge.
+    """
+
+    source: str
+    names: Mapping[str, Any] = field(default_factory=dict)
+
+
+AS_IT_IS = Usual("{value}")
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """A transform with its parameters filled in. `outward` is None where there is no way back."""
 
@@ -69,6 +85,10 @@ class Bound:
     """`inward` for what is not a list."""
     reads: frozenset[str] = frozenset()
     """Further top-level vendor fields it looks at."""
+    usual: Usual | None = None
+    """What `inward` does with the usual value."""
+    usual_back: Usual | None = None
+    """What `outward` does with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +116,10 @@ class Transform:
     """The kinds of value it can work on, of an element where it is given a list; none: any."""
     gives: ValueKind = "any"
     """The kind of value it makes, so that a chain that can never fit is known before it runs."""
+    usual: Usual | None = None
+    usual_back: Usual | None = None
+    usual_despite: tuple[str, ...] = ()
+    """The parameters that change nothing for a usual value; with any other there is none."""
 
 
 class ParamError(Exception):
@@ -150,7 +174,10 @@ def bind(use: TransformUse) -> Bound:
     if not transform.whole:
         inward = _each(inward)
         outward = outward and _each(outward)
-    return Bound(use.name, inward, outward, single, reads)
+    usual, usual_back = transform.usual, transform.usual_back
+    if not params.keys() <= set(transform.usual_despite):
+        usual = usual_back = None
+    return Bound(use.name, inward, outward, single, reads, usual, usual_back)
 
 
 def _check_param(transform: str, name: str, param: Param, value: Any) -> None:

@@ -11,6 +11,7 @@ from mappings.paths import kind_of
 from mappings.transforms.amounts import decimal_text
 from mappings.transforms.numbers import exact
 from mappings.transforms.step import (
+    AS_IT_IS,
     TEXTUAL,
     Fault,
     Param,
@@ -18,6 +19,7 @@ from mappings.transforms.step import (
     Scope,
     Step,
     Transform,
+    Usual,
     pattern,
     same,
 )
@@ -74,11 +76,18 @@ def _regex(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
     return inward, None
 
 
+def _plain(name: str, about: str, build: Callable[..., Any], method: str) -> Transform:
+    usual = Usual("{value}" + method + " if {value}.__class__ is str else None")
+    return Transform(
+        name, about, build, takes=TEXTUAL, gives="text", usual=usual, usual_back=AS_IT_IS
+    )
+
+
 TEXT = (
-    Transform("text", "text from text or a number", _text, takes=TEXTUAL, gives="text"),
-    Transform("lower", "lower case", _lower, takes=TEXTUAL, gives="text"),
-    Transform("upper", "upper case", _upper, takes=TEXTUAL, gives="text"),
-    Transform("strip", "without white space around it", _strip, takes=TEXTUAL, gives="text"),
+    _plain("text", "text from text or a number", _text, ""),
+    _plain("lower", "lower case", _lower, ".lower()"),
+    _plain("upper", "upper case", _upper, ".upper()"),
+    _plain("strip", "without white space around it", _strip, ".strip()"),
     Transform(
         "regex",
         "the first group an RE2 pattern finds, else nothing; with replace, the text replaced",
