@@ -156,6 +156,11 @@ def for_update(statement: sa.Select[Any], connection: Connection) -> sa.Select[A
     return statement if is_sqlite(connection) else statement.with_for_update()
 
 
+def skip_locked(statement: sa.Select[Any], connection: Connection) -> sa.Select[Any]:
+    """The same, without the rows that somebody else has locked."""
+    return statement if is_sqlite(connection) else statement.with_for_update(skip_locked=True)
+
+
 def insert_or_ignore(
     connection: Connection, table: sa.Table, rows: Sequence[dict[str, Any]]
 ) -> None:
@@ -163,13 +168,6 @@ def insert_or_ignore(
     if rows:
         make = sqlite.insert if is_sqlite(connection) else postgresql.insert
         connection.execute(make(table).on_conflict_do_nothing(), list(rows))
-
-
-def insert_new(connection: Connection, table: sa.Table, row: dict[str, Any]) -> bool:
-    """Insert a row unless it collides with a unique key; whether it is new."""
-    make = sqlite.insert if is_sqlite(connection) else postgresql.insert
-    statement = make(table).values(**row).on_conflict_do_nothing().returning(sa.literal(1))
-    return connection.scalar(statement) is not None
 
 
 def upsert(

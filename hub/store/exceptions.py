@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,10 @@ from hub.store import dialect
 from hub.store.tables import exceptions
 
 OPEN = ("open", "acknowledged")
+UNMAPPED = ("unmapped_value", "mapping_error")
+"""A value, or a record, that a mapping had no answer for."""
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,10 @@ class Trouble:
     owner: str | None = None
     place: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    failed_under: int | None = None
+    """The revision under which it failed, if another one may mend it: then it is tried again."""
+    counted: bool = True
+    """Whether it happened once more, rather than not having gone away."""
 
     @property
     def fingerprint(self) -> str:
@@ -41,69 +49,78 @@ def raise_(tx: Connection, troubles: Sequence[Trouble], now: datetime) -> list[t
     """Open these exceptions, or count them again; per trouble its id and whether it is new."""
     if not troubles:
         return []
-    wanted = {trouble.fingerprint for trouble in troubles}
-    known = {
-        row.fingerprint: row.id
-        for row in tx.execute(
-            sa.select(exceptions.c.fingerprint, exceptions.c.id).where(
-                exceptions.c.fingerprint.in_(wanted), exceptions.c.status.in_(OPEN)
-            )
-        )
-    }
-    answers = []
+    newest = {trouble.fingerprint: trouble for trouble in troubles}
+    known = _known(tx, newest)
+    opened: set[str] = set()
+    for _ in range(3):  # another worker may open one, or close one, since we looked
+        missing = sorted(one for one in newest if one not in known)  # no two workers deadlock
+        if not missing:
+            break
+        made = {one: _row(newest[one], now) for one in missing}
+        dialect.insert_or_ignore(tx, exceptions, list(made.values()))
+        known |= _known(tx, missing)
+        opened |= {one for one in missing if known.get(one) == made[one]["id"]}
+    seen: set[str] = set()
+    answers: list[tuple[str, bool]] = []
+    again: list[Row] = []
     for trouble in troubles:
-        there = known.get(trouble.fingerprint)
-        while there is None:
-            made = _open(tx, trouble, now)
-            if made is not None:
-                break
-            # another worker opened it since we looked
-            there = tx.scalar(
-                sa.select(exceptions.c.id).where(
-                    exceptions.c.fingerprint == trouble.fingerprint, exceptions.c.status.in_(OPEN)
-                )
+        print_ = trouble.fingerprint
+        new = print_ in opened and print_ not in seen
+        seen.add(print_)
+        answers.append((known[print_], new))
+        if not new:
+            again.append(
+                {
+                    "_id": known[print_],
+                    "_times": int(trouble.counted),
+                    "_seen_at": now,
+                    "_detail": trouble.detail,
+                    "_data": dict(trouble.data),
+                    "_failed_under": trouble.failed_under,
+                }
             )
-        if there is None:
-            assert made is not None  # noqa: S101 - the loop ends with one or the other
-            known[trouble.fingerprint] = made
-            answers.append((made, True))
-            continue
+    if again:
         tx.execute(
             sa.update(exceptions)
-            .where(exceptions.c.id == there)
+            .where(exceptions.c.id == sa.bindparam("_id"))
             .values(
-                count=exceptions.c.count + 1,
-                seen_at=now,
-                detail=trouble.detail,
-                data=dict(trouble.data),
-            )
+                count=exceptions.c.count + sa.bindparam("_times"),
+                **{name: sa.bindparam(f"_{name}") for name in _AGAIN},
+            ),
+            sorted(again, key=lambda row: str(row["_id"])),
         )
-        answers.append((there, False))
     return answers
 
 
-def _open(tx: Connection, trouble: Trouble, now: datetime) -> str | None:
-    """A new exception's id; None if the same one is open already."""
-    made = new_id("exc")
-    new = dialect.insert_new(
-        tx,
-        exceptions,
-        {
-            "id": made,
-            "type": trouble.type,
-            "severity": trouble.severity,
-            "title": trouble.title,
-            "detail": trouble.detail,
-            "owner": trouble.owner,
-            "status": "open",
-            "subject": trouble.subject,
-            "fingerprint": trouble.fingerprint,
-            "data": dict(trouble.data),
-            "opened_at": now,
-            "seen_at": now,
-        },
+_AGAIN = ("seen_at", "detail", "data", "failed_under")
+
+
+def _known(tx: Connection, fingerprints: Iterable[str]) -> dict[str, str]:
+    """Open exceptions by fingerprint."""
+    rows = tx.execute(
+        sa.select(exceptions.c.fingerprint, exceptions.c.id).where(
+            exceptions.c.fingerprint.in_(list(fingerprints)), exceptions.c.status.in_(OPEN)
+        )
     )
-    return made if new else None
+    return {row.fingerprint: row.id for row in rows}
+
+
+def _row(trouble: Trouble, now: datetime) -> Row:
+    return {
+        "id": new_id("exc"),
+        "type": trouble.type,
+        "severity": trouble.severity,
+        "title": trouble.title,
+        "detail": trouble.detail,
+        "owner": trouble.owner,
+        "status": "open",
+        "subject": trouble.subject,
+        "fingerprint": trouble.fingerprint,
+        "data": dict(trouble.data),
+        "opened_at": now,
+        "seen_at": now,
+        "failed_under": trouble.failed_under,
+    }
 
 
 def close(
@@ -114,21 +131,77 @@ def close(
         tx.execute(
             sa.update(exceptions)
             .where(exceptions.c.id == id, exceptions.c.status.in_(OPEN))
-            .values(status=status, resolved_at=now, resolved_by=by, resolution=resolution)
+            .values(
+                status=status,
+                resolved_at=now,
+                resolved_by=by,
+                resolution=resolution,
+                failed_under=None,
+            )
         ).rowcount
     )
 
 
-def open_of(
-    tx: Connection, subject: str | Sequence[str], type: str | None = None
-) -> Sequence[RowMapping]:
-    """Open exceptions of one or several subjects."""
+def close_all(tx: Connection, ids: Sequence[str], now: datetime, resolution: str) -> set[str]:
+    """Resolve those that are still open, which came to an end by themselves; which they were."""
+    if not ids:
+        return set()
+    statement = sa.select(exceptions.c.id).where(
+        exceptions.c.id.in_(list(ids)), exceptions.c.status.in_(OPEN)
+    )
+    still = set(tx.scalars(dialect.for_update(statement.order_by(exceptions.c.id), tx)))
+    if still:
+        tx.execute(
+            sa.update(exceptions)
+            .where(exceptions.c.id.in_(sorted(still)))
+            .values(
+                status="resolved",
+                resolved_at=now,
+                resolved_by=None,
+                resolution=resolution,
+                failed_under=None,
+            )
+        )
+    return still
+
+
+def mendable(tx: Connection, revision: int, limit: int) -> Sequence[RowMapping]:
+    """Open exceptions that failed under an older revision, locked against whoever else looks."""
+    statement = (
+        sa.select(exceptions)
+        .where(exceptions.c.failed_under < revision)
+        .order_by(exceptions.c.failed_under, exceptions.c.id)
+        .limit(limit)
+    )
+    return tx.execute(dialect.skip_locked(statement, tx)).mappings().all()
+
+
+def any_mendable(tx: Connection, revision: int) -> bool:
+    """Whether there is any such exception."""
+    statement = sa.select(sa.literal(1)).where(exceptions.c.failed_under < revision).limit(1)
+    return tx.scalar(statement) is not None
+
+
+def tried(tx: Connection, ids: Sequence[str], revision: int) -> None:
+    """Note that these are being tried under a revision, so that it is done once."""
+    tx.execute(
+        sa.update(exceptions).where(exceptions.c.id.in_(list(ids))).values(failed_under=revision)
+    )
+
+
+def try_all_again(tx: Connection) -> None:
+    """Have everything tried that a changed environment may have mended."""
+    tx.execute(sa.update(exceptions).where(exceptions.c.failed_under > 0).values(failed_under=0))
+
+
+def open_of(tx: Connection, subject: str | Sequence[str], *types: str) -> Sequence[RowMapping]:
+    """Open exceptions of one or several subjects, of these types if any are named."""
     subjects = [subject] if isinstance(subject, str) else list(subject)
     statement = sa.select(exceptions).where(
         exceptions.c.subject.in_(subjects), exceptions.c.status.in_(OPEN)
     )
-    if type:
-        statement = statement.where(exceptions.c.type == type)
+    if types:
+        statement = statement.where(exceptions.c.type.in_(types))
     return tx.execute(statement.order_by(exceptions.c.opened_at)).mappings().all()
 
 

@@ -360,6 +360,14 @@ exceptions = sa.Table(
     sa.Column("resolved_at", Moment),
     sa.Column("resolved_by", sa.String(40)),
     sa.Column("resolution", sa.Text),
+    # the revision under which it last failed, while it is open and another one may mend it
+    sa.Column("failed_under", sa.Integer),
+)
+sa.Index(
+    "ix_exceptions_failed_under",
+    exceptions.c.failed_under,
+    sqlite_where=exceptions.c.failed_under.is_not(None),
+    postgresql_where=exceptions.c.failed_under.is_not(None),
 )
 # the same trouble twice is one exception with a count
 sa.Index(

@@ -34,7 +34,7 @@ def test_the_migrations_build_what_the_code_believes_in(database: Database) -> N
 def test_migrating_again_changes_nothing(database: Database) -> None:
     database.migrate()
     with database.read() as tx:
-        assert tx.scalar(sa.text("SELECT version_num FROM alembic_version")) == "0002"
+        assert tx.scalar(sa.text("SELECT version_num FROM alembic_version")) == "0003"
 
 
 def test_a_database_of_the_first_schema_is_brought_up_to_date(database_url: str) -> None:
