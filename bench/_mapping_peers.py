@@ -6,7 +6,6 @@ it, with the same functions that the hand-written code uses.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
@@ -107,8 +106,11 @@ def glom(directory: Everyone) -> Way:
             "custom.source": safe("ticket.via.source.from.address"),
             "custom.organisation": safe("ticket.organization.name"),
             "custom.escalated_to": Coalesce(
-                ("ticket", lambda ticket: ticket["group"] if ticket["priority"] == "high" else SKIP,
-                 Coalesce("name", skip=(SKIP,))),
+                (
+                    "ticket",
+                    lambda ticket: ticket["group"] if ticket["priority"] == "high" else SKIP,
+                    Coalesce("name", skip=(SKIP,)),
+                ),
                 default=SKIP,
             ),
             "custom.satisfaction": Coalesce(
@@ -161,7 +163,10 @@ def jsonata(directory: Everyone) -> Way:
 
     expression = jsonatapy.compile(
         """(
-        $status := %s;
+        $status := {
+            "new": "open", "open": "in_progress", "pending": "on_hold", "hold": "on_hold",
+            "solved": "done", "closed": "done"
+        };
         ticket.{
             "title": subject, "description": description, "status": $lookup($status, status),
             "priority": priority, "assignee": assignee.email, "requester": requester.email,
@@ -174,7 +179,6 @@ def jsonata(directory: Everyone) -> Way:
             "custom.amount": fields.amount, "custom.first_comment": comments[0].body,
             "custom.language": locale ? locale : "en", "custom.public": is_public
         })"""
-        % json.dumps(STATUS)
     )
 
     def run(record: Record) -> Record:

@@ -1,35 +1,30 @@
 """A mapping file as two plain functions: a record inward, a canonical entity outward.
 
-Everything that depends on the file is decided here, once; what runs per record is a list of
-closures, about as much work as mapping by hand. One bad field never costs the others.
+Everything that depends on the file is decided here, once; what runs per record is plain Python
+written for it, about as much work as mapping by hand. One bad field never costs the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from mappings.expressions import (
-    CompileError,
-    Condition,
-    ExpressionError,
-    compile_condition,
+from mappings.expressions import CompileError, Condition, compile_condition
+from mappings.fields import (
+    FAILURES,
+    RECORD,
+    FieldPlan,
+    MappingError,
+    compile_field,
+    record_fields,
+    seen_by,
 )
-from mappings.fields import RECORD, FieldPlan, MappingError, compile_field, record_fields, seen_by
+from mappings.inward import Inward, Mapped, Problem, compile_inward, problem
+from mappings.outward import Outward, Whole, compile_whole
 from mappings.paths import MISSING, PathError, WrongType, parse_path
-from mappings.source import Place
 from mappings.spec import MappingSpec
-from mappings.transforms import (
-    Directory,
-    Fault,
-    ParamError,
-    ProblemKind,
-    Scope,
-    Step,
-    bind,
-)
-from mappings.unroll import FAILURES, Inward, unroll_inward
+from mappings.transforms import Directory, Fault, ParamError, Scope, Step, bind
 from mappings.writing import Writer
 
 __all__ = [
@@ -44,36 +39,6 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """One field that could not be mapped: why, the vendor's value, and the line that says how."""
-
-    field: str
-    kind: ProblemKind
-    message: str
-    raw: Any
-    place: Place
-
-
-@dataclass(slots=True)
-class Mapped:
-    """A record in canonical form. A field that is not in `values` was not spoken of, or has a
-    problem; `raw` holds what the vendor said, also for those with a problem.
-    """
-
-    values: dict[str, Any] = field(default_factory=dict)
-    raw: dict[str, Any] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Outward:
-    """The vendor fields of a write, nested as the vendor has them, and what could not be said."""
-
-    fields: dict[str, Any] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
 class CompiledMapping:
     """A mapping, ready to run."""
 
@@ -84,6 +49,7 @@ class CompiledMapping:
     """The same with members below them, dotted: what a query that names fields must ask for."""
     _fields: Mapping[str, FieldPlan]
     _inward: Inward
+    _whole: Whole | None
     _way_back: tuple[tuple[str, Step, Writer, FieldPlan], ...]
     _filter: Condition | None
     _filter_fields: frozenset[str]
@@ -115,20 +81,7 @@ class CompiledMapping:
 
     def inward(self, data: Mapping[str, Any], directory: Directory, connection: str) -> Mapped:
         """The canonical values of a record. Fields the record does not speak of stay out."""
-        if data.__class__ is not dict:
-            data = dict(data)
-        scope = Scope(directory, connection, data, self._zone)
-        values: dict[str, Any] = {}
-        raws: dict[str, Any] = {}
-        mapped = Mapped(values, raws)
-
-        def fail(plan: FieldPlan, error: Exception, raw: Any) -> None:
-            if isinstance(error, WrongType) and raw is None:
-                raw = raws[plan.spec.name] = _nearest(plan, data)
-            mapped.problems.append(_problem(plan, error, raw))
-
-        self._inward(data, scope, values, raws, fail)
-        return mapped
+        return self._inward(data if data.__class__ is dict else dict(data), directory, connection)
 
     def outward(
         self,
@@ -143,6 +96,10 @@ class CompiledMapping:
         `base` is the record as the vendor holds it: where its own value already means ours, it is
         kept, so that a lossy value map does not turn 'Deferred' into 'Waiting'.
         """
+        if only is None and base is None and self._whole is not None:
+            fields = self._whole(values, directory, connection)
+            if fields is not None:
+                return Outward(fields, [])
         result = Outward()
         known = None if base is None else dict(base)
         scope = Scope(directory, connection, known, self._zone)
@@ -157,7 +114,7 @@ class CompiledMapping:
                     kept = self._in_agreement(compiled, known, value, scope)
                 write(fields, give(value, scope) if kept is MISSING else kept)
             except FAILURES as error:
-                result.problems.append(_problem(compiled, error, value))
+                result.problems.append(problem(compiled, error, value))
         return result
 
     def identity(self, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,6 +151,8 @@ class CompiledMapping:
         if compiled.read is None:
             return MISSING
         try:
+            if compiled.condition is not None and not compiled.condition(base):
+                return MISSING
             raw = compiled.read(base)
             if raw is not MISSING and compiled.convert(raw, scope) == value:
                 return raw
@@ -218,14 +177,18 @@ def compile_mapping(spec: MappingSpec, zone: str = "UTC") -> CompiledMapping:
     except (PathError, ParamError, CompileError) as error:
         raise MappingError(f"{spec.place}: the mapping '{spec.name}': {error}") from None
     filter_fields = record_fields(spec.filter.text) if spec.filter else frozenset()
+    outward = [plan for plan in fields.values() if plan.outward and plan.give and plan.write]
     return CompiledMapping(
         spec=spec,
         source_fields=frozenset(path.partition(".")[0] for path in paths),
         source_paths=paths,
         _fields=fields,
-        _inward=unroll_inward([plan for plan in fields.values() if plan.inward]),
+        _inward=compile_inward([plan for plan in fields.values() if plan.inward], zone),
+        _whole=compile_whole(outward, zone),
         _way_back=tuple(
-            (n, f.give, f.write, f) for n, f in fields.items() if f.outward and f.give and f.write
+            (plan.spec.name, plan.give, plan.write, plan)
+            for plan in outward
+            if plan.give and plan.write
         ),
         _filter=condition,
         _filter_fields=filter_fields,
@@ -259,21 +222,3 @@ def _paths_read(spec: MappingSpec) -> frozenset[str]:
     if spec.filter:
         found |= record_fields(spec.filter.text)
     return frozenset(found)
-
-
-def _problem(plan: FieldPlan, error: Exception, raw: Any) -> Problem:
-    spec = plan.spec
-    kind: ProblemKind = error.kind if isinstance(error, Fault) else "mapping_error"
-    said = str(error)
-    if not isinstance(error, (Fault, WrongType, ExpressionError)):
-        said = f"{type(error).__name__}: {error}"[:200]
-    return Problem(spec.name, kind, f"{spec.name}: {said.removesuffix('.')}.", raw, spec.place)
-
-
-def _nearest(compiled: FieldPlan, data: Mapping[str, Any]) -> Any:
-    """What stands where the path went wrong: the top-level value it begins with."""
-    for source in compiled.spec.sources:
-        for root in parse_path(source.text).roots:
-            if root in data:
-                return data[root]
-    return None

@@ -1,6 +1,7 @@
 """One field of a mapping, compiled: how it is read, what its value becomes, and the way back.
 
-The usual value of the usual field takes a short way; everything else is judged on the long one.
+This is the general way, which has an answer for every value. Beside it stands, where there is one,
+the usual case as source, from which `mappings.inward` and `mappings.outward` write a function.
 """
 
 from __future__ import annotations
@@ -12,15 +13,36 @@ from dataclasses import dataclass
 from typing import Any
 
 from mappings.canonical import CanonicalField
-from mappings.expressions import Template, compile_condition, compile_text
+from mappings.expressions import ExpressionError, Template, compile_condition, compile_text
 from mappings.paths import MISSING, Path, WrongType, parse_path
 from mappings.spec import UNSET, FieldSpec, MappingSpec, TransformUse, ValuePair
 from mappings.transforms import Bound, Fault, Scope, Step, bind
-from mappings.values import IMPLIED, canonical_field, clean_json, closing_step, may_be_null
+from mappings.transforms.step import AS_IT_IS, Usual
+from mappings.values import (
+    IMPLIED,
+    canonical_field,
+    clean_json,
+    closing_step,
+    may_be_null,
+    usual_closing,
+)
 from mappings.writing import Writer, writer
 
 RECORD = ("record",)
-_TEXTS = ("text", "markdown", "any")
+FAILURES = (
+    Fault,
+    WrongType,
+    ExpressionError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+    AttributeError,
+)
+"""What may come of one field of a hostile record, and must not cost the others."""
+
+_TIMES = ("due", "date", "moment")
 _RECORD_FIELD = re.compile(r"""\brecord\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*(['"])(.*?)\2\s*\])?""")
 
 
@@ -30,10 +52,14 @@ class MappingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FieldPlan:
-    """One field, compiled. `read` may give MISSING or raise; `convert` never sees MISSING."""
+    """One field, compiled. `read` may give MISSING or raise; `convert` never sees MISSING. A
+    constant has a `default` and no `read`.
+    """
 
     spec: FieldSpec
     canonical: CanonicalField
+    condition: Callable[[Any], bool] | None
+    """The field's `if` over a record. Raises ExpressionError where it has no answer."""
     read: Callable[[Any], Any] | None
     convert: Step
     default: Any
@@ -42,10 +68,10 @@ class FieldPlan:
     write: Writer | None
     inward: bool
     outward: bool
-    members: tuple[str, ...] = ()
-    """The path of `read`, if it is one plain chain of members and nothing else."""
-    as_it_is: bool = False
-    """Text that every store can hold is the field's value without `convert`."""
+    usual: tuple[Usual, ...] | None = None
+    """What `convert` does with the usual value, in steps; None where no value is usual."""
+    usual_back: tuple[Usual, ...] | None = None
+    """The same for `give`."""
 
 
 def compile_field(mapping: MappingSpec, spec: FieldSpec) -> FieldPlan:
@@ -55,33 +81,21 @@ def compile_field(mapping: MappingSpec, spec: FieldSpec) -> FieldPlan:
         raise MappingError(f"{spec.place}: {mapping.entity} has no field '{spec.name}'.")
     direction = mapping.direction_of(spec)
     chain = transforms_of(spec, canonical)
-    reader = _reader(spec)
-    convert = _inward_step(spec, canonical, chain)
-    default = _default(spec, canonical)
-    if spec.condition is not None:
-        reader = _guarded(spec, reader, default)
     target = target_path(spec)
     return FieldPlan(
         spec=spec,
         canonical=canonical,
-        read=reader,
-        convert=convert,
-        default=default,
+        condition=_condition(spec.condition.text) if spec.condition else None,
+        read=_reader(spec),
+        convert=_inward_step(spec, canonical, chain),
+        default=_default(spec, canonical),
         give=_outward_step(spec, canonical, chain),
         write=writer(target) if target else None,
         inward=direction in ("in", "both"),
         outward=direction in ("out", "both") and target is not None,
-        members=_members(spec),
-        as_it_is=not chain and spec.values is None and canonical.type in _TEXTS,
+        usual=_usual_inward(spec, canonical, chain),
+        usual_back=_usual_outward(spec, canonical, chain),
     )
-
-
-def _members(spec: FieldSpec) -> tuple[str, ...]:
-    if len(spec.sources) != 1 or spec.condition is not None:
-        return ()
-    steps = parse_path(spec.sources[0].text).steps or ()
-    members = tuple(step for step in steps if isinstance(step, str))
-    return members if len(members) == len(steps) else ()
 
 
 def transforms_of(spec: FieldSpec, canonical: CanonicalField) -> list[Bound]:
@@ -145,19 +159,9 @@ def _composed(template: Template, fields: frozenset[str]) -> Callable[[Any], Any
     return read
 
 
-def _guarded(
-    spec: FieldSpec, reader: Callable[[Any], Any] | None, constant: Any
-) -> Callable[[Any], Any]:
-    assert spec.condition is not None  # noqa: S101 - the caller asked only with a condition
-    condition = compile_condition(spec.condition.text, RECORD)
-    fields = record_fields(spec.condition.text)
-
-    def read(data: Any) -> Any:
-        if not condition.evaluate({"record": seen_by(fields, data)}):
-            return MISSING
-        return constant if reader is None else reader(data)
-
-    return read
+def _condition(text: str) -> Callable[[Any], bool]:
+    condition, fields = compile_condition(text, RECORD), record_fields(text)
+    return lambda data: condition.evaluate({"record": seen_by(fields, data)})
 
 
 def _default(spec: FieldSpec, canonical: CanonicalField) -> Any:
@@ -189,17 +193,6 @@ def _inward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound])
         else "it is empty"
     )
 
-    if len(steps) == 1 and values is None and not has_default and not required:
-        single, listed = chain[0].single, chain[0].inward
-
-        def transformed(raw: Any, scope: Scope) -> Any:
-            if raw is None:
-                return None
-            value = listed(raw, scope) if raw.__class__ is list else single(raw, scope)
-            return None if value is None else close(value, scope)
-
-        return transformed
-
     def convert(raw: Any, scope: Scope) -> Any:
         value = raw
         for step in steps:
@@ -219,25 +212,38 @@ def _inward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound])
                 raise Fault(empty_message, "unmapped_value" if values else "mapping_error")
         return value
 
-    return convert if steps else _fast_way(spec, canonical, close, convert)
+    return convert
 
 
-def _fast_way(spec: FieldSpec, canonical: CanonicalField, close: Step, otherwise: Step) -> Step:
-    """A word of a value map in one step; whatever else a field holds goes the long way."""
-    if spec.values is None or canonical.type not in ("enum", "text"):
-        return otherwise
-    table = {}
-    for pair in spec.values:
-        # the long way says what is wrong with a value, where it matters
+def _usual_inward(
+    spec: FieldSpec, canonical: CanonicalField, chain: list[Bound]
+) -> tuple[Usual, ...] | None:
+    """`_inward_step` for the usual value."""
+    steps = [bound.usual for bound in chain]
+    if spec.values is None:
+        steps.append(usual_closing(canonical, chain[-1].name if chain else ""))
+    else:
+        steps.append(_usual_word(spec, canonical))
+    return _all_of(steps)
+
+
+def _usual_word(spec: FieldSpec, canonical: CanonicalField) -> Usual:
+    """A word of the value map, in the form of the field."""
+    close, scope = closing_step(canonical), Scope(None, "")
+
+    def closed(value: Any) -> Any:
+        # the general way says what is wrong with a value, where it matters
         with suppress(Fault):
-            table[value_key(pair.vendor)] = close(pair.canonical, Scope(None, ""))
+            word = None if value is None else close(value, scope)
+            return word if word.__class__ in (str, int, float, bool) else None
+        return None
 
-    def look_up(raw: Any, scope: Scope) -> Any:
-        if raw.__class__ is str and (found := table.get(raw)) is not None:
-            return found
-        return otherwise(raw, scope)
-
-    return look_up
+    words = {value_key(pair.vendor): closed(pair.canonical) for pair in spec.values or ()}
+    other = None if spec.otherwise in ("exception", "keep") else closed(spec.otherwise)
+    return Usual(
+        "{words}.get({value}, {other}) if {value}.__class__ is str else None",
+        {"words": words, "other": other},
+    )
 
 
 _UNKNOWN = object()
@@ -309,6 +315,8 @@ def _outward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound]
     listed = canonical.type == "labels"
 
     def look_up(value: Any) -> Any:
+        if value.__class__ is list:
+            return [look_up(one) for one in value]
         key = value_key(value)
         if key in table:
             return table[key]
@@ -319,27 +327,12 @@ def _outward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound]
             raise Fault(f"'{key}' may be {words}; choose one under back", "unmapped_value")
         raise Fault(f"'{key}' has no value in this tool; add it under back", "unmapped_value")
 
-    if not mapped and not steps and canonical.type not in ("due", "date", "moment", "labels"):
-        return lambda value, scope: value
-
-    if mapped and not steps:
-
-        def say(value: Any, scope: Scope) -> Any:
-            if value.__class__ is str and (found := table.get(value)) is not None:
-                return found
-            return [look_up(one) for one in value] if value.__class__ is list else look_up(value)
-
-        return say
-    if len(steps) == 1 and not mapped and not listed:
-        only = steps[0]
-        return lambda value, scope: None if value is None else only(value, scope)
-
     def give(value: Any, scope: Scope) -> Any:
         if value is None and listed:
             value = []
         if mapped:
-            value = [look_up(one) for one in value] if value.__class__ is list else look_up(value)
-        elif canonical.type in ("due", "date", "moment") and not steps:
+            value = look_up(value)
+        elif canonical.type in _TIMES and not steps:
             value = _time_text(value)
         for step in steps:
             if value is None:
@@ -348,6 +341,31 @@ def _outward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound]
         return value
 
     return give
+
+
+def _usual_outward(
+    spec: FieldSpec, canonical: CanonicalField, chain: list[Bound]
+) -> tuple[Usual, ...] | None:
+    """`_outward_step` for the usual value."""
+    steps = [bound.usual_back for bound in reversed(chain) if bound.outward]
+    if spec.values is not None or spec.back:
+        words = {word: said for word, said in inverse(spec)[0].items() if word.__class__ is str}
+        said = Usual("{words}.get({value}) if {value}.__class__ is str else None", {"words": words})
+        steps.insert(0, said)
+    elif canonical.type in _TIMES and not steps:
+        time = "{value}.get('at') or {value}.get('date') if {value}.__class__ is dict else None"
+        steps.append(Usual(time))
+    elif canonical.type == "labels":
+        steps.append(Usual("{value} if {value}.__class__ is list else None"))
+    return _all_of(steps)
+
+
+def _all_of(steps: list[Usual | None]) -> tuple[Usual, ...] | None:
+    """The steps that do something; None where one of them has no usual case."""
+    usual = tuple(step for step in steps if step is not None)
+    return (
+        tuple(step for step in usual if step is not AS_IT_IS) if len(usual) == len(steps) else None
+    )
 
 
 def _time_text(value: Any) -> Any:

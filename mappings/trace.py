@@ -14,6 +14,7 @@ from typing import Any, Literal
 from mappings.compiler import CompiledMapping
 from mappings.expressions import ExpressionError, compile_condition, compile_text
 from mappings.fields import (
+    FAILURES,
     RECORD,
     FieldPlan,
     inverse,
@@ -27,7 +28,6 @@ from mappings.paths import MISSING, WrongType, parse_path
 from mappings.source import Place
 from mappings.spec import UNSET, FieldSpec, Located, TransformUse, ValuePair
 from mappings.transforms import Bound, Fault, Scope
-from mappings.unroll import FAILURES
 from mappings.values import closing_step, may_be_null
 
 Gave = Literal["value", "empty", "null", "missing", "wrong type"]
@@ -111,12 +111,11 @@ def _inward(plan: FieldPlan, scope: Scope) -> FieldTrace:
     spec = plan.spec
     told = FieldTrace(spec.name, spec.place)
     try:
-        if not _holds(told, spec, scope.record):
-            value = MISSING
-        else:
-            value = _read(told, plan, scope.record)
+        held = _holds(told, spec, scope.record)
+        value = _read(told, plan, scope.record) if held else MISSING
         if value is MISSING:
-            if plan.default is not UNSET:
+            # a constant is no default: where its condition does not hold, nothing is said
+            if plan.default is not UNSET and (held or plan.read):
                 if spec.value is UNSET:
                     told.add("default", _short(spec.default), spec.place, gave=plan.default)
                 told.result = plan.default
@@ -168,9 +167,10 @@ def _read(told: FieldTrace, plan: FieldPlan, data: Any) -> Any:
         told.add("text", text, place, gave=value)
         return value
     if not spec.sources:
-        told.add("constant", _short(spec.value), spec.place, gave=plan.default)
         # a constant with a condition is read like any value, one without is simply there
-        return MISSING if spec.condition is None else plan.default
+        value = plan.read(data) if plan.read else plan.default
+        told.add("constant", _short(spec.value), spec.place, gave=value)
+        return value if plan.read else MISSING
     if len(spec.sources) == 1:
         return _source(told, spec.sources[0], data)
     spoken: Any = MISSING

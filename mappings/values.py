@@ -11,7 +11,8 @@ from typing import Any
 from mappings.canonical import HAS_CUSTOM, MAPPED_FIELDS, CanonicalField
 from mappings.paths import kind_of
 from mappings.transforms import Fault, Scope, Step, text_of
-from mappings.transforms.times import TimeError, moment_text, read_time
+from mappings.transforms.step import AS_IT_IS, Usual
+from mappings.transforms.times import TimeError, is_canonical, moment_text, read_time
 
 MAX_DEPTH = 50
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -36,13 +37,23 @@ def canonical_field(entity: str, name: str) -> CanonicalField | None:
 
 def clean_text(text: str) -> str:
     """The text, if every store and tool can hold it. NUL and lone surrogates raise Fault."""
-    # ASCII without NUL is nearly everything and needs no search
-    if text.isascii() and "\x00" not in text:
+    # ASCII without NUL is nearly everything, and encoding is much faster than searching
+    if (text.isascii() or encodes(text)) and "\x00" not in text:
         return text
-    if bad := _UNSTORABLE.search(text):
-        what = "a NUL character" if bad[0] == "\x00" else "half of a surrogate pair"
-        raise Fault(f"the text holds {what} at position {bad.start() + 1}")
-    return text
+    bad = _UNSTORABLE.search(text)
+    if bad is None:
+        return text
+    what = "a NUL character" if bad[0] == "\x00" else "half of a surrogate pair"
+    raise Fault(f"the text holds {what} at position {bad.start() + 1}")
+
+
+def encodes(text: str) -> bool:
+    """Whether a text is UTF-8 throughout: it holds no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def clean_json(value: Any, depth: int = 0) -> Any:
@@ -93,6 +104,62 @@ def closing_step(field: CanonicalField, last: str = "") -> Step:
         "any": _any,
         "enum": _choice(field),
     }[field.type]
+
+
+_STORABLE = (
+    "{value}.__class__ is str"
+    " and ({value}.isascii() or {encodes}({value})) and '\\0' not in {value}"
+)
+_TEXT = Usual("{value} if " + _STORABLE + " else None", {"encodes": encodes})
+_SCALAR = Usual(
+    "{value} if " + _STORABLE + " or {value} is True or {value} is False"
+    " or {value}.__class__ is int and {value}.bit_length() < 1024 else None",
+    {"encodes": encodes},
+)
+
+
+def usual_closing(field: CanonicalField, last: str = "") -> Usual | None:
+    """`closing_step` for the usual value."""
+    if field.type == "due" and last in ("date", "datetime"):
+        key = "date" if last == "date" else "at"
+        return Usual("{{'" + key + "': {value}}} if {value} is not None else None")
+    if field.type == "any":
+        return AS_IT_IS if last in _CLEAN else _SCALAR
+    if field.type == "labels" and last == "labels":
+        return Usual("{storable_words}({value})", {"storable_words": storable_words})
+    if field.type == "enum":
+        source = "{value} if {value}.__class__ is str and {value} in {choices} else None"
+        return Usual(source, {"choices": frozenset(map(str, field.choices))})
+    if field.type in ("text", "markdown", "party"):
+        return _TEXT
+    if field.type in ("due", "date", "moment"):
+        return Usual("{canonical}({value})", {"canonical": _CANONICAL_TIME[field.type]})
+    return None
+
+
+def storable_words(words: list[str] | None) -> list[str] | None:
+    """A list of texts, if every store can hold them."""
+    if words is None:
+        return None
+    together = "".join(words)
+    return words if (together.isascii() or encodes(together)) and "\0" not in together else None
+
+
+def _canonical_due(value: Any) -> dict[str, str] | None:
+    if value.__class__ is not str or not is_canonical(value):
+        return None
+    return {"date" if len(value) == 10 else "at": value}
+
+
+def _canonical_date(value: Any) -> str | None:
+    return value if value.__class__ is str and len(value) == 10 and is_canonical(value) else None
+
+
+def _canonical_moment(value: Any) -> str | None:
+    return value if value.__class__ is str and len(value) == 20 and is_canonical(value) else None
+
+
+_CANONICAL_TIME = {"due": _canonical_due, "date": _canonical_date, "moment": _canonical_moment}
 
 
 def may_be_null(field: CanonicalField) -> bool:
@@ -180,7 +247,4 @@ def _labels(value: Any, scope: Scope) -> Any:
 
 
 def _clean_labels(value: Any, scope: Scope) -> Any:
-    together = "".join(value)
-    if together.isascii() and "\x00" not in together:
-        return value
-    return [clean_text(word) for word in value]
+    return storable_words(value) or [clean_text(word) for word in value]
