@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
+from mappings.inheritance import extend, resolve
 from mappings.source import (
     Finding,
     Map,
@@ -183,6 +183,8 @@ class _Reader:
             transforms=self.chain(value),
             to=self.located(value, "to"),
             default=value.get("default", UNSET),
+            places=value.value_places,
+            keys=value.key_places,
         )
 
     def sources(self, value: Map) -> tuple[Located, ...]:
@@ -201,14 +203,14 @@ class _Reader:
         """`values` reads vendor: canonical; `back` reads canonical: vendor."""
         found = []
         for key, value in section.items():
-            place = section.key_at(key)
+            place, at = section.key_at(key), section.at(key)
             if isinstance(value, (Map, Seq)) and vendor_first:
-                self.source.find(section.at(key), "a value map holds single values.")
+                self.source.find(at, "a value map holds single values.", "Write theirs: ours.")
                 continue
             if vendor_first:
-                found.append(ValuePair(self.typed_key(key, place), value, place))
+                found.append(ValuePair(self.typed_key(key, place), value, place, at))
             else:
-                found.append(ValuePair(_plain(value), key, place))
+                found.append(ValuePair(_plain(value), key, place, at))
         return tuple(found)
 
     def typed_key(self, key: str, place: Place) -> Any:
@@ -285,14 +287,16 @@ class _Reader:
                 )
                 continue
             self.known_keys(test, TEST_KEYS, "an example")
-            back = self.section(test, "back")
+            back, expect = self.section(test, "back"), self.section(test, "expect")
             found.append(
                 ExampleSpec(
                     _plain(test["given"]),
                     given.at(index),
-                    _plain(self.section(test, "expect") or {}),
-                    test.get("roundtrip") is True,
+                    _plain(expect or {}),
+                    self.flag(test, "roundtrip"),
                     None if back is None else _plain(back),
+                    test.at("given"),
+                    expect.key_places if expect is not None else {},
                 )
             )
         return tuple(found)
@@ -322,6 +326,12 @@ class _Reader:
         elif required:
             self.source.find(parent.place, f"there is no '{key}'.", f"Add {key}: NAME.")
         return None
+
+    def flag(self, parent: Map, key: str) -> bool:
+        value = parent.get(key, False)
+        if not isinstance(value, bool):
+            self.source.find(parent.at(key), f"'{key}' is true or false.", f"Write {key}: true.")
+        return value is True
 
     def choice(self, parent: Map | None, key: str, known: Sequence[str]) -> str | None:
         if parent is None or key not in parent:
@@ -355,73 +365,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value
-
-
-def extend(base: MappingSpec, child: MappingSpec) -> MappingSpec:
-    """`child` with everything it does not write itself taken from `base`, field by field."""
-    inherited = {
-        key: getattr(base, attribute)
-        for key, attribute in (
-            ("object", "object"),
-            ("entity", "entity"),
-            ("filter", "filter"),
-            ("direction", "direction"),
-            ("conflict", "conflict"),
-            ("identity", "identity"),
-        )
-        if key not in child.written
-    }
-    if "deletes" not in child.written:
-        inherited |= {"deletes_in": base.deletes_in, "deletes_out": base.deletes_out}
-    if not {"connection", "connector"} & child.written:
-        inherited |= {"connection": base.connection, "connector": base.connector}
-    merged = {**base.fields, **child.fields}
-    return replace(
-        child,
-        **inherited,
-        fields={name: spec for name, spec in merged.items() if not spec.removed},
-        places={**base.places, **child.places},
-        lines={**base.lines, **child.lines},
-    )
-
-
-def resolve(specs: Sequence[MappingSpec]) -> tuple[dict[str, MappingSpec], list[Finding]]:
-    """All mappings by name with `extends` worked out. A finding for each duplicate name, unknown
-    base and circle; such a mapping stays as it is written.
-    """
-    findings: list[Finding] = []
-    written: dict[str, MappingSpec] = {}
-    for spec in specs:
-        if spec.name in written:
-            findings.append(
-                spec.finding(
-                    spec.place,
-                    f"there are two mappings '{spec.name}' "
-                    f"(the first in {written[spec.name].place}).",
-                    "Rename one of them.",
-                )
-            )
-            continue
-        written[spec.name] = spec
-    done: dict[str, MappingSpec] = {}
-    for name, spec in written.items():
-        line, current = [spec], spec
-        while current.extends:
-            base = written.get(current.extends.text)
-            if base is None or base in line:
-                if base is None:
-                    message = f"there is no mapping '{current.extends.text}' to extend."
-                    hint = did_you_mean(current.extends.text, [n for n in written if n != name])
-                else:
-                    circle = " → ".join(step.name for step in [*line, base])
-                    message, hint = f"'extends' goes in a circle: {circle}.", "Break it."
-                if current is spec or base is not None:
-                    findings.append(spec.finding(current.extends.place, message, hint))
-                break
-            line.append(base)
-            current = base
-        result = line[-1]
-        for child in reversed(line[:-1]):
-            result = extend(result, child)
-        done[name] = result
-    return done, findings

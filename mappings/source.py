@@ -235,12 +235,14 @@ def _yaml_hint(lines: Sequence[str], place: Place) -> str:
     return "Check quotes, colons and indentation on this line and the one before."
 
 
-def did_you_mean(word: str, known: Iterator[str] | Sequence[str] | Mapping[str, Any]) -> str:
-    """A hint that names the nearest known word, or lists them if few and none is near. Empty if
-    nothing helps.
+def did_you_mean(
+    word: str, known: Iterator[str] | Sequence[str] | Mapping[str, Any], few: int = 14
+) -> str:
+    """A hint that names the nearest known word, or lists them if they are at most `few` and none
+    is near. Empty if nothing helps.
     """
     words = list(known)
     best = fuzzy.extractOne(word, words, scorer=fuzz.ratio, score_cutoff=60) if words else None
     if best:
         return f"Did you mean '{best[0]}'?"
-    return f"Known: {', '.join(sorted(words))}." if 0 < len(words) <= 14 else ""
+    return f"Known: {', '.join(sorted(words))}." if 0 < len(words) <= few else ""

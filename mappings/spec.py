@@ -40,6 +40,8 @@ class ValuePair:
     vendor: Any
     canonical: Any
     place: Place
+    value_place: Place | None = None
+    """Where the right-hand side stands; None: with the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,18 @@ class FieldSpec:
     default: Any = UNSET
     removed: bool = False
     """`field: null` in a file that extends another: the inherited field is dropped."""
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
+    """Where the value of each key stands that the field was written with."""
+    keys: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
+    """Where each of these keys itself stands."""
+
+    def at(self, key: str) -> Place:
+        """Where the value of a key stands; the field itself if it has no such key."""
+        return self.places.get(key, self.place)
+
+    def key_at(self, key: str) -> Place:
+        """Where the word `key` stands; the field itself if it is not written."""
+        return self.keys.get(key, self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +100,9 @@ class ExampleSpec:
     expect: Mapping[str, Any] = field(default_factory=dict)
     roundtrip: bool = False
     back: Mapping[str, Any] | None = None
+    given_place: Place | None = None
+    expect_places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
+    """Where each expected field is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +134,8 @@ class MappingSpec:
     deletes_out: str = "never"
     identity: IdentitySpec | None = None
     examples: tuple[ExampleSpec, ...] = ()
+    baseless: bool = False
+    """What it extends is not there, which was said: what it lacks is no mistake of its own."""
     written: frozenset[str] = frozenset()
     """The keys this file writes itself, so that `extends` knows what to inherit."""
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)

@@ -4,6 +4,7 @@ there is none, one compiled mapping for each connection and object.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
@@ -18,6 +19,8 @@ from mappings.language import MappingSpec, load_mapping, resolve
 from mappings.source import Finding
 
 Connectors = Mapping[str, type[Connector]]
+_NAMED = re.compile(r"^mapping:\s*['\"]?([^'\"\s#]+)", re.MULTILINE)
+"""The name in a file that is not YAML, so that what extends it is not called wrong too."""
 
 
 @lru_cache(maxsize=256)
@@ -61,19 +64,24 @@ def load_mappings(
     """
     findings: list[Finding] = []
     own: list[MappingSpec] = []
+    unreadable: set[str] = set()
     for file, text in files.items():
         spec, found = load_mapping(file, text)
         findings += found
         if spec is not None:
             own.append(spec)
+        elif match := _NAMED.search(text):
+            unreadable.add(match[1])
     names = {spec.name for spec in own}
     shipped: list[MappingSpec] = []
-    used = sorted({each.connector for each in connections.values()} & set(connectors))
+    named = {each.connector for each in connections.values()}
+    named |= {each.connector for each in own if each.connector is not None}
+    used = sorted(name for name in named if name in connectors)
     for name in used:
         specs, found_in_defaults = _default_specs(connectors[name])
         findings += found_in_defaults
-        shipped += [spec for spec in specs if spec.name not in names]
-    resolved, found = resolve([*own, *shipped])
+        shipped += specs
+    resolved, found = resolve(own, shipped, unreadable)
     findings += found
     sample_names = frozenset(samples)
     compiled: dict[str, CompiledMapping] = {}
@@ -82,12 +90,13 @@ def load_mappings(
         if spec.name in names:
             problems += _check_names(spec, connections, connectors, sample_names, broken)
         findings += problems
-        if not any(problem.severity == "error" for problem in problems):
+        if not spec.baseless and not any(problem.severity == "error" for problem in problems):
             try:
                 compiled[spec.name] = compile_mapping(spec, zone)
             except MappingError as error:
                 findings.append(spec.finding(spec.place, str(error)))
-    return _choose(compiled, [names, {spec.name for spec in shipped}], connections, findings)
+    ranks = [names, {spec.name for spec in shipped} - names]
+    return _choose(compiled, ranks, connections, findings)
 
 
 def _choose(
@@ -191,9 +200,14 @@ def _check_names(
     for each in spec.fields.values():
         system = each.system_of_record
         if system is not None and system not in systems:
-            found.append(spec.finding(each.place, *unknown(system, "system of record", systems)))
+            found.append(
+                spec.finding(
+                    each.at("system_of_record"), *unknown(system, "system of record", systems)
+                )
+            )
     for example in spec.examples:
         if isinstance(example.given, str) and example.given not in samples:
             message, hint = unknown(example.given, "file", samples)
-            found.append(spec.finding(example.place, message, hint or "Put it into samples/."))
+            place = example.given_place or example.place
+            found.append(spec.finding(place, message, hint or "Put it into samples/."))
     return found

@@ -1,0 +1,55 @@
+"""Where the fields of a mapping go in a write: no two may write one place, for the later would
+silently undo the earlier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mappings.fields import target_path, transforms_of
+from mappings.paths import Path, Step
+from mappings.source import Finding
+from mappings.spec import UNSET, FieldSpec, MappingSpec
+from mappings.transforms import ParamError
+from mappings.values import canonical_field
+from mappings.writing import writer
+
+
+def check_targets(spec: MappingSpec) -> Iterator[Finding]:
+    """A finding at the later of two fields that write the same place, or one inside the other's.
+    Only for a mapping whose fields are in order.
+    """
+    taken: dict[tuple[Step, ...], FieldSpec] = {}
+    for field in spec.fields.values():
+        path = _written(spec, field)
+        if path is None:
+            continue
+        place = path.steps if path.steps is not None else (path.projection or ((), ()))[0]
+        for other, first in taken.items():
+            shared = min(len(other), len(place))
+            if other[:shared] != place[:shared]:
+                continue
+            how = "the same place" if len(other) == len(place) else "places within each other"
+            yield spec.finding(
+                field.to.place if field.to else field.sources[0].place,
+                f"'{field.name}' and '{first.name}' (line {first.place.line}) write {how}: "
+                f"{path.text}.",
+                "Give one of them direction: in, or another 'to'.",
+            )
+            break
+        taken.setdefault(place, field)
+
+
+def _written(spec: MappingSpec, field: FieldSpec) -> Path | None:
+    """Where a field goes; None if it never does."""
+    canonical = canonical_field(spec.entity or "", field.name)
+    if field.removed or canonical is None or spec.direction_of(field) == "in" or field.text:
+        return None
+    path = target_path(field)
+    if path is None or writer(path) is None or (field.value is not UNSET and field.to is None):
+        return None
+    try:
+        one_way = any(bound.outward is None for bound in transforms_of(field, canonical))
+    except ParamError:
+        return None
+    return None if one_way and field.values is None else path

@@ -1,0 +1,80 @@
+"""Paths, conditions and composed text: whether they can be read, and where they cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from mappings.expressions import CompileError, Condition, compile_condition, compile_text
+from mappings.fields import RECORD
+from mappings.paths import Path, PathError, parse_path
+from mappings.source import Finding, Place
+from mappings.spec import Located, MappingSpec
+
+
+def read_path(spec: MappingSpec, located: Located) -> tuple[Path | None, list[Finding]]:
+    """A path, or the finding that says why it is none."""
+    try:
+        return parse_path(located.text), []
+    except PathError as error:
+        place = within(spec, located, error.column)
+        return None, [spec.finding(place, error.message, error.hint)]
+
+
+def check_condition(
+    spec: MappingSpec, located: Located, what: str, never: str, always: str
+) -> Iterator[Finding]:
+    """Whether a condition can be read and can turn out both ways. `never` and `always` say what
+    becomes of it where it cannot.
+    """
+    compiled: list[Condition] = []
+    yield from _compiled(
+        spec, located, what, lambda text: compiled.append(compile_condition(text, RECORD))
+    )
+    answer = constant(compiled[0]) if compiled else None
+    if answer is False:
+        yield spec.finding(
+            located.place, f"{what} is false for every record: {never}.", "Remove it, or mend it."
+        )
+    elif answer is True:
+        yield spec.finding(
+            located.place,
+            f"{what} is true for every record: {always}.",
+            "Remove it, or mend it.",
+            "warning",
+        )
+
+
+def constant(condition: Condition) -> bool | None:
+    """The answer that a condition has whatever the record is; None if it depends on it."""
+    try:
+        # without a record only what does not look at one has an answer
+        answer = condition.evaluate({})
+    except Exception:
+        return None
+    return answer if isinstance(answer, bool) else None
+
+
+def check_text(spec: MappingSpec, located: Located) -> Iterator[Finding]:
+    """Whether composed text can be read."""
+    yield from _compiled(spec, located, "the text", lambda text: compile_text(text, RECORD))
+
+
+def _compiled(
+    spec: MappingSpec, located: Located, what: str, compile_: Callable[[str], object]
+) -> Iterator[Finding]:
+    try:
+        compile_(located.text)
+    except CompileError as error:
+        place = within(spec, located, error.column, error.line)
+        yield spec.finding(place, f"{what}: {error.message}", error.hint)
+
+
+def within(spec: MappingSpec, located: Located, column: int, line: int = 1) -> Place:
+    """The place of a column inside a piece of text that stands in one line of the file."""
+    place = located.place
+    lines = spec.lines.get(place.file, ())
+    text = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
+    first = text[place.column - 1 : place.column]
+    if line != 1 or first in ("|", ">"):
+        return Place(place.file, place.line, place.column)
+    return Place(place.file, place.line, place.column + column - 1 + (first in ("'", '"')))
