@@ -6,12 +6,14 @@ and a `Scope`, raises `Fault` for a value it cannot take, and never sees null (n
 
 from mappings.transforms.dates import DATES
 from mappings.transforms.lists import LISTS
+from mappings.transforms.markup import MARKUP
 from mappings.transforms.numbers import NUMBERS
 from mappings.transforms.people import PEOPLE
 from mappings.transforms.step import (
     TRANSFORMS,
     Bound,
     Directory,
+    Example,
     Fault,
     Param,
     ParamError,
@@ -29,6 +31,7 @@ __all__ = [
     "TRANSFORMS",
     "Bound",
     "Directory",
+    "Example",
     "Fault",
     "Param",
     "ParamError",
@@ -41,5 +44,5 @@ __all__ = [
     "text_of",
 ]
 
-for _transform in (*TEXT, *LISTS, *NUMBERS, *WORDS, *DATES, *PEOPLE):
+for _transform in (*TEXT, *LISTS, *NUMBERS, *WORDS, *DATES, *PEOPLE, *MARKUP):
     register(_transform)

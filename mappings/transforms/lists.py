@@ -77,8 +77,11 @@ def plain_words(value: Any) -> list[str] | None:
     """The words of a list that holds each only once and nothing else. None for any other value."""
     if value.__class__ is not list:
         return None
-    words = [item.strip() for item in value if item.__class__ is str]
-    return words if len(words) == len(value) == len(set(words)) and "" not in words else None
+    try:
+        words = [item.strip() for item in value]
+    except AttributeError:  # of what JSON has, only text can be stripped
+        return None
+    return words if len(set(words)) == len(words) and "" not in words else None
 
 
 _SEPARATOR = {"separator": Param("text")}

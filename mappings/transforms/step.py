@@ -93,11 +93,37 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter. `number` means a whole number; `path` is a JSONPath into the record."""
+    """One parameter. `number` means a whole number; `path` is a JSONPath into the record; `table`
+    is a set of keys with single values, and `value` a single value of any kind.
+    """
 
-    kind: Literal["text", "number", "flag", "words", "path_or_text", "pattern", "format", "zone"]
+    kind: Literal[
+        "text",
+        "number",
+        "flag",
+        "words",
+        "path_or_text",
+        "pattern",
+        "format",
+        "zone",
+        "table",
+        "value",
+    ]
     required: bool = False
     choices: tuple[str, ...] = ()
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A value as the tool has it and as it is here, with these parameters. `back` is what is
+    written, if that is not the same again. Documentation shows it and a test runs it.
+    """
+
+    vendor: Any
+    ours: Any
+    params: Mapping[str, Any] = field(default_factory=dict)
+    back: Any = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +146,9 @@ class Transform:
     usual_back: Usual | None = None
     usual_despite: tuple[str, ...] = ()
     """The parameters that change nothing for a usual value; with any other there is none."""
+    examples: tuple[Example, ...] = ()
+    lossy: str = ""
+    """What does not survive the way in and out again."""
 
 
 class ParamError(Exception):
@@ -192,6 +221,14 @@ def _check_param(transform: str, name: str, param: Param, value: Any) -> None:
         words = value if isinstance(value, list) else [value]
         if not words or not all(isinstance(word, (str, int)) for word in words):
             raise ParamError(f"{where} is a word or a list of words.", param=name)
+    elif param.kind == "table":
+        if not isinstance(value, dict) or not value or any(map(_is_nested, value.values())):
+            raise ParamError(
+                f"{where} is a set of keys with single values.", "Write {A: B, C: D}.", name
+            )
+    elif param.kind == "value":
+        if _is_nested(value):
+            raise ParamError(f"{where} is a single value.", param=name)
     elif not isinstance(value, str):
         raise ParamError(f"{where} is text.", "Quote it.", name)
     elif param.choices and value not in param.choices:
@@ -219,6 +256,10 @@ def _check_param(transform: str, name: str, param: Param, value: Any) -> None:
             pattern(value)
         except ParamError as error:
             raise ParamError(f"{where}: {error.message}", error.hint, name) from None
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, (dict, list))
 
 
 def _each(step: Step) -> Step:

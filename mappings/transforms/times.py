@@ -20,6 +20,7 @@ _MOMENT = re.compile(
     r"\s?([Zz]|[+-]\d\d(?::?\d\d)?)?",
     re.ASCII,
 )
+_CANONICAL_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\dZ", re.ASCII).fullmatch
 _NUMBER = re.compile(r"-?\d{1,16}(\.\d{1,9})?", re.ASCII)
 _SERIAL_ZERO = datetime(1899, 12, 30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -74,8 +75,9 @@ def is_canonical(text: str) -> bool:
     """Whether a text is a date or moment in exactly the form the canonical model writes."""
     try:
         if len(text) == 10:
-            return date.fromisoformat(text).isoformat() == text
-        return len(text) == 20 and datetime.fromisoformat(text[:19]).isoformat() + "Z" == text
+            # nothing else of this length has its dashes here; a week's are elsewhere
+            return text[4] == text[7] == "-" and bool(date.fromisoformat(text))
+        return _CANONICAL_MOMENT(text) is not None and bool(datetime.fromisoformat(text))
     except ValueError:
         return False
 
