@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# tests wait a lot (for servers, for leases), so every core gets some
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 .PHONY: demo test test-scaled test-browser test-chaos lint format docs bench pins clean
 
@@ -10,16 +12,16 @@ demo: $(VENV)/.installed
 	$(BIN)/hub demo
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m "not scaled and not browser and not chaos"
+	$(PYTEST) -m "not scaled and not browser and not chaos"
 
 test-scaled: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m scaled
+	$(PYTEST) -m scaled
 
 test-browser: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m browser
 
 test-chaos: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m chaos --timeout 1800
+	$(PYTEST) -m chaos --timeout 1800
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
