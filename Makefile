@@ -36,13 +36,13 @@ format: $(VENV)/.installed-test
 docs: $(VENV)/.installed
 	$(BIN)/python -m hub.connector_docs
 
-bench: $(VENV)/.installed-test
+bench: $(VENV)/.installed-bench
 	PYTHONPATH=connector_template $(BIN)/python -m bench
 
 # Writes constraints.txt from a fresh environment: the only way its pins change.
 pins:
 	rm -rf .pins && $(PYTHON) -m venv .pins
-	.pins/bin/python -m pip --quiet install ".[test]"
+	.pins/bin/python -m pip --quiet install ".[test,bench]"
 	.pins/bin/python -m pip freeze --exclude process-hub | sed -e '/@/d' > constraints.txt
 	rm -rf .pins
 
@@ -56,6 +56,10 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/.installed-test: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) install --constraint constraints.txt --editable ".[test]"
 	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-bench: $(VENV)/.installed-test
+	$(PIP) install --constraint constraints.txt --editable ".[test,bench]"
+	touch $@
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
