@@ -19,6 +19,7 @@ from hub.cli import (
     doctor,
     files,
     people,
+    previewing,
     pulling,
     running,
     sandbox,
@@ -40,8 +41,8 @@ app = typer.Typer(
     epilog=example("hub init acme-ops", "hub up --workspace acme-ops", "hub tasks --overdue"),
 )
 for _room in (
-    demo, files, trying, running, work, traffic, pulling, people, connector, sandbox, access,
-    doctor,
+    demo, files, previewing, trying, running, work, traffic, pulling, people, connector, sandbox,
+    access, doctor,
 ):  # fmt: skip
     app.registered_commands += _room.app.registered_commands
     app.registered_groups += _room.app.registered_groups
