@@ -1,0 +1,95 @@
+"""The grammar of CEL, as https://github.com/google/cel-spec/blob/master/doc/langdef.md#syntax has
+it, for lark's LALR parser: one way to read every text, in time that grows with its length.
+"""
+
+from __future__ import annotations
+
+GRAMMAR = r"""
+?start: expression
+
+?expression: or_
+    | or_ "?" or_ ":" expression                  -> conditional
+?or_: and_
+    | or_ "||" and_                               -> logic_or
+?and_: relation
+    | and_ "&&" relation                          -> logic_and
+?relation: addition
+    | relation (LESS | LESS_EQUAL | GREATER | GREATER_EQUAL) addition -> binary
+    | relation (EQUAL | UNEQUAL | IN) addition    -> binary
+?addition: product
+    | addition (PLUS | MINUS) product             -> binary
+?product: unary
+    | product (TIMES | SLASH | PERCENT) unary     -> binary
+?unary: member
+    | NOT+ member                                 -> unary
+    | MINUS+ member                               -> unary
+?member: primary
+    | member "." (IDENT | QUOTED)                 -> select
+    | member "." IDENT LPAR [arguments] RPAR      -> member_call
+    | member "[" expression RSQB                  -> index
+    | member LBRACE [fields] RBRACE               -> message
+?primary: [DOT] IDENT                             -> name
+    | [DOT] IDENT LPAR [arguments] RPAR           -> call
+    | LPAR expression RPAR                        -> group
+    | LSQB [arguments] RSQB                       -> list_of
+    | LSQB arguments COMMA RSQB                   -> list_of
+    | LSQB COMMA RSQB                             -> list_of
+    | LBRACE [entries] RBRACE                     -> map_of
+    | LBRACE entries COMMA RBRACE                 -> map_of
+    | LBRACE COMMA RBRACE                         -> map_of
+    | INT                                         -> whole
+    | UINT                                        -> unsigned
+    | FLOAT                                       -> real
+    | TEXT                                        -> text
+    | TRUE                                        -> word
+    | FALSE                                       -> word
+    | NULL                                        -> word
+
+arguments: expression
+    | arguments COMMA expression
+entries: entry
+    | entries COMMA entry
+entry: expression ":" expression
+fields: IDENT ":" expression ("," IDENT ":" expression)* [COMMA]
+
+TRUE: "true"
+FALSE: "false"
+NULL: "null"
+IN: "in"
+IDENT: /[_a-zA-Z][_a-zA-Z0-9]*/
+QUOTED: /`[a-zA-Z0-9_.\-\/ ]+`/
+FLOAT.2: /(?:[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)/
+UINT.3: /(?:0[xX][0-9a-fA-F]+|[0-9]+)[uU]/
+INT: /0[xX][0-9a-fA-F]+|[0-9]+/
+TEXT.4: RAW_BLOCK | RAW | BLOCK | LINE
+RAW_BLOCK: /[bB]?[rR]"{3}[\s\S]*?"{3}/ | /[bB]?[rR]'{3}[\s\S]*?'{3}/
+RAW: /[bB]?[rR]"[^"\n\r]*"/ | /[bB]?[rR]'[^'\n\r]*'/
+BLOCK: /[bB]?"{3}(?:[^\\]|\\[\s\S])*?"{3}/ | /[bB]?'{3}(?:[^\\]|\\[\s\S])*?'{3}/
+LINE: /[bB]?"(?:[^"\\\n\r]|\\[^\n\r])*"/ | /[bB]?'(?:[^'\\\n\r]|\\[^\n\r])*'/
+
+LESS_EQUAL: "<="
+LESS: "<"
+GREATER_EQUAL: ">="
+GREATER: ">"
+EQUAL: "=="
+UNEQUAL: "!="
+PLUS: "+"
+MINUS: "-"
+TIMES: "*"
+SLASH: "/"
+PERCENT: "%"
+NOT: "!"
+DOT: "."
+LPAR: "("
+RPAR: ")"
+LSQB: "["
+RSQB: "]"
+LBRACE: "{"
+RBRACE: "}"
+COMMA: ","
+
+COMMENT: /\/\/[^\n]*/
+SPACE: /[ \t\n\f\r]+/
+%ignore COMMENT
+%ignore SPACE
+"""
