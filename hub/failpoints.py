@@ -13,6 +13,9 @@ import signal
 import threading
 from pathlib import Path
 
+RARE = ("drain.queued",)
+"""Places that data passes only where something was mended."""
+
 PLACES = (
     "intake.stored",
     "intake.parsed",

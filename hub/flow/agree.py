@@ -75,12 +75,11 @@ def agree(
         if name in sent and change.value_of(entity, name) != sent[name]
     }
     if fresh:
+        unsaid = {problem.field for problem in plan.problems}
         changed |= {
             name
-            for name in change.outward_fields(unit, link)
-            if name not in sent
-            and change.value_of(entity, name) not in (None, [], "")
-            and plan.error is None
+            for name in change.outward_fields(unit, link) - unsaid
+            if name not in sent and change.value_of(entity, name) not in (None, [], "")
         }
     if changed:
         unit.push(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
-from sqlalchemy.engine import RowMapping
 
 from connectors.sdk import Record
 from hub.flow import change
-from hub.flow.merge import FieldPolicy, Merged, merge
+from hub.flow.merge import FieldPolicy, Merged, Ruling, merge
+from hub.flow.quarantine import Claimed, Ward, field_trouble, record_subject
 from hub.process.people import owner
 from hub.store import exceptions, work
 from hub.store.exceptions import Trouble
@@ -23,8 +23,6 @@ log = structlog.get_logger("hub.bring_in")
 
 
 Row = dict[str, Any]
-Claimed = RowMapping | Mapping[str, Any]
-"""A waiting record: a row of the queue, or, in a plan, what one would say."""
 
 
 @dataclass(slots=True)
@@ -54,6 +52,8 @@ class Batch:
     fresh_links: list[Row] = field(default_factory=list)
     touched_links: dict[str, Row] = field(default_factory=dict)
     policies: dict[int, dict[str, FieldPolicy]] = field(default_factory=dict)
+    ward: Ward = field(default_factory=Ward)
+    """What is quarantined of these records."""
 
     def insert(self, unit: Unit) -> None:
         """Store what is new, so that others can look it up."""
@@ -70,6 +70,7 @@ class Batch:
         for kind, rows in self.entities.items():
             work.save(unit.tx, kind, [row for id, row in rows.items() if id not in new])
         work.save_links(unit.tx, [row for id, row in self.touched_links.items() if id not in new])
+        self.ward.save(unit)
         for kind in ("task", "item"):
             for id, row in self.entities.get(kind, {}).items():
                 unit.seen[id] = (row, self.links.get(id, ()))
@@ -92,11 +93,15 @@ def batch_of(unit: Unit, arrivals: Sequence[Arrival]) -> Batch:
     """Read what arrivals whose links and entities are attached will need."""
     ids = {arrival.entity["id"] for arrival in arrivals if arrival.entity is not None}
     batch = Batch(links=work.links_of(unit.tx, ids))
-    if ids:
+    subjects = {*ids, *(record_subject(arrival.row) for arrival in arrivals)}
+    if subjects:
+        found = exceptions.open_of(unit.tx, list(subjects), "sync_conflict", *exceptions.UNMAPPED)
         batch.review = {
             (row["subject"], row["data"].get("connection"), row["data"].get("field"))
-            for row in exceptions.open_of(unit.tx, list(ids), "sync_conflict")
+            for row in found
+            if row["type"] == "sync_conflict"
         }
+        batch.ward.take(row for row in found if row["type"] in exceptions.UNMAPPED)
     for arrival in arrivals:
         if arrival.link is not None:  # one object per link, whoever looks at it
             own = batch.links.setdefault(arrival.link["entity_id"], [])
@@ -104,27 +109,87 @@ def batch_of(unit: Unit, arrivals: Sequence[Arrival]) -> Batch:
     return batch
 
 
+GOOD = "a good value came"
+CAME = "it came in"
+
+
 def arrive(unit: Unit, batch: Batch, arrival: Arrival) -> bool:
-    """Bring one record into its entity. False if it must wait for its parent."""
-    record, link = arrival.record, arrival.link
+    """Bring one record into its entity. False if it must wait for its parent. A record that is bad
+    as a whole is put into the batch's ward.
+    """
+    link, ward, again = arrival.link, batch.ward, arrival.row["kind"] == "again"
+    if again and not _hear_again(batch, arrival):
+        return True
+    record = arrival.record
     if record.deleted:
         if link is not None and arrival.entity is not None:
             _deleted(unit, batch, arrival, link, arrival.entity)
+            ward.check(arrival.entity["id"], link["connection"], (), "it was deleted there")
+        ward.came(arrival.row, "it was deleted there")
         return True
-    if link is not None and _is_stale(arrival.row, record, link):
+    if link is not None and not again and _is_stale(arrival.row, record, link):
+        ward.came(arrival.row, "a newer state is known")
+        return True
+    if not isinstance(record.data, Mapping):
+        ward.aside(unit, arrival.row, f"The record is no object: {record.data!r:.200}.")
         return True
     try:
         if not arrival.mapping.matches(record.data):
+            ward.came(arrival.row, "the filter leaves it out")
             return True
     except ExpressionError as error:
-        set_aside(unit, arrival.row, error)
+        place = arrival.mapping.spec.place_of("filter")
+        ward.aside(unit, arrival.row, f"The filter has no answer for it: {error} ({place})")
         return True
     mapped = arrival.mapping.inward(record.data, unit.snapshot, arrival.row["connection"])
     arrival.mapped = mapped
     if link is None or arrival.entity is None:
-        return _first_contact(unit, batch, arrival, mapped)
-    _update(unit, batch, arrival, mapped, link, arrival.entity)
+        if (untitled := _untitled(arrival, mapped)) is not None:
+            ward.aside(unit, arrival.row, untitled)
+            return True
+        if not _first_contact(unit, batch, arrival, mapped):
+            return False
+    else:
+        _update(unit, batch, arrival, mapped, link, arrival.entity)
+    ward.came(arrival.row, CAME)
     return True
+
+
+def _hear_again(batch: Batch, arrival: Arrival) -> bool:
+    """Put what was last heard of a record in the place of a request to map that again. False if
+    there is nothing to map.
+    """
+    row, link, entity = arrival.row, arrival.link, arrival.entity
+    about = row["payload"].get("entity")
+    if link is None or entity is None or link["remote_deleted"]:
+        why = "it was deleted there" if link else "it is not linked there any more"
+        batch.ward.check(str(about), row["connection"], (), why)
+        return False
+    arrival.record = Record(
+        object=link["object"],
+        id=link["external_id"],
+        data=link["data"],
+        address=link["address"],
+        version=link["remote_version"],
+        url=link["url"],
+    )
+    return True
+
+
+def _untitled(arrival: Arrival, mapped: Mapped) -> str | None:
+    """Why a record nobody knew cannot become a task or an item: it has no usable title, although
+    the mapping says where that would be.
+    """
+    spec = arrival.mapping.spec
+    one = spec.fields.get("title")
+    if one is None or spec.entity not in ("task", "item") or spec.direction_of(one) == "out":
+        return None
+    if str(mapped.values.get("title") or "").strip():
+        return None
+    for problem in mapped.problems:
+        if problem.field == "title":
+            return f"{problem.message} ({problem.place}). Without a title it cannot be begun."
+    return f"It has no title ({one.place}). Give it one there, or a `default` in the mapping."
 
 
 def _is_stale(row: Claimed, record: Record, link: Mapping[str, Any]) -> bool:
@@ -173,7 +238,8 @@ def _first_contact(unit: Unit, batch: Batch, arrival: Arrival, mapped: Mapped) -
         entity["url"] = record.url
     link = work.new_link(kind, entity["id"], connection, object, record.id, unit.now)
     link["remote_base"] = {name: mapped.raw.get(name) for name in mapped.values}
-    link["hub_base"] = {name: change.value_of(entity, name) for name in mapped.values}
+    # what the record did not say is as it began: only what changes here from now on goes out
+    link["hub_base"] = {name: change.value_of(entity, name) for name in spec.fields}
     _keep_identity(unit, link, arrival)
     batch.fresh.setdefault(kind, []).append(entity)
     batch.fresh_links.append(link)
@@ -183,7 +249,7 @@ def _first_contact(unit: Unit, batch: Batch, arrival: Arrival, mapped: Mapped) -
     if kind == "comment":
         links = work.links_of(unit.tx, [entity["task"]]).get(entity["task"], [])
         change.mirror_comment(unit, entity, links, except_for=connection)
-    _problems(unit, arrival, mapped, entity)
+    _quarantine(unit, batch, arrival, mapped.problems, entity, link)
     return True
 
 
@@ -206,6 +272,7 @@ def _update(
     connection = arrival.row["connection"]
     kind = link["entity_type"]
     review = {name for id, of, name in batch.review if (id, of) == (entity["id"], connection)}
+    again = arrival.row["kind"] == "again"
     merged = merge(
         connection,
         batch.policies_of(arrival.mapping),
@@ -216,12 +283,14 @@ def _update(
         remote_is_newer=not arrival.record.updated_at
         or arrival.record.updated_at >= entity["updated_at"],
         under_review=review,
+        ours_is_newer=_edited_since(batch, connection, entity) if again else (),
     )
     arrival.merged = merged
     link["remote_base"] = {**link["remote_base"], **merged.remote_base}
     link["hub_base"] = {**link["hub_base"], **merged.hub_base}
-    mapped.problems[:] = _news(unit, arrival, mapped, link)
-    _keep_identity(unit, link, arrival)
+    news = mapped.problems if again else _news(unit, arrival, mapped, link)
+    if not again:
+        _keep_identity(unit, link, arrival)
     for name, (ours, theirs) in merged.conflicts.items():
         _conflict(unit, arrival, entity, name, ours, theirs)
         batch.review.add((entity["id"], connection, name))
@@ -233,32 +302,63 @@ def _update(
         links=batch.links.get(entity["id"], ()),
         origin=connection,
         push_back=merged.push_back,
-        data=_trace(arrival, merged.values),
+        data=_trace(arrival, merged.values, merged.rulings),
     )
-    _problems(unit, arrival, mapped, entity)
+    if merged.rulings and not merged.values:  # nothing changed, and yet a value was lost
+        data = _trace(arrival, merged.rulings, merged.rulings)
+        unit.emit(
+            f"{kind}.updated", entity["id"], case=entity.get("case_id"), data=data, told=False
+        )
+    bad = {problem.field for problem in mapped.problems}
+    revision = unit.snapshot.revision
+    batch.ward.check(
+        entity["id"], connection, bad, f"mended by revision {revision}" if again else GOOD
+    )
+    _quarantine(unit, batch, arrival, news, entity, link)
+    mapped.problems[:] = news
+
+
+def _edited_since(batch: Batch, connection: str, entity: Row) -> set[str]:
+    """The quarantined fields that were edited here since the tool's value was heard."""
+    held = batch.ward.fields.get((entity["id"], connection), {})
+    return {
+        name
+        for name, row in held.items()
+        if "ours" in row["data"] and row["data"]["ours"] != change.value_of(entity, name)
+    }
 
 
 def _news(unit: Unit, arrival: Arrival, mapped: Mapped, link: Row) -> list[Problem]:
     """The problems that the record did not have when it was last seen: a person was told of those,
-    or nobody need be (who wrote what we wrote ourselves). A retry tells all of them again.
+    or nobody need be (who wrote what we wrote ourselves).
     """
-    if not mapped.problems or arrival.row["source"] == "retry":
-        return mapped.problems
+    if not mapped.problems:
+        return []
     before = arrival.mapping.inward(link["data"], unit.snapshot, link["connection"])
     told = [(problem.field, problem.raw) for problem in before.problems]
     return [one for one in mapped.problems if (one.field, one.raw) not in told]
 
 
-def _trace(arrival: Arrival, names: Iterable[str]) -> Row:
-    """Where values came from: the record, the delivery, and the mapping line of each field."""
+def _trace(
+    arrival: Arrival, names: Iterable[str], rulings: Mapping[str, Ruling] | None = None
+) -> Row:
+    """Where values came from: the record, the delivery, the mapping line of each field, and which
+    side held where both had changed it.
+    """
     fields = arrival.mapping.spec.fields
-    return {
+    told = {
         "connection": arrival.row["connection"],
         "object": arrival.row["object"],
         "external_id": arrival.record.id,
         "delivery": arrival.row["delivery"],
         "mapping": {name: str(fields[name].place) for name in names if name in fields},
     }
+    if rulings:
+        told["rulings"] = {
+            name: {"holds": one.holds, "rule": one.rule, "ours": one.ours, "theirs": one.theirs}
+            for name, one in rulings.items()
+        }
+    return told
 
 
 def where(link: Mapping[str, Any]) -> Row:
@@ -287,27 +387,30 @@ def _conflict(unit: Unit, arrival: Arrival, entity: Row, name: str, ours: Any, t
     )
 
 
-def _problems(unit: Unit, arrival: Arrival, mapped: Mapped, entity: Row) -> None:
-    """Fields that could not be mapped: each an exception; the healthy ones have flowed."""
-    for problem in mapped.problems:
-        unit.trouble(
-            Trouble(
-                problem.kind,
-                f"{problem.field} from {arrival.row['connection']} could not be mapped",
-                f"{problem.message} ({problem.place}). The other fields came in.",
-                subject=entity["id"],
-                owner=owner(unit, entity.get("accountable")),
-                place=f"{arrival.row['connection']}/{problem.field}",
-                data={
-                    "field": problem.field,
-                    "raw": problem.raw,
-                    "connection": arrival.row["connection"],
-                    "object": arrival.row["object"],
-                    "external_id": arrival.record.id,
-                    "case": entity.get("case_id"),
-                },
-            )
+def _quarantine(
+    unit: Unit,
+    batch: Batch,
+    arrival: Arrival,
+    problems: Iterable[Problem],
+    entity: Row,
+    link: Row,
+) -> None:
+    """Fields that could not be mapped: each an exception; the healthy ones have flowed. From here
+    on it counts as an edit if ours changes.
+    """
+    again = arrival.row["kind"] == "again"
+    open_ = batch.ward.fields.get((entity["id"], arrival.row["connection"]), {})
+    for problem in problems:
+        name = problem.field
+        if name not in link["hub_base"]:
+            link["hub_base"] = {**link["hub_base"], name: change.value_of(entity, name)}
+        trouble = field_trouble(
+            unit, arrival.mapping, problem, entity, where(link), counted=not again
         )
+        if again and name in open_:  # what ours was when the value was heard stays
+            data = {**trouble.data, "ours": open_[name]["data"].get("ours")}
+            trouble = replace(trouble, data=data)
+        batch.ward.note(unit, trouble)
 
 
 def _deleted(unit: Unit, batch: Batch, arrival: Arrival, link: Row, entity: Row) -> None:
@@ -346,18 +449,3 @@ def _deleted(unit: Unit, batch: Batch, arrival: Arrival, link: Row, entity: Row)
                 data={"case": entity["case_id"]},
             )
         )
-
-
-def set_aside(unit: Unit, row: Claimed, error: Exception) -> None:
-    unit.trouble(
-        Trouble(
-            "mapping_error",
-            f"A {row['object']} from {row['connection']} could not be brought in",
-            f"{type(error).__name__}: {error}"[:2000],
-            severity="high",
-            subject=row["delivery"],
-            owner=owner(unit),
-            place=row["lane"],
-            data={"connection": row["connection"], "external_id": row["external_id"]},
-        )
-    )

@@ -25,8 +25,9 @@ from connectors.sdk import (
 from hub.failpoints import reach
 from hub.flow import connections
 from hub.flow.agree import base_on
-from hub.flow.arrive import Arrival, Batch, arrive, batch_of, set_aside, where
+from hub.flow.arrive import Arrival, Batch, arrive, batch_of, where
 from hub.flow.identity import OWN_ID, identified
+from hub.flow.quarantine import set_aside
 from hub.flow.stage import Rows, in_halves, take
 from hub.hub import Hub
 from hub.live import Snapshot
@@ -52,7 +53,7 @@ def bring_in(hub: Hub) -> int:
     if claim.poison:
         with hub.unit() as unit:
             for row in claim.poison:
-                set_aside(unit, row, RuntimeError("Every process that worked on it died."))
+                set_aside(unit, row, "Every process that worked on it died.", deadly=True)
     if not claim.rows:
         return len(claim.poison)
     reach("bring_in.claimed")
@@ -190,7 +191,10 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rec
                 replies.on_answer(unit, connection, row["payload"], email)
             done.append(row["position"])
             continue
-        record = fetched.get(row["position"]) or inbox.record_of(row["payload"])
+        if row["kind"] == "again":
+            record = Record(object, row["external_id"], {})
+        else:
+            record = fetched.get(row["position"]) or inbox.record_of(row["payload"])
         if object == "message":
             with unit.acting(connector_actor(connection, record.actor), origin=connection):
                 replies.on_message(unit, connection, record)
@@ -200,12 +204,17 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rec
         if mapping is None:
             done.append(row["position"])
             continue
-        arrivals.append(Arrival(row, identified(mapping, record), mapping))
+        if row["kind"] != "again" and isinstance(record.data, Mapping):
+            record = identified(mapping, record)
+        arrivals.append(Arrival(row, record, mapping))
     attach(unit, arrivals)
     batch, waiting = take_in(unit, arrivals)
     for arrival in waiting:
         _wait_for_parent(unit, claim, arrival)
     late = {arrival.row["position"] for arrival in waiting}
+    for why, positions in batch.ward.kept_rows().items():
+        queue.finish(unit.tx, claim, positions, inbox.RECORDS.aside, error=why)
+        late.update(positions)
     done += [one.row["position"] for one in arrivals if one.row["position"] not in late]
     batch.save(unit)
     queue.finish(unit.tx, claim, done, "done")
@@ -264,7 +273,12 @@ def _wait_for_parent(unit: Unit, claim: queue.Claim, arrival: Arrival) -> None:
             subject=row["connection"],
             owner=owner(unit),
             place=f"parent/{row['object']}",
-            data={"connection": row["connection"], "external_id": arrival.record.id},
+            data={
+                "connection": row["connection"],
+                "object": row["object"],
+                "external_id": arrival.record.id,
+            },
+            failed_under=unit.snapshot.revision,
         )
     )
 

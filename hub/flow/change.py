@@ -175,8 +175,7 @@ def outward_fields(unit: Unit, link: Mapping[str, Any]) -> set[str]:
     mapping = unit.snapshot.mapping(link["connection"], link["object"])
     if mapping is None:
         return set()
-    spec = mapping.spec
-    return {name for name, one in spec.fields.items() if spec.direction_of(one) != "in"}
+    return {name for name in mapping.spec.fields if mapping.invertible(name)}
 
 
 def _tell(unit: Unit, kind: str, entity: Row, link: Row, names: set[str]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from mappings.language import Conflict, Direction
 
@@ -28,6 +28,18 @@ class FieldPolicy:
     authority: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A field that was changed on both sides: which one holds, and by which words of the mapping.
+    The value that does not hold is kept here, for the history.
+    """
+
+    holds: Literal["ours", "theirs"]
+    rule: str
+    ours: Any
+    theirs: Any
+
+
 @dataclass(slots=True)
 class Merged:
     """What a record does to an entity and to its link."""
@@ -40,6 +52,7 @@ class Merged:
     """Fields in which ours holds although the tool changed it: the tool must hear so."""
     conflicts: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     """Fields under review: (ours, theirs)."""
+    rulings: dict[str, Ruling] = field(default_factory=dict)
 
 
 def same(name: str, one: Any, other: Any) -> bool:
@@ -59,12 +72,13 @@ def merge(
     *,
     remote_is_newer: bool,
     under_review: Collection[str] = (),
+    ours_is_newer: Collection[str] = (),
 ) -> Merged:
     """Merge what a record says (`values`, read from `raw`) into the entity's current values.
 
-    `entity` maps each field to its value now. `remote_is_newer` answers `conflict: newest`. A field
-    under review keeps
-    ours until a person chooses.
+    `entity` maps each field to its value now. `remote_is_newer` answers `conflict: newest`,
+    except for the fields in `ours_is_newer`. A field under review keeps ours until a person
+    chooses.
     """
     result = Merged()
     remote_base, hub_base = link["remote_base"], link["hub_base"]
@@ -84,10 +98,13 @@ def merge(
             result.conflicts[name] = (ours, theirs)
             continue
         if edited_here:
-            keep = _ours_holds(policy, connection, remote_is_newer=remote_is_newer)
+            newer = remote_is_newer and name not in ours_is_newer
+            keep = ours_holds(policy, connection, remote_is_newer=newer)
             if keep is None:
                 result.conflicts[name] = (ours, theirs)
                 continue
+            holds: Literal["ours", "theirs"] = "ours" if keep else "theirs"
+            result.rulings[name] = Ruling(holds, rule_of(policy), ours, theirs)
             if keep:
                 result.remote_base[name] = raw.get(name)
                 result.push_back.add(name)
@@ -98,7 +115,7 @@ def merge(
     return result
 
 
-def _ours_holds(policy: FieldPolicy, connection: str, *, remote_is_newer: bool) -> bool | None:
+def ours_holds(policy: FieldPolicy, connection: str, *, remote_is_newer: bool) -> bool | None:
     """True: ours, False: theirs, None: a person must say."""
     if policy.authority is not None:
         return policy.authority != connection
@@ -111,3 +128,10 @@ def _ours_holds(policy: FieldPolicy, connection: str, *, remote_is_newer: bool) 
             return not remote_is_newer
         case _:
             return None
+
+
+def rule_of(policy: FieldPolicy) -> str:
+    """The words of the mapping that say which side holds."""
+    if policy.authority is not None:
+        return f"system_of_record: {policy.authority}"
+    return f"conflict: {policy.conflict}"

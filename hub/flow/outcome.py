@@ -4,7 +4,7 @@ settle.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -16,9 +16,10 @@ from connectors.sdk import (
     Record,
     Result,
 )
-from hub.flow import connections
+from hub.flow import change, connections
 from hub.flow.agree import agree
 from hub.flow.outward import Plan
+from hub.flow.quarantine import end, field_trouble, is_outward, kept
 from hub.hub import Hub
 from hub.participants import messages
 from hub.process.people import owner
@@ -65,20 +66,21 @@ def _commit(
     with hub.unit() as unit:
         ids: dict[str, set[str]] = {}
         for plan in plans:
-            if plan.row["entity_type"] != "message" and plan.change is not None:
+            if plan.row["entity_type"] != "message" and (plan.change or plan.names is not None):
                 ids.setdefault(plan.row["entity_type"], set()).add(plan.row["entity_id"])
         entities = {
             id: entity
             for kind in sorted(ids)
             for id, entity in work.load(unit.tx, kind, ids[kind], lock=True).items()
         }
+        unsaid = _unsaid(unit, entities)
         successes = 0
         for plan in plans:
             result = results.get(plan.row["position"])
             with unit.acting(
                 unit.actor, cause=plan.row["cause"], correlation=plan.row["correlation"]
             ):
-                ended = _settle(unit, claim, spec, plan, result, entities)
+                ended = _settle(unit, claim, spec, plan, result, entities, unsaid)
             done += ended
             successes += bool(result and result.outcome is Outcome.OK)
         if successes:
@@ -93,9 +95,14 @@ def _settle(
     plan: Plan,
     result: Result | None,
     entities: Mapping[str, Row],
+    unsaid: Unsaid,
 ) -> bool:
     row = plan.row
     position = row["position"]
+    entity = entities.get(row["entity_id"])
+    if entity is not None and plan.names is not None:
+        ok = result is not None and result.outcome is Outcome.OK
+        _quarantine(unit, plan, entity, unsaid, set(plan.values) if ok else set())
     if plan.superseded:
         queue.finish(unit.tx, claim, [position], "superseded")
         return True
@@ -111,12 +118,14 @@ def _settle(
             counted=False,
         )
         return False
+    if result is None and plan.problems and plan.error is None:
+        why = "; ".join(problem.message for problem in plan.problems)
+        queue.finish(unit.tx, claim, [position], "failed", error=why[:2000])
+        return True
     if result is None:
         failed(unit, row, plan.error or "Nothing could be written.")
         queue.finish(unit.tx, claim, [position], "failed", error=plan.error)
         return True
-    if plan.error:
-        _unmapped(unit, row, plan.error)
     match result.outcome:
         case Outcome.OK:
             external_id = plan.link["external_id"] if plan.link else row["external_id"]
@@ -126,7 +135,7 @@ def _settle(
                     unit,
                     plan,
                     result.record,
-                    entities.get(row["entity_id"]),
+                    entity,
                     found=plan.looked_up,
                 )
             unit.emit(
@@ -260,18 +269,62 @@ def _unknown(unit: Unit, claim: queue.Claim, spec: ObjectSpec, plan: Plan, resul
     return True
 
 
-def _unmapped(unit: Unit, row: RowMapping, error: str) -> None:
-    unit.trouble(
-        Trouble(
-            "unmapped_value",
-            f"Not everything could be written to {row['connection']}",
-            f"{error}. The rest was written.",
-            subject=row["entity_id"],
-            owner=owner(unit),
-            place=f"{row['connection']}/outward",
-            data={"connection": row["connection"], "push": row["id"]},
-        )
-    )
+Unsaid = dict[tuple[str, str], dict[str, RowMapping]]
+"""Open exceptions about values without a form in a tool, by entity and connection, then field."""
+
+
+def _unsaid(unit: Unit, entities: Collection[str]) -> Unsaid:
+    found: Unsaid = {}
+    if entities:
+        for one in exceptions.open_of(unit.tx, list(entities), *exceptions.UNMAPPED):
+            if is_outward(one) and one["data"].get("field"):
+                key = (one["subject"], one["data"]["connection"])
+                found.setdefault(key, {})[one["data"]["field"]] = one
+    return found
+
+
+def _quarantine(unit: Unit, plan: Plan, entity: Row, unsaid: Unsaid, said: Collection[str]) -> None:
+    """Show each value that has no form in the tool; what was said now, or need not be said any
+    more, comes to an end.
+    """
+    row = plan.row
+    mapping = unit.snapshot.mapping(row["connection"], row["object"])
+    open_ = unsaid.setdefault((row["entity_id"], row["connection"]), {})
+    bad = {problem.field for problem in plan.problems}
+    over = [
+        open_.pop(name)
+        for name in list(open_)
+        if name not in bad and (name in said or name not in (plan.names or ()))
+    ]
+    if over:
+        revision = unit.snapshot.revision
+        mended = [one for one in over if one["data"]["field"] in said and _same(one, entity)]
+        end(unit, {f"mended by revision {revision}": mended})
+        end(unit, {"it could be said, or need not be": [one for one in over if one not in mended]})
+    if mapping is None:
+        return
+    where = {
+        "connection": row["connection"],
+        "object": row["object"],
+        "external_id": plan.link["external_id"] if plan.link else row["external_id"],
+    }
+    for problem in plan.problems:
+        before = open_.get(problem.field)
+        if before is not None and before["type"] != problem.kind:
+            end(unit, {"it fails in another way now": [open_.pop(problem.field)]})
+            before = None
+        counted = before is None or before["data"].get("raw") != kept(problem.raw)
+        unit.trouble(
+            field_trouble(
+                unit, mapping, problem, entity, where, direction="out", counted=counted,
+                push=row["id"],
+            )
+        )  # fmt: skip
+
+
+def _same(row: RowMapping, entity: Row) -> bool:
+    """Whether ours is still what could not be said: then another revision made the difference."""
+    return bool(row["data"].get("raw") == kept(change.value_of(entity, row["data"]["field"])))
 
 
 def _takes_long(unit: Unit, row: RowMapping, why: str) -> None:

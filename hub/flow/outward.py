@@ -4,7 +4,7 @@ however many rows wait.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +14,13 @@ from sqlalchemy.engine import Connection, RowMapping
 from connectors.sdk import Change
 from hub.flow import change
 from hub.flow.identity import own_address, own_id
+from hub.flow.quarantine import is_outward, writes_over
 from hub.hub import Hub
 from hub.live import Snapshot
 from hub.participants import links as invitations
 from hub.store import exceptions, work
 from hub.store.tables import pushes
+from mappings.compiler import CompiledMapping, Problem
 
 Row = dict[str, Any]
 
@@ -36,6 +38,10 @@ class Plan:
     waits: bool = False
     arrived: bool = False
     """A create that was begun before has come back by itself."""
+    names: set[str] | None = None
+    """The fields that differ from what was agreed; None where nobody looked."""
+    problems: list[Problem] = field(default_factory=list)
+    """Fields that have no form in the tool; the others are written."""
     error: str | None = None
     unsent: bool = False
     """The connection failed as a whole before it was sent."""
@@ -57,6 +63,7 @@ def plan_all(
         for id, entity in work.load(tx, kind, ids).items()
     }
     links = work.links_of(tx, [id for ids in by_kind.values() for id in ids])
+    unsettled = _unsettled(tx, links)
     plans: list[Plan] = []
     carried: set[str] = set()
     for row in reversed(rows):  # the newest carries the older ones of its entity along
@@ -84,7 +91,7 @@ def plan_all(
         elif row["op"] == "update" and (row["entity_id"] in carried or plan.link is None):
             plan.superseded = True  # a newer update, or the create that comes first, brings it
         else:
-            _plan_entity(snapshot, tx, plan, entity)
+            _plan_entity(snapshot, tx, plan, entity, unsettled)
         carried.add(row["entity_id"])
     created = {
         plan.row["entity_id"] for plan in plans if plan.row["op"] == "create" and plan.change
@@ -95,6 +102,35 @@ def plan_all(
         if plan.row["op"] == "update" and plan.row["entity_id"] in created:
             plan.change, plan.superseded = None, True
     return plans
+
+
+Unsettled = Mapping[tuple[str, str], Sequence[RowMapping]]
+"""Open exceptions about fields, by entity and connection."""
+
+
+def _unsettled(tx: Connection, entities: Collection[str]) -> Unsettled:
+    found: dict[tuple[str, str], list[RowMapping]] = {}
+    if entities:
+        types = ("sync_conflict", *exceptions.UNMAPPED)
+        for row in exceptions.open_of(tx, list(entities), *types):
+            if row["data"].get("field") and not is_outward(row):
+                key = (row["subject"], row["data"].get("connection"))
+                found.setdefault(key, []).append(row)
+    return found
+
+
+def held_back(
+    mapping: CompiledMapping, connection: str, unsettled: Iterable[Mapping[str, Any] | RowMapping]
+) -> set[str]:
+    """The fields that are not written for now: those under review, and those in which the tool
+    holds something that we could not read, unless the mapping says that ours holds.
+    """
+    return {
+        row["data"]["field"]
+        for row in unsettled
+        if row["type"] == "sync_conflict"
+        or not writes_over(mapping, row["data"]["field"], connection)
+    }
 
 
 def _never_needed(row: RowMapping, link: Row | None, entity: Row) -> bool:
@@ -136,31 +172,30 @@ def _plan_message(hub: Hub, tx: Connection, plan: Plan) -> None:
     )
 
 
-def _plan_entity(snapshot: Snapshot, tx: Connection, plan: Plan, entity: Row) -> None:
+def _plan_entity(
+    snapshot: Snapshot, tx: Connection, plan: Plan, entity: Row, unsettled: Unsettled
+) -> None:
     row, link = plan.row, plan.link
     mapping = snapshot.mapping(row["connection"], row["object"])
     if mapping is None:
         plan.error = f"No mapping writes {row['object']} of '{row['connection']}' any more."
         return
-    outward = {
-        name for name, one in mapping.spec.fields.items() if mapping.spec.direction_of(one) != "in"
-    }
+    outward = {name for name in mapping.spec.fields if mapping.invertible(name)}
     current = {name: change.value_of(entity, name) for name in outward}
     if link is None:
         names = {name for name in outward if current[name] not in (None, [], "")}
     else:
-        review = {
-            one["data"].get("field")
-            for one in exceptions.open_of(tx, entity["id"], "sync_conflict")
-            if one["data"].get("connection") == row["connection"]
-        }
+        held = held_back(
+            mapping, row["connection"], unsettled.get((entity["id"], row["connection"]), ())
+        )
         missing = object()
         names = {
             name
-            for name in outward - review
+            for name in outward - held
             if link["hub_base"].get(name, missing) != current[name]
             and not (name not in link["hub_base"] and current[name] in (None, [], ""))
         }
+        plan.names = names
         if not names:
             plan.arrived = row["op"] == "create" and row["claims"] > 0
             plan.superseded = not plan.arrived
@@ -177,8 +212,7 @@ def _plan_entity(snapshot: Snapshot, tx: Connection, plan: Plan, entity: Row) ->
     base = link["data"] if link else None
     result = mapping.outward(current, snapshot, row["connection"], names, base)
     written = names - {problem.field for problem in result.problems}
-    if result.problems:
-        plan.error = "; ".join(f"{p.field}: {p.message}" for p in result.problems)
+    plan.names, plan.problems = names, result.problems
     if not written and link is not None:
         return
     plan.values = {name: current[name] for name in written}

@@ -19,6 +19,7 @@ from dramatiq.middleware import Retries, ShutdownNotifications, TimeLimit
 
 from hub.flow.bring_in import bring_in
 from hub.flow.deliver import deliver
+from hub.flow.drain import drain
 from hub.flow.intake import parse_deliveries
 from hub.flow.pull import pull
 from hub.flow.subscriptions import keep
@@ -32,6 +33,7 @@ STAGES: dict[str, Callable[[Hub], int]] = {
     "bring_in": bring_in,
     "deliver": deliver,
     "subscribe": keep,
+    "drain": drain,
 }
 SLICE = 10.0
 """Seconds after which a busy stage gives its thread to others and is woken again."""

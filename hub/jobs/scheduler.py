@@ -11,7 +11,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from hub.flow import subscriptions
+from hub.flow import drain, subscriptions
 from hub.flow.pull import due
 from hub.hub import Hub
 from hub.jobs.broker import Jobs
@@ -61,6 +61,10 @@ class Scheduler:
             self.jobs.wake_pull(connection, object)
         if subscriptions.tend(hub):
             self.jobs.wake("subscribe")
+        if self._ticks == 0:
+            drain.try_all_again(hub)
+        if drain.waits(hub):
+            self.jobs.wake("drain")
         with hub.unit() as unit:
             clocks.fire(unit)
             clocks.note_overdue(unit)

@@ -7,10 +7,9 @@ Every way ends in one event with the actor, in the transaction that carries the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from connectors.sdk import Record
 from hub.flow import change, connections
 from hub.process import cases as moving
 from hub.process import edits
@@ -48,7 +47,8 @@ def resolve(
 ) -> None:
     """Close an exception as settled, and do what that means.
 
-    A sync conflict takes a `choice`. `data` is added to the case's data where a step waits for it.
+    A sync conflict takes a `choice`, and a value that could not be mapped may: ours, or another,
+    is written over it. `data` is added to the case's data where a step waits for it.
     Resolving `push_unknown` says that the write did arrive; resolving `connection` resumes it.
     Raises Refused; LookupError if there is none.
     """
@@ -57,6 +57,8 @@ def resolve(
         told: Row = {}
         match row["type"]:
             case "sync_conflict":
+                told = _choose(unit, row, choice)
+            case "unmapped_value" | "mapping_error" if choice is not None:
                 told = _choose(unit, row, choice)
             case "push_unknown":
                 outbox.settle(unit.tx, str(row["subject"]))
@@ -69,14 +71,18 @@ def resolve(
 
 def waive(unit: Unit, id: str, actor: Actor, comment: str | None) -> None:
     """Close an exception as accepted for what it is; a reason is required. A waived sync conflict
-    leaves both sides as they are, and neither is told of the other. Raises Refused; LookupError.
+    leaves both sides as they are, and neither is told of the other; so does a waived value that
+    could not be mapped. Raises Refused; LookupError.
     """
     if not (comment or "").strip():
         raise Refused("comment_required", "Say in `comment` why this may stay as it is.", 422)
     row = _open(unit, id)
     with unit.acting(actor, correlation=unit.correlation):
-        if row["type"] == "sync_conflict":
+        if row["type"] == "sync_conflict" or row["data"].get("field"):
             _agree_to_differ(unit, row)
+        elif row["type"] == "mapping_error" and row["data"].get("object"):
+            about = (row["data"][name] for name in ("connection", "object", "external_id"))
+            inbox.let_go(unit.tx, [inbox.lane_of(*about)])
         _close(unit, row, "waived", actor, str(comment), {})
 
 
@@ -177,6 +183,11 @@ def _choose(unit: Unit, row: Row, choice: Choice | None) -> Row:
     if choice.choose == "ours":
         change.change(unit, conflict.kind, entity, {}, origin=connection, push_back=[field])
     elif choice.choose == "theirs":
+        if row["type"] != "sync_conflict":
+            raise Refused(
+                "not_readable",
+                f"What {connection} holds cannot be mapped; mend the mapping, or choose ours.",
+            )
         change.change(
             unit, conflict.kind, entity, {field: conflict.theirs}, origin=connection,
             data={"connection": connection, "exception": row["id"]},
@@ -203,6 +214,8 @@ def _agree_to_differ(unit: Unit, row: Row) -> None:
         conflict = _conflict(unit, row)
     except Refused:
         return  # unlinked meanwhile: nothing is left to differ from
+    if row["data"].get("direction") == "out":  # it knows ours, and nothing of theirs
+        conflict.raw = conflict.link["remote_base"].get(conflict.field)
     _rebase(unit, conflict, change.value_of(conflict.entity, conflict.field))
 
 
@@ -226,7 +239,9 @@ def _conflict(unit: Unit, row: Row) -> _Conflict:
     theirs, raw = data.get("theirs"), data.get("raw")
     seen = _seen(unit, link)
     if seen is not None and field in seen.values:
-        theirs, raw = seen.values[field], seen.raw.get(field)
+        theirs = seen.values[field]
+    if seen is not None and field in seen.raw:
+        raw = seen.raw[field]
     return _Conflict(kind, entity, link, field, theirs, raw)
 
 
@@ -265,7 +280,7 @@ def _again(unit: Unit, row: Row) -> str | None:
             if inbox.replay(unit.tx, subject) is None:
                 raise Refused("subject_gone", "The delivery is not stored any more; waive this.")
             return "intake"
-        case "mapping_error" if data.get("external_id") and not KINDS.get(subject.split("_")[0]):
+        case "mapping_error" if data.get("external_id") and not data.get("field"):
             return _take_in_again(unit, row)
         case "mapping_error" | "unmapped_value" | "validation" if data.get("connection"):
             return _map_again(unit, row)
@@ -333,7 +348,7 @@ def _insist(unit: Unit, row: Row) -> str:
 
 def _take_in_again(unit: Unit, row: Row) -> str:
     data = row["data"]
-    if not inbox.retry_records(unit.tx, data["connection"], data["external_id"], unit.now):
+    if not inbox.retry_records(unit.tx, data["connection"], data["external_id"]):
         raise Refused(
             "subject_gone", "The record is not set aside any more; pull the connection instead."
         )
@@ -346,22 +361,13 @@ def _map_again(unit: Unit, row: Row) -> str:
     link = work.link_of(unit.tx, entity["id"], row["data"]["connection"])
     if link is None:
         raise Refused("not_linked", "It is not linked there any more; waive this.")
-    if row["data"].get("push"):
+    if row["data"].get("push") or row["data"].get("direction") == "out":
         names = change.outward_fields(unit, link)
         change.change(unit, kind, entity, {}, origin=link["connection"], push_back=names)
         return "deliver"
-    record = Record(
-        object=link["object"],
-        id=link["external_id"],
-        data=link["data"],
-        address=link["address"],
-        version=link["remote_version"],
-        url=link["url"],
-    )
-    payload = asdict(record)
-    inbox.enqueue(
-        unit.tx,
-        [NewRecord(link["connection"], link["object"], record.id, "state", payload, "retry")],
-        unit.now,
-    )
+    again = NewRecord(
+        link["connection"], link["object"], link["external_id"], "again",
+        {"entity": entity["id"]}, "retry",
+    )  # fmt: skip
+    inbox.enqueue(unit.tx, [again], unit.now)
     return "bring_in"

@@ -4,7 +4,7 @@ one row per record.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -171,8 +171,8 @@ def list_deliveries(
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A remote record to bring in. `kind`: `state` (here it is), `fetch` (read it) or `pull`
-    (pull its object).
+    """A remote record to bring in. `kind`: `state` (here it is), `fetch` (read it), `again` (map
+    what was last heard of it) or `pull` (pull its object).
     """
 
     connection: str
@@ -204,8 +204,13 @@ def record_of(payload: Mapping[str, Any]) -> Record:
     return Record(**values)
 
 
+def lane_of(connection: str, object: str, external_id: str) -> str:
+    """The lane of a remote record: what is said of it is brought in in order."""
+    return f"{connection}/{object}/{external_id}"[:600]
+
+
 def enqueue(tx: Connection, batch: Sequence[NewRecord], received_at: datetime) -> None:
-    """Queue records for normalizing; each remote record is its own lane."""
+    """Queue records to be brought in; each remote record is its own lane."""
     if batch:
         now = dialect.database_now(tx)
         tx.execute(
@@ -222,7 +227,7 @@ def enqueue(tx: Connection, batch: Sequence[NewRecord], received_at: datetime) -
                     "received_at": one.received_at or received_at,
                     **queue.work_row(
                         now,
-                        f"{one.connection}/{one.object}/{one.external_id}",
+                        lane_of(one.connection, one.object, one.external_id),
                         RECORDS.ready,
                     ),
                 }
@@ -231,15 +236,27 @@ def enqueue(tx: Connection, batch: Sequence[NewRecord], received_at: datetime) -
         )
 
 
-def retry_records(tx: Connection, connection: str, external_id: str, now: datetime) -> int:
+def retry_records(tx: Connection, connection: str, external_id: str) -> int:
     """Take records that were set aside in again; how many there were."""
+    return _retry(
+        tx, records.c.connection == connection, records.c.external_id == external_id[:400]
+    )
+
+
+def retry_lanes(tx: Connection, lanes: Collection[str]) -> int:
+    """The same by lane, for many; how many there were."""
+    return _retry(tx, records.c.lane.in_(sorted(lanes)))
+
+
+def retry_orphans(tx: Connection, connection: str, object: str) -> int:
+    """Take records in again whose parent never came; how many there were."""
+    return _retry(tx, records.c.connection == connection, records.c.object == object)
+
+
+def _retry(tx: Connection, *conditions: sa.ColumnElement[bool]) -> int:
     return tx.execute(
         sa.update(records)
-        .where(
-            records.c.connection == connection,
-            records.c.external_id == external_id[:400],
-            records.c.status == RECORDS.aside,
-        )
+        .where(records.c.status == RECORDS.aside, *conditions)
         .values(
             status=RECORDS.ready,
             next_attempt_at=dialect.database_now(tx),
@@ -248,6 +265,15 @@ def retry_records(tx: Connection, connection: str, external_id: str, now: dateti
             error=None,
         )
     ).rowcount
+
+
+def let_go(tx: Connection, lanes: Collection[str]) -> None:
+    """Be done with what was set aside of records that a newer state has come of since."""
+    tx.execute(
+        sa.update(records)
+        .where(records.c.status == RECORDS.aside, records.c.lane.in_(sorted(lanes)))
+        .values(status="done")
+    )
 
 
 def forget_done(tx: Connection, older_than: datetime, limit: int = 5000) -> int:

@@ -7,7 +7,7 @@ idempotency key is made once, with the row, and stays the same for every attempt
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -164,6 +164,29 @@ def retry(tx: Connection, id: str, now: datetime) -> bool:
             )
         ).rowcount
     )
+
+
+def retry_creates(tx: Connection, wanted: Set[tuple[str, str]]) -> int:
+    """Send creates of entities in connections again that failed; how many there were."""
+    entities = sorted({entity for entity, _ in wanted})
+    failed = tx.execute(
+        sa.select(pushes.c.position, pushes.c.entity_id, pushes.c.connection).where(
+            pushes.c.entity_id.in_(entities),
+            pushes.c.op == "create",
+            pushes.c.status == PUSHES.aside,
+        )
+    )
+    positions = [row.position for row in failed if (row.entity_id, row.connection) in wanted]
+    return tx.execute(
+        sa.update(pushes)
+        .where(pushes.c.position.in_(positions), pushes.c.status == PUSHES.aside)
+        .values(
+            status=PUSHES.ready,
+            next_attempt_at=dialect.database_now(tx),
+            attempts=0,
+            error=None,
+        )
+    ).rowcount
 
 
 def settle(tx: Connection, id: str) -> bool:

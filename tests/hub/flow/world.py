@@ -20,6 +20,7 @@ from connectors.sdk.sandbox import Sandbox
 from hub.apply import apply
 from hub.flow.bring_in import bring_in
 from hub.flow.deliver import deliver
+from hub.flow.drain import drain
 from hub.flow.intake import parse_deliveries
 from hub.flow.pull import pull, pullable
 from hub.hub import Hub, open_hub
@@ -107,9 +108,12 @@ class World:
                 pull(self.hub, connection, object, force=True)
 
     def work(self, rounds: int = 30) -> None:
-        """Parse, bring in and deliver until nothing is due, without waiting for what is not."""
+        """Parse, bring in, deliver and drain until nothing is due, without waiting for what is
+        not.
+        """
+        stages = (parse_deliveries, bring_in, deliver, drain)
         for _ in range(rounds):
-            if not (parse_deliveries(self.hub) + bring_in(self.hub) + deliver(self.hub)):
+            if not sum(stage(self.hub) for stage in stages):
                 return
         raise AssertionError("the stages do not come to rest")
 
