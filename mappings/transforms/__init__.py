@@ -5,6 +5,7 @@ and a `Scope`, raises `Fault` for a value it cannot take, and never sees null (n
 """
 
 from mappings.transforms.dates import DATES
+from mappings.transforms.durations import DURATIONS
 from mappings.transforms.lists import LISTS
 from mappings.transforms.markup import MARKUP
 from mappings.transforms.numbers import NUMBERS
@@ -44,5 +45,5 @@ __all__ = [
     "text_of",
 ]
 
-for _transform in (*TEXT, *LISTS, *NUMBERS, *WORDS, *DATES, *PEOPLE, *MARKUP):
+for _transform in (*TEXT, *LISTS, *NUMBERS, *WORDS, *DATES, *DURATIONS, *PEOPLE, *MARKUP):
     register(_transform)

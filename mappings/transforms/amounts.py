@@ -7,7 +7,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 _PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
-_GROUPING = str.maketrans("", "", "'’ \u00a0\u202f_")  # noqa: RUF001 - Swiss and French thousands
+_GROUPS = "'’ \u00a0\u202f_"  # noqa: RUF001 - Swiss and French thousands
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:(.)\d{2,3})*?(.)\d{3}", re.ASCII)
 _CURRENCY = re.compile(r"^([A-Z]{3})\s*(?=[-+\d.])|(?<=[\d.])\s*([A-Z]{3})$")
 _SYMBOLS = {"€": "EUR", "£": "GBP", "$": None}
 _CENT = Decimal("0.01")
@@ -22,23 +23,13 @@ def read_decimal(value: Any, mark: str | None = None) -> Decimal:
     """A finite decimal from a JSON number or text.
 
     `mark` says which of `.` and `,` separates the decimals; the other then groups thousands.
-    Without it a comma is refused, since 1,234 may mean two things. Raises AmountError.
+    Without it a comma is refused, since 1,234 may mean two things. A number in parentheses, or
+    with its minus behind it, is negative, as accountants write. Raises AmountError.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         raise AmountError("it is not a number")
     if isinstance(value, str):
-        text = value.strip().translate(_GROUPING)
-        if mark == ",":
-            text = text.replace(".", "").replace(",", ".")
-        elif mark == ".":
-            text = text.replace(",", "")
-        elif "," in text:
-            raise AmountError(
-                f"'{_short(value)}' may mean two numbers; say which sign separates decimals "
-                "with mark: ',' or mark: '.'"
-            )
-        if len(text) > 60 or not _PLAIN.fullmatch(text):
-            raise AmountError(f"'{_short(value)}' is not a number")
+        text = _bare(value, mark)
     elif isinstance(value, int) and value.bit_length() > 100:
         raise AmountError(f"it is a number of more than {_MAX_DIGITS} digits")
     else:
@@ -52,6 +43,45 @@ def read_decimal(value: Any, mark: str | None = None) -> Decimal:
     if number and not -_MAX_DIGITS <= number.adjusted() <= _MAX_DIGITS:
         raise AmountError(f"it is a number of more than {_MAX_DIGITS} digits")
     return number
+
+
+def _bare(value: str, mark: str | None) -> str:
+    """A number as text without grouping, `.` before its decimals. Raises AmountError."""
+    text = value.strip().replace("\u2212", "-")
+    if len(text) > 80:
+        raise AmountError(f"'{_short(value)}' is not a number")
+    if text.startswith("(") and text.endswith(")"):
+        text = f"-{text[1:-1].strip()}"
+    elif text.endswith("-"):
+        text = f"-{text[:-1].strip()}"
+    if mark is None and "," in text:
+        raise AmountError(
+            f"'{_short(value)}' may mean two numbers; say which sign separates decimals "
+            "with mark: ',' or mark: '.'"
+        )
+    sign = mark or "."
+    whole, found, rest = text.partition(sign)
+    groups = {one for one in whole if one in _GROUPS or one in ".,"}
+    if groups:
+        grouped = _GROUPED.fullmatch(whole)
+        if len(groups) > 1 or grouped is None or grouped[2] not in groups:
+            raise AmountError(
+                f"'{_short(value)}' is not a number with '{sign}' before its decimals"
+            )
+        whole = whole.replace(groups.pop(), "")
+    text = f"{whole}.{rest}" if found else whole
+    if not _PLAIN.fullmatch(text):
+        raise AmountError(f"'{_short(value)}' is not a number")
+    return text
+
+
+def written(number: Decimal, mark: str = ".", group: str = "") -> str:
+    """A decimal as people write it: 1234.5 with `,` and `.` is 1.234,5."""
+    whole, _, rest = decimal_text(number).lstrip("-").partition(".")
+    first = len(whole) % 3 or 3
+    parts = [whole[:first], *(whole[at : at + 3] for at in range(first, len(whole), 3))]
+    text = (group.join(parts) if group else whole) + (f"{mark}{rest}" if rest else "")
+    return f"-{text}" if number < 0 else text
 
 
 def number_text(value: Any) -> str | None:

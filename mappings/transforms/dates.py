@@ -8,6 +8,7 @@ from typing import Any
 
 from mappings.transforms.step import (
     TIMES,
+    Example,
     Fault,
     Param,
     ParamError,
@@ -101,7 +102,10 @@ def _datetime(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
     return inward, outward
 
 
-_TIME = {"format": Param("format"), "zone": Param("zone")}
+_TIME = {
+    "format": Param("format", about="the form that is written, and read where it could be another"),
+    "zone": Param("zone", about="of a text without one, and of a day: UTC, or the workspace's"),
+}
 
 DATES = (
     Transform(
@@ -119,12 +123,16 @@ DATES = (
         ),
         usual_back=Usual("{value}.get('date') or None if {value}.__class__ is dict else None"),
         usual_despite=("zone",),
+        examples=(
+            Example("04.03.2026", "2026-03-04", {"format": "%d.%m.%Y"}),
+            Example("1772582400000", "2026-03-04", {"format": "epoch_ms_text"}),
+        ),
     ),
     Transform(
         "datetime",
         "a moment",
         _datetime,
-        {**_TIME, "time": Param("text")},
+        {**_TIME, "time": Param("text", about="the time of day of a due without one")},
         "format",
         takes=("text", "number", "decimal", "moment"),
         gives="moment",
@@ -135,5 +143,15 @@ DATES = (
         ),
         usual_back=Usual("{value}.get('at') or None if {value}.__class__ is dict else None"),
         usual_despite=("zone", "time"),
+        examples=(
+            Example(
+                "2026-03-01T10:00:00.000+0000", "2026-03-01T10:00:00Z", {"format": "iso_offset"}
+            ),
+            Example(
+                "2026-03-01 11:00:00",
+                "2026-03-01T10:00:00Z",
+                {"format": "sql", "zone": "Europe/Zurich"},
+            ),
+        ),
     ),
 )

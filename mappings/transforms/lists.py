@@ -9,6 +9,7 @@ from mappings.paths import kind_of
 from mappings.transforms.step import (
     AS_IT_IS,
     TEXTUAL,
+    Example,
     Fault,
     Param,
     ParamError,
@@ -84,9 +85,84 @@ def plain_words(value: Any) -> list[str] | None:
     return words if len(set(words)) == len(words) and "" not in words else None
 
 
-_SEPARATOR = {"separator": Param("text")}
+def _first(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
+    return lambda value, scope: _end(value, 0), None
+
+
+def _last(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
+    return lambda value, scope: _end(value, -1), None
+
+
+def _end(value: Any, place: int) -> Any:
+    if not isinstance(value, list):
+        return value
+    kept = [item for item in value if item not in (None, "")]
+    return kept[place] if kept else None
+
+
+def _unique(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
+    def inward(value: Any, scope: Scope) -> Any:
+        if not isinstance(value, list):
+            return value
+        found: dict[Any, Any] = {}
+        for item in value:
+            found.setdefault(_sign(item), item)
+        return list(found.values())
+
+    return inward, same
+
+
+def _sort(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
+    def inward(value: Any, scope: Scope) -> Any:
+        if not isinstance(value, list):
+            return value
+        if all(isinstance(item, (int, float)) and item.__class__ is not bool for item in value):
+            return sorted(value)
+        return sorted((item for item in value if item is not None), key=text_of)
+
+    return inward, same
+
+
+def _sign(item: Any) -> Any:
+    """What two elements that are the same share; 1, 1.0 and true are three."""
+    return (item.__class__, repr(item) if isinstance(item, (dict, list, float)) else item)
+
+
+_SEPARATOR = {"separator": Param("text", about="what stands between two elements")}
 
 LISTS = (
+    Transform(
+        "first",
+        "the first element of a list that is not empty",
+        _first,
+        whole=True,
+        examples=(Example([None, "a", "b"], "a"),),
+    ),
+    Transform(
+        "last",
+        "the last element of a list that is not empty",
+        _last,
+        whole=True,
+        examples=(Example(["a", "b", ""], "b"),),
+    ),
+    Transform(
+        "unique",
+        "a list with each element once, in the order of their first places",
+        _unique,
+        whole=True,
+        gives="list",
+        examples=(Example(["b", "a", "b"], ["b", "a"], back=["b", "a"]),),
+        lossy="repetitions",
+    ),
+    Transform(
+        "sort",
+        "a list of numbers or texts in order, without nulls",
+        _sort,
+        whole=True,
+        gives="list",
+        examples=(Example(["b", "a"], ["a", "b"], back=["a", "b"]),),
+        lossy="the order",
+    ),
     Transform(
         "join",
         "a list as one text",
@@ -96,6 +172,7 @@ LISTS = (
         whole=True,
         takes=TEXTUAL,
         gives="text",
+        examples=(Example(["a", "b"], "a, b"),),
     ),
     Transform(
         "split",
@@ -106,17 +183,25 @@ LISTS = (
         whole=True,
         takes=TEXTUAL,
         gives="list",
+        examples=(Example("a, b,,c", ["a", "b", "c"], back="a, b, c"),),
     ),
     Transform(
         "labels",
         "label names from a list of names or objects, or a separated text",
         _labels,
-        {**_SEPARATOR, "key": Param("text")},
+        {
+            **_SEPARATOR,
+            "key": Param("text", about="the member of an object with its label: name"),
+        },
         whole=True,
         takes=TEXTUAL,
         gives="list",
         usual=Usual("{plain_words}({value})", {"plain_words": plain_words}),
         usual_back=AS_IT_IS,
         usual_despite=("separator", "key"),
+        examples=(
+            Example([{"name": "bug"}, {"name": "vip"}], ["bug", "vip"], back=["bug", "vip"]),
+            Example("bug, vip", ["bug", "vip"], back=["bug", "vip"]),
+        ),
     ),
 )

@@ -17,8 +17,10 @@ from mappings.transforms.amounts import (
     read_decimal,
     vendor_number,
 )
+from mappings.transforms.notation import NOTATION, PERCENT, Notation
 from mappings.transforms.step import (
     NUMERIC,
+    Example,
     Fault,
     Param,
     Scope,
@@ -38,46 +40,57 @@ def exact(value: Any, mark: str | None = None) -> Decimal:
 
 
 def _integer(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
-    mark = params.get("mark")
+    notation = Notation.of(params)
 
     def inward(value: Any, scope: Scope) -> Any:
         if value == "":
             return None
-        number = exact(value, mark)
+        number = notation.read(value)
         if number != number.to_integral_value():
-            raise Fault(f"{number} is not a whole number")
+            raise Fault(f"{decimal_text(number)} is not a whole number")
         return int(number)
 
-    return inward, same
+    return inward, _given(notation)
 
 
 def _number(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
-    mark = params.get("mark")
+    notation = Notation.of(params)
 
     def inward(value: Any, scope: Scope) -> Any:
         if value == "":
             return None
-        number = exact(value, mark)
+        number = notation.read(value)
         return int(number) if number == number.to_integral_value() else float(number)
 
-    return inward, same
+    return inward, _given(notation)
+
+
+def _given(notation: Notation) -> Step:
+    if not notation.as_text:
+        return same
+
+    def outward(value: Any, scope: Scope) -> Any:
+        number = exact(value)
+        return notation.give(number, decimal_text(number))
+
+    return outward
 
 
 def _decimal(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
-    mark = params.get("mark")
+    notation = Notation.of(params)
 
     def inward(value: Any, scope: Scope) -> Any:
         if value == "":
             return None
-        return number_text(value) or decimal_text(exact(value, mark))
+        return number_text(value) or decimal_text(notation.read(value))
 
     def outward(value: Any, scope: Scope) -> Any:
         text = value if value.__class__ is str else number_text(value)
         # canonical decimals are plain already; anything else is read first
-        if text is None or not text.isascii() or not text[-1:].isdigit():
+        if text is None or not text.isascii() or not text[-1:].isdigit() or notation.as_text:
             text = decimal_text(exact(value))
         try:
-            return vendor_number(text)
+            return notation.give(exact(text), text) if notation.as_text else vendor_number(text)
         except (ValueError, ArithmeticError):
             raise Fault(f"'{text[:40]}' is not a number") from None
 
@@ -85,9 +98,8 @@ def _decimal(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
 
 
 def _money(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
-    mark, given = params.get("mark"), params.get("currency")
+    notation, given = Notation.of(params), params.get("currency")
     path = parse_path(given) if given and given.startswith("$") else None
-    as_text = params.get("write") == "text"
 
     def inward(value: Any, scope: Scope) -> Any:
         if value == "":
@@ -96,7 +108,7 @@ def _money(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
         if isinstance(value, dict):
             currency, value = value.get("currency"), value.get("value")
         try:
-            number, found = read_amount(value, mark)
+            number, found = read_amount(value, notation.mark)
         except AmountError as error:
             raise Fault(str(error)) from None
         currency = found or currency
@@ -115,39 +127,73 @@ def _money(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
     def outward(value: Any, scope: Scope) -> Any:
         amount = value.get("value") if isinstance(value, dict) else value
         text = amount_text(exact(amount))
-        return text if as_text else vendor_number(text)
+        return notation.give(Decimal(text), text)
 
     return inward, outward
 
 
-_MARK = {"mark": Param("text", choices=(".", ","))}
+_NUMBER = {**NOTATION, "percent": PERCENT}
 
 NUMBERS = (
-    Transform("integer", "a whole number", _integer, _MARK, takes=NUMERIC, gives="number"),
-    Transform("number", "a JSON number", _number, _MARK, takes=NUMERIC, gives="number"),
+    Transform(
+        "integer",
+        "a whole number",
+        _integer,
+        _NUMBER,
+        takes=NUMERIC,
+        gives="number",
+        examples=(Example("1'200", 1200, back=1200), Example("", None, back=None)),
+    ),
+    Transform(
+        "number",
+        "a JSON number",
+        _number,
+        _NUMBER,
+        takes=NUMERIC,
+        gives="number",
+        examples=(
+            Example(12.5, 12.5),
+            Example("1.234,5", 1234.5, {"locale": "de", "write": "text"}),
+            Example("75 %", 0.75, {"percent": "fraction", "write": "text"}),
+            Example("(1,200)", -1200, {"mark": "."}, back=-1200),
+        ),
+        lossy="digits beyond the 15 or so that a JSON number carries; decimal keeps all",
+    ),
     Transform(
         "decimal",
         "an exact decimal, as text",
         _decimal,
-        _MARK,
+        _NUMBER,
         takes=NUMERIC,
         gives="decimal",
         usual=Usual("{number_text}({value})", {"number_text": number_text}),
         usual_back=Usual("{plain_number}({value})", {"plain_number": plain_number}),
-        usual_despite=("mark",),
+        usual_despite=("mark", "locale"),
+        examples=(
+            Example(0.1, "0.1"),
+            Example("1’234.50", "1234.50", {"locale": "de-CH", "write": "text"}),  # noqa: RUF001
+        ),
     ),
     Transform(
         "money",
         "an amount with its currency",
         _money,
         {
-            **_MARK,
-            "currency": Param("path_or_text"),
-            "write": Param("text", choices=("number", "text")),
+            **NOTATION,
+            "currency": Param("path_or_text", about="a code, or the path of one in the record"),
         },
         short="currency",
         whole=True,
         takes=(*NUMERIC, "money"),
         gives="money",
+        examples=(
+            Example(15000.0, {"value": "15000.00", "currency": "CHF"}, {"currency": "CHF"}),
+            Example(
+                "€ 1.250,50",
+                {"value": "1250.50", "currency": "EUR"},
+                {"currency": "EUR", "locale": "de", "write": "text"},
+                back="1.250,50",
+            ),
+        ),
     ),
 )

@@ -1,18 +1,36 @@
 """Dates and moments in every form a vendor writes them. A date is never turned into a moment.
 
-The forms are those of ISO 8601 with and without colon in the offset, SQL, Unix seconds and
-milliseconds, spreadsheet serial numbers, and any strptime pattern.
+The forms are those of ISO 8601 with and without colon in the offset, SQL, mail headers, Unix
+seconds and milliseconds as number and text, `/Date(…)/`, spreadsheet serial numbers, and any
+strptime pattern.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-NAMED_FORMATS = ("iso", "iso_offset", "sql", "epoch", "epoch_ms", "excel")
+NAMED_FORMATS = (
+    "iso",
+    "iso_ms",
+    "iso_offset",
+    "sql",
+    "epoch",
+    "epoch_ms",
+    "epoch_text",
+    "epoch_ms_text",
+    "slack",
+    "excel",
+    "excel_1904",
+    "rfc2822",
+    "dotnet",
+)
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(
@@ -21,9 +39,18 @@ _MOMENT = re.compile(
     re.ASCII,
 )
 _CANONICAL_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\dZ", re.ASCII).fullmatch
+_MAIL = re.compile(
+    r"(?:[A-Za-z]{3},\s{1,3})?\d{1,2}\s{1,3}[A-Za-z]{3}\s{1,3}\d{4}\s{1,3}\d\d?:\d\d(?::\d\d)?"
+    r"\s{1,3}(?:[+-]\d{4}|[A-Z]{1,4})(?:\s{1,3}\([^()]{1,40}\))?",
+    re.ASCII,
+)
+_DOTNET = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{4})?\)/", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,16}(\.\d{1,9})?", re.ASCII)
 _SERIAL_ZERO = datetime(1899, 12, 30)
+"""Of workbooks from Windows, where 1900 counts as a leap year; serials begin to hold in March."""
+_SERIAL_ZERO_1904 = datetime(1904, 1, 1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SERIALS = {"excel": _SERIAL_ZERO, "excel_1904": _SERIAL_ZERO_1904}
 _LAST_SERIAL = 200_000
 _FIRST_MILLISECONDS = 10**11
 
@@ -62,7 +89,11 @@ def read_time(value: Any, form: str | None = None, zone_name: str | None = None)
             if match := _MOMENT.fullmatch(text):
                 return _from_parts(match, zone_name)
             if _NUMBER.fullmatch(text):
-                return _from_number(float(text), form, zone_name)
+                return _from_number(Decimal(text), form, zone_name)
+            if match := _DOTNET.fullmatch(text):
+                return _EPOCH + timedelta(milliseconds=int(match[1]))
+            if len(text) < 80 and _MAIL.fullmatch(text):
+                return _from_mail(text)
             raise TimeError(f"{_short(value)} is not a date or time in a known form")
         return _from_number(value, form, zone_name)
     except (ValueError, OverflowError) as error:
@@ -90,19 +121,28 @@ def _from_parts(match: re.Match[str], zone_name: str | None) -> datetime:
     return datetime.fromisoformat(text + ("+00:00" if offset in "Zz" else offset))
 
 
-def _from_number(value: float, form: str | None, zone_name: str | None) -> date | datetime:
-    if value != value or abs(value) > 1e16:
+def _from_mail(text: str) -> datetime:
+    """`Sun, 01 Mar 2026 10:00:00 +0100 (CET)`; -0000 says that the zone is not known: UTC."""
+    found = parsedate_to_datetime(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _from_number(value: Any, form: str | None, zone_name: str | None) -> date | datetime:
+    if value != value or abs(value) > 10**16:
         raise TimeError(f"{_short(value)} is not a date")
-    if form == "excel" or (form is None and 0 < value < _LAST_SERIAL):
-        moment = _SERIAL_ZERO + timedelta(days=int(value))
+    if form in _SERIALS or (form is None and 0 < value < _LAST_SERIAL):
+        moment = _SERIALS.get(form or "excel", _SERIAL_ZERO) + timedelta(days=int(value))
         seconds = round((value - int(value)) * 86400)
         if not seconds:
             return moment.date()
         return (moment + timedelta(seconds=seconds)).replace(
             tzinfo=zone(zone_name) if zone_name else UTC
         )
-    if form == "epoch_ms" or (form is None and abs(value) >= _FIRST_MILLISECONDS):
-        return _EPOCH + timedelta(milliseconds=value)
+    milliseconds = form in ("epoch_ms", "epoch_ms_text", "dotnet")
+    if milliseconds or (form is None and abs(value) >= _FIRST_MILLISECONDS):
+        return _EPOCH + timedelta(microseconds=int(value * 1000))
+    if isinstance(value, Decimal):  # a text keeps all its digits
+        return _EPOCH + timedelta(microseconds=int(value * 1_000_000))
     return _EPOCH + timedelta(seconds=value)
 
 
@@ -126,35 +166,54 @@ def moment_text(moment: datetime) -> str:
 
 def write_date(day: date, form: str | None) -> Any:
     """A calendar date in the vendor's form; ISO unless told."""
-    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    if form == "epoch":
-        return round((midnight - _EPOCH).total_seconds())
-    if form == "epoch_ms":
-        return round((midnight - _EPOCH).total_seconds() * 1000)
-    if form == "excel":
-        return (day - _SERIAL_ZERO.date()).days
-    if form is not None and "%" in form:
-        return day.strftime(form)
-    return day.isoformat()
+    if form is None or form in ("iso", "sql"):
+        return day.isoformat()
+    if form in _SERIALS:
+        return (day - _SERIALS[form].date()).days
+    if "%" in form:
+        return _by_strftime(day, form)
+    return write_moment(datetime(day.year, day.month, day.day, tzinfo=UTC), form, None)
 
 
 def write_moment(moment: datetime, form: str | None, zone_name: str | None) -> Any:
     """A moment in the vendor's form; RFC 3339 UTC unless told."""
-    seconds = (moment - _EPOCH) / timedelta(seconds=1)
-    if form == "epoch":
-        return int(seconds) if seconds.is_integer() else seconds
-    if form == "epoch_ms":
-        return round(seconds * 1000)
+    if form is None or form == "iso":
+        return moment_text(moment)
+    if form in _UNIX:
+        return _UNIX[form]((moment - _EPOCH) // timedelta(microseconds=1))
     local = moment.astimezone(zone(zone_name) if zone_name else UTC)
-    if form == "iso_offset":
-        return f"{local:%Y-%m-%dT%H:%M:%S}.{local.microsecond // 1000:03d}{local:%z}"
+    if form in _SERIALS:
+        return (local.replace(tzinfo=None) - _SERIALS[form]) / timedelta(days=1)
+    if form == "rfc2822":
+        return format_datetime(local)
+    plain = local.replace(tzinfo=None)
     if form == "sql":
-        return f"{local:%Y-%m-%d %H:%M:%S}"
-    if form == "excel":
-        return (local.replace(tzinfo=None) - _SERIAL_ZERO) / timedelta(days=1)
-    if form is not None and "%" in form:
-        return local.strftime(form)
-    return moment_text(moment)
+        return plain.isoformat(" ", "seconds")
+    if form == "iso_offset":
+        return f"{plain.isoformat(timespec='milliseconds')}{local:%z}"
+    if form == "iso_ms":
+        return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+    return _by_strftime(local, form)
+
+
+def _by_strftime(when: date, pattern: str) -> str:
+    # not every platform pads years before 1000, so the year is written here
+    return when.strftime(re.sub(r"(?<!%)((?:%%)*)%Y", rf"\g<1>{when.year:04d}", pattern))
+
+
+def _seconds(microseconds: int) -> int | float:
+    return microseconds / 1_000_000 if microseconds % 1_000_000 else microseconds // 1_000_000
+
+
+_UNIX: Mapping[str, Callable[[int], Any]] = {
+    "epoch": _seconds,
+    "epoch_ms": lambda microseconds: microseconds // 1000,
+    "epoch_text": lambda microseconds: str(_seconds(microseconds)),
+    "epoch_ms_text": lambda microseconds: str(microseconds // 1000),
+    "slack": lambda microseconds: f"{microseconds // 1_000_000}.{microseconds % 1_000_000:06d}",
+    "dotnet": lambda microseconds: f"/Date({microseconds // 1000})/",
+}
+"""What Unix time is written as, given in microseconds."""
 
 
 def _short(value: Any) -> str:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from connectors.jira.sandbox_adf import valid
 from mappings.transforms.markup.adf import to_markdown
 from mappings.transforms.markup.document import to_adf
-from connectors.jira.sandbox_adf import valid
 
 SAME = [
     "Please see to it.",

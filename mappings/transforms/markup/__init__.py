@@ -30,6 +30,8 @@ def _texts(
             return _bounded(inward(_bounded(text_of(value), limit)))
         except html.NestedTooDeeply as error:
             raise Fault(str(error)) from None
+        except UnicodeEncodeError:
+            raise Fault("the text holds characters that no tool can store") from None
 
     def write(value: Any, scope: Scope) -> Any:
         return outward(_bounded(text_of(value)))
