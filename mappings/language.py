@@ -7,10 +7,21 @@ mean something is `mappings.check`'s question.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
 from mappings.inheritance import extend, resolve
+from mappings.keys import (
+    CONFLICTS,
+    DELETES_IN,
+    DELETES_KEYS,
+    DELETES_OUT,
+    DIRECTIONS,
+    FIELD_KEYS,
+    IDENTITY_KEYS,
+    TEST_KEYS,
+    TOP_KEYS,
+)
 from mappings.source import (
     Finding,
     Map,
@@ -34,44 +45,6 @@ from mappings.spec import (
 )
 
 __all__ = ["Conflict", "Direction", "MappingSpec", "extend", "load_mapping", "resolve"]
-
-DIRECTIONS = ("in", "out", "both")
-CONFLICTS = ("review", "newest", "ours", "theirs")
-DELETES_IN = ("tombstone", "cancel", "ignore")
-DELETES_OUT = ("never", "delete")
-
-TOP_KEYS = (
-    "mapping",
-    "connection",
-    "connector",
-    "extends",
-    "object",
-    "entity",
-    "filter",
-    "direction",
-    "conflict",
-    "fields",
-    "deletes",
-    "identity",
-    "tests",
-)
-FIELD_KEYS = (
-    "from",
-    "value",
-    "text",
-    "if",
-    "values",
-    "back",
-    "otherwise",
-    "system_of_record",
-    "direction",
-    "conflict",
-    "as",
-    "to",
-    "default",
-)
-TEST_KEYS = ("given", "expect", "roundtrip", "back")
-IDENTITY_KEYS = ("key", "version", "url")
 
 
 def load_mapping(file: str, text: str) -> tuple[MappingSpec | None, list[Finding]]:
@@ -114,7 +87,7 @@ class _Reader:
             )
         deletes = self.section(top, "deletes")
         if deletes is not None:
-            self.known_keys(deletes, ("in", "out"), "'deletes'")
+            self.known_keys(deletes, DELETES_KEYS, "'deletes'")
         if name is None:
             return None
         return MappingSpec(
@@ -303,11 +276,11 @@ class _Reader:
 
     # --- forms of a single key
 
-    def known_keys(self, section: Map, known: Sequence[str], where: str) -> None:
+    def known_keys(self, section: Map, known: Collection[str], where: str) -> None:
         for key in section:
             if key not in known:
                 self.source.find(
-                    section.key_at(key), f"{where} has no '{key}'.", did_you_mean(key, known)
+                    section.key_at(key), f"{where} has no '{key}'.", did_you_mean(key, list(known))
                 )
 
     def section(self, parent: Map, key: str) -> Map | None:
@@ -333,7 +306,7 @@ class _Reader:
             self.source.find(parent.at(key), f"'{key}' is true or false.", f"Write {key}: true.")
         return value is True
 
-    def choice(self, parent: Map | None, key: str, known: Sequence[str]) -> str | None:
+    def choice(self, parent: Map | None, key: str, known: Collection[str]) -> str | None:
         if parent is None or key not in parent:
             return None
         value = parent[key]

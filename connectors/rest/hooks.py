@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from connectors.rest.words import ConditionText, PathText, Words
 from connectors.sdk.signing import SigningWords
@@ -25,6 +27,12 @@ class EventWords(Words):
     )
     deleted: bool = Field(False, description="The record is gone.")
     pull: bool = Field(False, description="It says only that something changed: pull the object.")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [{"const": "ignore"}, handler.resolve_ref_schema(handler(core))]}
 
     @model_validator(mode="before")
     @classmethod

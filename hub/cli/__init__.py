@@ -23,6 +23,7 @@ from hub.cli import (
     pulling,
     running,
     sandbox,
+    schema,
     session,
     traffic,
     trying,
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 for _room in (
     demo, files, previewing, trying, running, work, traffic, pulling, people, connector, sandbox,
-    access, doctor,
+    schema, access, doctor,
 ):  # fmt: skip
     app.registered_commands += _room.app.registered_commands
     app.registered_groups += _room.app.registered_groups

@@ -21,6 +21,8 @@ Unit = Literal["bd", "bh", "d", "h", "m", "s"]
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _DURATION = re.compile(r"([0-9]{1,9})(bd|bh|d|h|m|s)")
+DURATION_PATTERN = rf"^{_DURATION.pattern}$"
+"""How a duration is written, for a JSON Schema."""
 _HOURS = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
 _DAYS_PER_UNIT = {"bd": 1.0, "bh": 1 / 8, "d": 1.0, "h": 1 / 24, "m": 1 / 1440, "s": 1 / 86400}
 _LONGEST_DAYS = 20 * 366

@@ -10,6 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
+from hub import keys
 from hub.process.model import (
     Escalation,
     Outcome,
@@ -74,8 +75,7 @@ class _Loading:
 
     def process(self, document: Map) -> ProcessDefinition | None:
         reader = self.reader
-        known_keys = ("process", "title", "description", "accountable", "due", "steps", "tests")
-        reader.only(document, known_keys, "a process")
+        reader.only(document, keys.PROCESS, "a process")
         for needed in ("process", "accountable", "steps"):
             reader.required(document, needed, "a process")
         key = reader.text(document, "process")
@@ -238,7 +238,7 @@ class _Loading:
         reader, remind = self.reader, self.reader.mapping(body, "remind")
         if remind is None:
             return None
-        reader.only(remind, ("before", "every", "max"), "'remind'")
+        reader.only(remind, keys.REMIND, "'remind'")
         before = [reader.duration_of(*item) for item in reader.texts(remind, "before")]
         if before and "due" not in body:
             reader.error(
@@ -253,7 +253,7 @@ class _Loading:
     def escalate(self, body: Map) -> tuple[Escalation, ...]:
         reader, found = self.reader, []
         for entry in reader.maps(body, "escalate"):
-            reader.only(entry, ("after", "to"), "an escalation")
+            reader.only(entry, keys.ESCALATION, "an escalation")
             complete = [reader.required(entry, key, "an escalation") for key in ("after", "to")]
             after = reader.duration(entry, "after")
             to = read_who(reader, entry, "to", self.known)
@@ -322,7 +322,7 @@ class _Loading:
             entry = reader.mapping(written, option)
             if entry is None:
                 continue
-            reader.only(entry, ("terminate", "reopen"), "an outcome")
+            reader.only(entry, keys.OUTCOME, "an outcome")
             if len(entry) != 1:
                 reader.error(
                     written.at(option),

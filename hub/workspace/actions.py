@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub.process.calendar import Duration
+from hub.process.calendar import DURATION_PATTERN, Duration
 from hub.process.who import Known, Who, read_who
 from hub.reading import Reader, kind_of, unknown
 from mappings.canonical import ExceptionType, Priority, Severity, TaskStatus, WaitingOn
@@ -103,7 +103,15 @@ def _process(reader: Reader, where: Map, key: str, known: Known) -> str | None:
     return name
 
 
-def _choice(*choices: str) -> ReadParameter:
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """How a parameter is read, and how it may be written, as a JSON Schema."""
+
+    read: ReadParameter
+    form: Mapping[str, Any]
+
+
+def _choice(*choices: str) -> Parameter:
     """One of some words, or a template that gives one."""
 
     def read(reader: Reader, where: Map, key: str, known: Known) -> Any:
@@ -112,51 +120,62 @@ def _choice(*choices: str) -> ReadParameter:
             return reader.template(where, key)
         return reader.choice(where, key, choices)
 
-    return read
+    words = [str(choice) for choice in choices]
+    return Parameter(read, {"anyOf": [{"enum": words}, {"type": "string", "pattern": r"\$\{"}]})
+
+
+_NAME = {"type": "string", "minLength": 1}
+_WHO = {**_NAME, "examples": ["role:ops-lead", "accountable", "external:${case.data.email}"]}
+TEXT = Parameter(_text, _NAME)
+TEXTS = Parameter(_texts, {"anyOf": [_NAME, {"type": "array", "items": _NAME}]})
+WHO = Parameter(_who, _WHO)
+HUMAN = Parameter(_human, _WHO)
+DURATION = Parameter(_duration, {"type": "string", "pattern": DURATION_PATTERN})
+VALUES = Parameter(_values, {"type": "object"})
+CONNECTION = Parameter(_connection, _NAME)
+PROCESS = Parameter(_process, _NAME)
 
 
 @dataclass(frozen=True, slots=True)
 class ActionSpec:
     """The parameters of one action. `runs` False: part of the language, not yet of the engine."""
 
-    needs: Mapping[str, ReadParameter]
-    takes: Mapping[str, ReadParameter] = field(default_factory=dict)
+    needs: Mapping[str, Parameter]
+    takes: Mapping[str, Parameter] = field(default_factory=dict)
     one_of: bool = False
     runs: bool = True
 
 
-_TASK_FIELDS: Mapping[str, ReadParameter] = {
-    "description": _text,
-    "assignee": _who,
-    "due": _duration,
+_TASK_FIELDS: Mapping[str, Parameter] = {
+    "description": TEXT,
+    "assignee": WHO,
+    "due": DURATION,
     "priority": _choice(*Priority),
-    "labels": _texts,
+    "labels": TEXTS,
     "waiting_on": _choice(*WaitingOn),
-    "custom": _values,
+    "custom": VALUES,
 }
 
 ACTIONS: Mapping[str, ActionSpec] = {
-    "start_case": ActionSpec(
-        {"process": _process}, {"key": _text, "title": _text, "data": _values}
-    ),
-    "notify": ActionSpec({"to": _who, "text": _text}, {"subject": _text}),
+    "start_case": ActionSpec({"process": PROCESS}, {"key": TEXT, "title": TEXT, "data": VALUES}),
+    "notify": ActionSpec({"to": WHO, "text": TEXT}, {"subject": TEXT}),
     "create_task": ActionSpec(
-        {"title": _text},
-        {**_TASK_FIELDS, "accountable": _human, "connection": _connection, "object": _text},
+        {"title": TEXT},
+        {**_TASK_FIELDS, "accountable": HUMAN, "connection": CONNECTION, "object": TEXT},
     ),
     "update_task": ActionSpec(
         {},
-        {**_TASK_FIELDS, "task": _text, "title": _text, "status": _choice(*TaskStatus)},
+        {**_TASK_FIELDS, "task": TEXT, "title": TEXT, "status": _choice(*TaskStatus)},
         one_of=True,
     ),
-    "assign": ActionSpec({"to": _who}, {"task": _text}),
+    "assign": ActionSpec({"to": WHO}, {"task": TEXT}),
     "raise_exception": ActionSpec(
-        {"title": _text},
+        {"title": TEXT},
         {
             "type": _choice(*ExceptionType),
             "severity": _choice(*Severity),
-            "detail": _text,
-            "owner": _human,
+            "detail": TEXT,
+            "owner": HUMAN,
         },
     ),
     "handoff": ActionSpec({}, runs=False),
@@ -217,7 +236,7 @@ def _read_action(reader: Reader, entry: Map, name: str, known: Known) -> Action 
     if spec.one_of and not any(key in body for key in spec.takes if key != "task"):
         reader.error(body.place, f"'{name}' changes nothing.", "Name a field to set.")
     values = {
-        key: parameters[key](reader, body, key, known)
+        key: parameters[key].read(reader, body, key, known)
         for key in body
         if key in parameters and body[key] is not None
     }

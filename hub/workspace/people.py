@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from connectors.sdk import Connector
+from hub import keys
 from hub.process.order import find_cycle
 from hub.reading import Reader, unknown
 from mappings.source import Map
@@ -54,7 +55,7 @@ def load_people(
     document = reader.load()
     if document is None:
         return People()
-    reader.only(document, ("people", "roles", "identities"), "people.yaml")
+    reader.only(document, keys.PEOPLE, "people.yaml")
     written = reader.mapping(document, "people") or Map(document.place)
     people: dict[str, Person] = {}
     addresses: dict[str, str] = {}
@@ -126,8 +127,7 @@ def _person(reader: Reader, written: Map, key: str) -> Person | None:
             f"'{key}' cannot be a person's key.",
             "Use letters, digits, dots and dashes, and no word that means something else.",
         )
-    known = ("name", "email", "timezone", "deputies", "quiet_hours", "channel")
-    reader.only(body, known, "a person")
+    reader.only(body, keys.PERSON, "a person")
     reader.required(body, "name", "a person")
     email, timezone = reader.text(body, "email"), reader.text(body, "timezone")
     quiet = reader.text(body, "quiet_hours")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hub import keys
 from hub.process.who import Known
 from hub.reading import VARIABLES, Reader, plain, unknown
 from hub.workspace.actions import Action, read_actions
@@ -186,7 +187,7 @@ def load_rules(readers: Iterable[Reader], known: Known) -> RuleSet:
         document = reader.load()
         if document is None:
             continue
-        reader.only(document, ("rules", "otherwise", "tests"), "a rules file")
+        reader.only(document, keys.RULES, "a rules file")
         for body in reader.maps(document, "rules"):
             rule = _rule(reader, body, known)
             if rule is None:
@@ -224,7 +225,7 @@ def load_rules(readers: Iterable[Reader], known: Known) -> RuleSet:
 
 
 def _rule(reader: Reader, body: Map, known: Known) -> Rule | None:
-    reader.only(body, ("rule", "when", "if", "then"), "a rule")
+    reader.only(body, keys.RULE, "a rule")
     complete = [reader.required(body, key, "a rule") for key in ("rule", "when", "then")]
     name, when = reader.text(body, "rule"), reader.text(body, "when")
     if when is not None:
@@ -265,7 +266,7 @@ def _check_when(reader: Reader, body: Map, when: str) -> None:
 
 
 def _test(reader: Reader, body: Map) -> tuple[RuleTest | None, Sequence[tuple[str, Place]]]:
-    reader.only(body, ("given", "expect"), "a test")
+    reader.only(body, keys.RULE_TEST, "a test")
     reader.required(body, "given", "a test")
     given = reader.mapping(body, "given")
     if "expect" not in body:
@@ -273,7 +274,7 @@ def _test(reader: Reader, body: Map) -> tuple[RuleTest | None, Sequence[tuple[st
     names = reader.texts(body, "expect")
     if given is None:
         return None, names
-    reader.only(given, VARIABLES, "'given'")
+    reader.only(given, keys.GIVEN, "'given'")
     event = reader.mapping(given, "event")
     if event is None or not isinstance(event.get("type"), str):
         reader.error(given.place, "a test needs an event with a type.", "Add event: {type: …}.")

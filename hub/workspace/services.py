@@ -31,7 +31,7 @@ def put_in(
         connector = connectors.get(str(body.get("connector"))) if isinstance(body, Map) else None
         if connector is None:
             continue
-        for key, folder in _folders(connector).items():
+        for key, folder in folders_of(connector).items():
             name = body.get(key)
             if not isinstance(name, str):
                 continue
@@ -55,7 +55,7 @@ def put_in(
     return readers
 
 
-def _folders(connector: type[Connector]) -> dict[str, str]:
+def folders_of(connector: type[Connector]) -> dict[str, str]:
     """The keys of a connection that may name a file, with the folder it stands in."""
     return {
         key: mark.name

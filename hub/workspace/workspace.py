@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from connectors.sdk import Connector
+from hub import keys
 from hub.process.calendar import WEEKDAYS, Calendar, parse_hours, supported_countries
 from hub.process.definitions import load_process
 from hub.process.model import ProcessDefinition
@@ -75,7 +76,7 @@ def load(
     connections: dict[str, ConnectionSpec] = {}
     services: Mapping[str, Reader] = {}
     if document is not None:
-        hub.only(top, ("name", "timezone", "calendar", "connections"), "hub.yaml")
+        hub.only(top, keys.HUB, "hub.yaml")
         hub.required(top, "name", "hub.yaml")
         name = hub.text(top, "name") or ""
         timezone, calendar = _calendar(hub, top)
@@ -189,7 +190,7 @@ def _calendar(reader: Reader, top: Map) -> tuple[str, Calendar]:
     section = reader.mapping(top, "calendar")
     if section is None:
         return timezone, zone or Calendar()
-    reader.only(section, ("country", "subdivision", "workdays", "hours", "closed"), "the calendar")
+    reader.only(section, keys.CALENDAR, "the calendar")
     settings: dict[str, object] = {"timezone": timezone if zone else "UTC"}
     country, subdivision = reader.text(section, "country"), reader.text(section, "subdivision")
     countries = supported_countries() if country else {}

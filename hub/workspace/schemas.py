@@ -1,0 +1,329 @@
+"""The JSON Schemas of workspace files, for editors: made of the tables that the readers use, and
+kept in the workspace, where the modeline at the top of a file points at them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from connectors.sdk import Connector
+from hub import keys
+from hub.process.calendar import DURATION_PATTERN, WEEKDAYS, supported_countries
+from hub.process.definitions import RUNNABLE, STEP_KEYS
+from hub.workspace.actions import ACTIONS, ActionSpec
+from hub.workspace.connection_schemas import connection_schemas, service_schema
+from mappings.canonical import EVENT_TYPES, StepType, WaitingOn
+from mappings.keys import Keys
+from mappings.schema import DRAFT, Schema, described, mapping_schema
+
+Connectors = Mapping[str, type[Connector]]
+
+FOLDER = Path(".hub", "schemas")
+"""Where the schemas of a workspace stand, in its folder."""
+MODELINE = "# yaml-language-server: $schema="
+
+_NAME: Schema = {"type": "string", "minLength": 1}
+_TEXTS: Schema = {"type": "array", "items": _NAME}
+_WHO: Schema = {**_NAME, "examples": ["role:ops-lead", "accountable", "external:${…}"]}
+_DURATION: Schema = {
+    "type": "string",
+    "pattern": DURATION_PATTERN,
+    "examples": ["2bd", "4bh", "3d", "2h", "30m"],
+}
+_ZONE: Schema = {**_NAME, "examples": ["Europe/Zurich", "UTC"]}
+
+
+def _object(words: Keys, forms: Mapping[str, Schema], **more: Any) -> Schema:
+    return {
+        "type": "object",
+        "properties": described(words, forms),
+        "additionalProperties": False,
+        **more,
+    }
+
+
+def _file(title: str, words: Keys, forms: Mapping[str, Schema], **more: Any) -> Schema:
+    return {"$schema": DRAFT, "title": f"Process Hub {title}", **_object(words, forms, **more)}
+
+
+# -------------------------------------------------------------------------------------- hub.yaml
+
+
+def hub_schema(connectors: Connectors) -> Schema:
+    """The schema of hub.yaml, with the connections of the installed connectors."""
+    calendar: Mapping[str, Schema] = {
+        "country": {"enum": sorted(supported_countries())},
+        "subdivision": _NAME,
+        "workdays": {"type": "array", "items": {"enum": list(WEEKDAYS)}, "minItems": 1},
+        "hours": {"type": "string", "pattern": r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"},
+        "closed": {
+            "type": "array",
+            "items": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
+        },
+    }
+    connection, definitions = connection_schemas(connectors)
+    forms: Mapping[str, Schema] = {
+        "name": _NAME,
+        "timezone": {**_ZONE, "default": "UTC"},
+        "calendar": _object(keys.CALENDAR, calendar),
+        "connections": {
+            "type": "object",
+            "additionalProperties": connection,
+            "propertyNames": {"pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"},
+        },
+    }
+    return {**_file("workspace", keys.HUB, forms, required=["name"]), "$defs": definitions}
+
+
+def people_schema(connectors: Connectors) -> Schema:
+    """The schema of people.yaml."""
+    person: Mapping[str, Schema] = {
+        "name": _NAME,
+        "email": {"type": "string", "pattern": "^[^@\\s]+@[^@\\s]+$"},
+        "timezone": _ZONE,
+        "deputies": _TEXTS,
+        "quiet_hours": {"type": "string", "pattern": r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"},
+        "channel": _NAME,
+    }
+    forms: Mapping[str, Schema] = {
+        "people": {
+            "type": "object",
+            "additionalProperties": _object(keys.PERSON, person, required=["name"]),
+            "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"},
+        },
+        "roles": {"type": "object", "additionalProperties": {**_TEXTS, "minItems": 1}},
+        "identities": {
+            "type": "object",
+            "additionalProperties": {"type": "object", "additionalProperties": _NAME},
+        },
+    }
+    return _file("people", keys.PEOPLE, forms)
+
+
+# ----------------------------------------------------------------------------------------- rules
+
+
+def rule_schema(connectors: Connectors) -> Schema:
+    """The schema of a file in rules/."""
+    families = sorted({f"{known.split('.')[0]}.*" for known in EVENT_TYPES})
+    types = sorted(EVENT_TYPES)
+    actions = {name: spec for name, spec in ACTIONS.items() if spec.runs}
+    action: Schema = {
+        "type": "object",
+        "properties": {name: _action(name, spec) for name, spec in actions.items()},
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+    rule: Mapping[str, Schema] = {
+        "rule": _NAME,
+        "when": {"anyOf": [{"enum": [*types, *families]}, {"type": "string", "pattern": r"\*$"}]},
+        "if": {**_NAME, "examples": ["item.kind == 'deal' && item.stage == 'Closed Won'"]},
+        "then": {"type": "array", "items": action, "minItems": 1},
+    }
+    event: Schema = {
+        "type": "object",
+        "properties": {"type": {"enum": types}},
+        "required": ["type"],
+    }
+    given = {**{name: {} for name in keys.GIVEN}, "event": event}
+    test: Mapping[str, Schema] = {
+        "given": _object(keys.GIVEN, given, required=["event"]),
+        "expect": _TEXTS,
+    }
+    forms: Mapping[str, Schema] = {
+        "rules": {
+            "type": "array",
+            "items": _object(keys.RULE, rule, required=["rule", "when", "then"]),
+        },
+        "otherwise": {"enum": ["ignore", "exception"], "default": "ignore"},
+        "tests": {
+            "type": "array",
+            "items": _object(keys.RULE_TEST, test, required=["given", "expect"]),
+        },
+    }
+    return _file("rules", keys.RULES, forms)
+
+
+def _action(name: str, spec: ActionSpec) -> Schema:
+    parameters = {**spec.needs, **spec.takes}
+    words = {key: keys.PARAMETERS[key] for key in parameters}
+    forms = {key: dict(parameter.form) for key, parameter in parameters.items()}
+    more: Schema = {"required": list(spec.needs)} if spec.needs else {}
+    if spec.one_of:
+        more["anyOf"] = [{"required": [key]} for key in spec.takes if key != "task"]
+    return {"description": keys.ACTIONS[name], **_object(words, forms, **more)}
+
+
+# ------------------------------------------------------------------------------------- processes
+
+
+def process_schema(connectors: Connectors) -> Schema:
+    """The schema of a file in processes/."""
+    kinds = [StepType(kind) for kind in RUNNABLE]
+    step: Schema = {
+        "type": "object",
+        "required": ["title"],
+        "$ref": f"#/$defs/{StepType.TASK}_step",
+    }
+    for kind in kinds:
+        if kind != StepType.TASK:
+            step = {
+                "if": {"properties": {"type": {"const": str(kind)}}, "required": ["type"]},
+                "then": {"$ref": f"#/$defs/{kind}_step"},
+                "else": step,
+            }
+    forms: Mapping[str, Schema] = {
+        "process": _NAME,
+        "title": _NAME,
+        "description": _NAME,
+        "accountable": _WHO,
+        "due": _DURATION,
+        "steps": {"type": "object", "additionalProperties": step, "minProperties": 1},
+        "tests": {"type": "array", "items": {"type": "object"}},
+    }
+    return {
+        **_file("process", keys.PROCESS, forms, required=["process", "accountable", "steps"]),
+        "$defs": {f"{kind}_step": _step(kind, kinds) for kind in kinds},
+    }
+
+
+_UNRUNNABLE = frozenset({"each"})
+"""Keys of steps that are read and refused: this version cannot run them."""
+
+
+def _step(kind: StepType, kinds: list[StepType]) -> Schema:
+    positive: Schema = {"type": "integer", "minimum": 1}
+    remind: Mapping[str, Schema] = {
+        "before": {"type": "array", "items": _DURATION},
+        "every": _DURATION,
+        "max": {**positive, "default": 3},
+    }
+    escalation: Mapping[str, Schema] = {"after": _DURATION, "to": _WHO}
+    outcome: Mapping[str, Schema] = {"terminate": _NAME, "reopen": _NAME}
+    forms: Mapping[str, Schema] = {
+        "type": {"enum": [str(each) for each in kinds], "default": str(StepType.TASK)},
+        "title": _NAME,
+        "description": _NAME,
+        "delivers": _NAME,
+        "after": _TEXTS,
+        "if": {**_NAME, "examples": ["case.data.amount > 50000.0"]},
+        "responsible": _WHO,
+        "accountable": _WHO,
+        "due": _DURATION,
+        "remind": _object(keys.REMIND, remind),
+        "escalate": {
+            "type": "array",
+            "items": _object(keys.ESCALATION, escalation, required=["after", "to"]),
+        },
+        "labels": _TEXTS,
+        "waiting_on": {"enum": [str(each) for each in WaitingOn], "default": "internal"},
+        "connection": _NAME,
+        "object": _NAME,
+        "form": {"type": "object", "properties": {"type": {"const": "object"}}},
+        "decider": _WHO,
+        "options": {"type": "array", "items": _NAME, "minItems": 2, "uniqueItems": True},
+        "quorum": {"const": 1, "default": 1},
+        "exclude": _TEXTS,
+        "outcomes": {
+            "type": "object",
+            "additionalProperties": _object(
+                keys.OUTCOME, outcome, minProperties=1, maxProperties=1
+            ),
+        },
+        "event": {"enum": sorted(EVENT_TYPES)},
+        "key": _NAME,
+        "process": _NAME,
+        "data": {"type": "object"},
+    }
+    own = {
+        key: about
+        for key, about in keys.STEP.items()
+        if key in STEP_KEYS[kind] and key not in _UNRUNNABLE
+    }
+    needed = ["title", *(["decider", "options"] if kind is StepType.DECISION else [])]
+    return _object(own, forms, required=needed)
+
+
+# --------------------------------------------------------------------------------- all of them
+
+SCHEMAS: Mapping[str, Callable[[Connectors], Schema]] = {
+    "mapping": lambda connectors: mapping_schema(),
+    "rule": rule_schema,
+    "process": process_schema,
+    "hub": hub_schema,
+    "people": people_schema,
+    "services": service_schema,
+}
+"""Per kind of file, what makes its schema."""
+
+_KINDS = {"mappings": "mapping", "rules": "rule", "processes": "process", "services": "services"}
+
+
+def kind_of_file(name: str) -> str | None:
+    """The kind of a workspace file by its path; None for one that has no schema."""
+    folder, _, rest = name.partition("/")
+    if not rest:
+        return {"hub.yaml": "hub", "people.yaml": "people"}.get(name)
+    return _KINDS.get(folder)
+
+
+def modeline(name: str) -> str:
+    """The line that tells an editor the schema of a workspace file, by its path in the workspace.
+    Raises KeyError for a file that has none.
+    """
+    kind = kind_of_file(name)
+    if kind is None:
+        raise KeyError(name)
+    return f"{MODELINE}{'../' * name.count('/')}{FOLDER.as_posix()}/{kind}.json"
+
+
+def bundle(connectors: Connectors) -> Schema:
+    """One schema that any file of a workspace is held against."""
+    parts = {name: make(connectors) for name, make in SCHEMAS.items()}
+    names = {name: f"urn:process-hub:schema:{name}" for name in parts}
+    return {
+        "$schema": DRAFT,
+        "title": "Process Hub: any file of a workspace",
+        "anyOf": [{"$ref": names[name]} for name in parts],
+        "$defs": {name: {"$id": names[name], **part} for name, part in parts.items()},
+    }
+
+
+def write_schemas(
+    folder: Path, connectors: Connectors, kinds: Iterable[str] = tuple(SCHEMAS)
+) -> list[Path]:
+    """Write the schemas of some kinds as JSON into a folder, and return the files that were new or
+    changed. Raises OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in kinds:
+        path = folder / f"{name}.json"
+        text = json.dumps(SCHEMAS[name](connectors), indent=1, ensure_ascii=False) + "\n"
+        with suppress(OSError, UnicodeDecodeError):
+            if path.read_text("utf-8") == text:
+                continue
+        part = path.with_name(f".{name}.{os.getpid()}.part")
+        part.write_text(text, "utf-8")
+        part.replace(path)  # an editor that reads now sees one or the other
+        written.append(path)
+    return written
+
+
+def refresh_schemas(
+    workspace: Path, files: Mapping[str, str], connectors: Connectors
+) -> list[Path]:
+    """Bring the schemas of a workspace up to date, if a file of it points at them. A folder that
+    cannot be written to is left alone.
+    """
+    if not any(MODELINE in text and FOLDER.as_posix() in text for text in files.values()):
+        return []
+    with suppress(OSError):
+        return write_schemas(workspace / FOLDER, connectors)
+    return []
