@@ -80,14 +80,14 @@ def apply(
         newest = running.newest_revision(tx)
         if newest is not None:
             if newest["hash"] == digest:
-                _settle_names(tx, loaded.workspace, now)
+                settle_names(tx, loaded.workspace, now)
                 return Applied(newest["number"], False, loaded.findings)
             if not force and newest["number"] != based_on:
                 raise NotFromHere(
                     newest["number"], newest["origin"], difference(newest["files"], files)
                 )
         number = running.add_revision(tx, files, digest, origin, author, now)
-        _settle_names(tx, loaded.workspace, now)
+        settle_names(tx, loaded.workspace, now)
         events.append(
             tx,
             [
@@ -103,7 +103,8 @@ def apply(
     return Applied(number, True, loaded.findings)
 
 
-def _settle_names(tx: Any, workspace: Workspace, now: datetime) -> None:
+def settle_names(tx: Any, workspace: Workspace, now: datetime) -> None:
+    """Give the people and connections of a workspace their rows."""
     work.keep_people(
         tx,
         [work.PersonRow(key, one.name, one.email) for key, one in workspace.people.items()],

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from connectors.sdk import Connector, Host
 from connectors.sdk.host import Pace
-from hub.live import Live
+from hub.live import Live, Snapshot
 from hub.settings import Settings
 from hub.store.database import Database
 from hub.store.vault import StoredVault
@@ -55,6 +55,14 @@ class Hub:
             self.wake("deliver")
         if unit.topics:
             self.announce(unit.topics)
+
+    @contextmanager
+    def rehearsal(self, snapshot: Snapshot) -> Iterator[Unit]:
+        """A unit of work that is always undone, whatever it does: to see what would follow. Nobody
+        is woken or told.
+        """
+        with self.database.rehearse() as tx:
+            yield Unit(tx, snapshot, self.clock(), self.settings.secret_key)
 
 
 def _pace(settings: Settings) -> Pace:

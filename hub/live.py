@@ -263,13 +263,14 @@ class Live:
                 )
             if self._snapshot is not None:
                 self._retire(self._snapshot)
-            self._snapshot = self._snapshot_of(newest, loaded.workspace, row["files"], parties)
+            self._snapshot = self.snapshot_of(newest, loaded.workspace, row["files"], parties)
             self._secrets_of = secrets_of
             return self._snapshot
 
-    def _snapshot_of(
+    def snapshot_of(
         self, revision: int, workspace: Workspace, files: Any, parties: Mapping[str, Row]
     ) -> Snapshot:
+        """A snapshot of a workspace, in force or not. To be closed by whoever asked."""
         return Snapshot(
             revision=revision,
             workspace=workspace,
@@ -296,7 +297,7 @@ class Live:
             loaded = load(row["files"], self._classes, self._env) if row else None
             if loaded and loaded.workspace and connection in loaded.workspace.connections:
                 assert row is not None  # noqa: S101 - it was loaded
-                return self._snapshot_of(number, loaded.workspace, row["files"], parties)
+                return self.snapshot_of(number, loaded.workspace, row["files"], parties)
         return None
 
     def handed_over(self, connection: str) -> Sequence[str]:

@@ -88,8 +88,11 @@ class Unit:
         changed: Mapping[str, Any] | None = None,
         data: Mapping[str, Any] | None = None,
         on_behalf_of: str | None = None,
+        told: bool = True,
     ) -> EventDraft:
-        """Note a fact; rules see it before the transaction ends."""
+        """Note a fact; rules see it before the transaction ends, unless it is not `told` and for
+        the history alone.
+        """
         draft = EventDraft(
             type=type,
             subject=subject,
@@ -104,7 +107,8 @@ class Unit:
         )
         draft.correlation = draft.correlation or draft.id
         self._events.append(draft)
-        self.unrouted.append((draft, self.hops))
+        if told:
+            self.unrouted.append((draft, self.hops))
         return draft
 
     @contextmanager
@@ -128,6 +132,10 @@ class Unit:
     def noted(self) -> Sequence[EventDraft]:
         """What has happened in this unit so far, oldest first."""
         return self._events
+
+    def intended(self) -> Sequence[NewPush]:
+        """The writes that were noted so far."""
+        return self._pushes
 
     def push(self, push: NewPush) -> None:
         """Note an intended write."""

@@ -119,6 +119,8 @@ def ours_holds(policy: FieldPolicy, connection: str, *, remote_is_newer: bool) -
     """True: ours, False: theirs, None: a person must say."""
     if policy.authority is not None:
         return policy.authority != connection
+    if policy.direction == "in":
+        return False  # the tool could never hear of ours
     match policy.conflict:
         case "ours":
             return True
@@ -134,4 +136,6 @@ def rule_of(policy: FieldPolicy) -> str:
     """The words of the mapping that say which side holds."""
     if policy.authority is not None:
         return f"system_of_record: {policy.authority}"
+    if policy.direction == "in":
+        return "direction: in"
     return f"conflict: {policy.conflict}"

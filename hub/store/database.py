@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -48,6 +48,19 @@ class Database:
                 yield connection
 
     @contextmanager
+    def rehearse(self) -> Iterator[Connection]:
+        """A transaction that sees its own writes and is always undone. Keep it as short as any
+        other: it holds the same locks. Raises RuntimeError where somebody commits it.
+        """
+        with self._turn or nullcontext(), self._writer.connect() as connection:
+            sa.event.listen(connection, "commit", _refuse)
+            transaction = connection.begin()
+            try:
+                yield connection
+            finally:
+                transaction.rollback()
+
+    @contextmanager
     def locked(self, name: str) -> Iterator[None]:
         """Let one of all threads and processes in, for as long as a network call may take, without
         a transaction. Not re-entrant. Raises TimeoutError where another does not come to an end.
@@ -67,3 +80,7 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
         self._guard.close()
+
+
+def _refuse(connection: Connection) -> None:
+    raise RuntimeError("A rehearsal is never committed.")
