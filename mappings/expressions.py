@@ -14,11 +14,12 @@ from typing import Any
 from mappings.cel.errors import CompileError, ExpressionError
 from mappings.cel.explain import Explanation, explain_program
 from mappings.cel.guards import Guard, guards_of
-from mappings.cel.program import VENDOR, Context, Program, context, program
+from mappings.cel.program import ABSENT, VENDOR, Context, Program, context, program
 from mappings.cel.values import as_written, to_json, with_amounts
 from mappings.templates import VARIABLES, Template, as_text, compile_text
 
 __all__ = [
+    "ABSENT",
     "VARIABLES",
     "CompileError",
     "Condition",
@@ -46,9 +47,14 @@ class Condition:
 
     def evaluate(self, variables: Mapping[str, Any]) -> bool:
         """Raises ExpressionError if there is no result, or one that is neither true nor false."""
-        result = self._program.raw(variables)
-        if result is True or result is False:
-            return bool(result)
+        try:
+            result = self._program.run(variables)
+        except Exception as error:
+            result = self._program.recover(error, variables)
+        if result is True:
+            return True
+        if result is False:
+            return False
         raise ExpressionError(
             f"'{self.text}' gave {_short(self._program.settle(result))},"
             " which is neither true nor false."

@@ -5,6 +5,7 @@ unit that the event happened in.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -24,7 +25,7 @@ from hub.store.exceptions import Trouble
 from hub.store.queue import LostLease
 from hub.unit import MAX_HOPS, SYSTEM, Unit
 from hub.workspace import Action, Rule
-from mappings.expressions import Context, ExpressionError
+from mappings.expressions import ABSENT, Context, ExpressionError
 from mappings.expressions import context as make_ready
 
 log = structlog.get_logger("hub.route")
@@ -80,9 +81,8 @@ def _apply_rules(unit: Unit, event: EventDraft) -> None:
         return
     sees = _context(unit, event)
     matched = rules.match({"type": event.type}, sees)
-    for trace in matched.traces:
-        if trace.verdict == "error":
-            event.data = {**event.data, "traces": [*event.data.get("traces", ()), str(trace)]}
+    if errors := [str(trace) for trace in matched.errors]:
+        event.data = {**event.data, "traces": [*event.data.get("traces", ()), *errors]}
     if not matched.rules:
         if rules.otherwise == "exception" and not event.type.startswith("exception."):
             unit.trouble(
@@ -100,6 +100,7 @@ def _apply_rules(unit: Unit, event: EventDraft) -> None:
         **event.data,
         "rules": [{"rule": rule.name, "at": str(rule.place)} for rule in matched.rules],
     }
+    sees.settle()
     for rule in matched.rules:
         with unit.acting(SYSTEM, cause=event.id, correlation=event.correlation):
             for action in rule.actions:
@@ -107,7 +108,9 @@ def _apply_rules(unit: Unit, event: EventDraft) -> None:
 
 
 def _context(unit: Unit, event: EventDraft) -> Context:
-    """What a rule's condition and texts see: the event and the entities it concerns."""
+    """What a rule's condition and texts see: the event and the entities it concerns, which are read
+    when one of them is first named.
+    """
     variables: dict[str, Any] = {
         "event": {
             "id": event.id,
@@ -121,24 +124,25 @@ def _context(unit: Unit, event: EventDraft) -> Context:
         },
         "now": unit.now,
     }
-    kind, _, _ = event.type.partition(".")
-    if kind in ("task", "item") and event.subject:
-        row, links = _entity(unit, kind, event.subject)
-        if row is not None:
-            by_id, people = {event.subject: links}, unit.snapshot.people_by_id
-            shown = (
-                present.tasks(unit.tx, [row], by_id, people)[0]
-                if kind == "task"
-                else present.items(unit.tx, [row], by_id, people)[0]
-            )
-            variables[kind] = shown.model_dump(mode="json")
-    if event.case:
-        found = cases.load(unit.tx, [event.case])
-        if found:
-            variables["case"] = _case_view(found[event.case])
     if event.type == "delivery.received":
         variables["delivery"] = dict(event.data) | {"id": event.subject}
-    return make_ready(variables)
+    sees = make_ready(variables)
+    kind, _, _ = event.type.partition(".")
+    if kind in ("task", "item") and event.subject:
+        sees.later(kind, partial(_shown, unit, kind, event.subject))
+    if event.case:
+        sees.later("case", partial(_case_view, unit, event.case))
+    return sees
+
+
+def _shown(unit: Unit, kind: str, id: str) -> Any:
+    """A task or an item as people see it."""
+    row, links = _entity(unit, kind, id)
+    if row is None:
+        return ABSENT
+    by_id, people = {id: links}, unit.snapshot.people_by_id
+    show = present.tasks if kind == "task" else present.items
+    return show(unit.tx, [row], by_id, people)[0]
 
 
 def _entity(
@@ -152,7 +156,10 @@ def _entity(
     return unit.seen[id]
 
 
-def _case_view(case: Mapping[str, Any]) -> Row:
+def _case_view(unit: Unit, id: str) -> Any:
+    case = cases.load(unit.tx, [id]).get(id)
+    if case is None:
+        return ABSENT
     names = ("id", "process", "key", "title", "status", "health", "data", "outcome", "accountable")
     return {name: case[name] for name in names} | {"started_by": case["started_by"].get("id")}
 

@@ -3,8 +3,9 @@
 from hub.workspace.actions import Action
 from hub.workspace.connections import ConnectionSpec
 from hub.workspace.files import read_files, workspace_hash, write_starter
+from hub.workspace.matching import Matched, Trace
 from hub.workspace.people import Person
-from hub.workspace.rules import Matched, Rule, RuleSet, Trace
+from hub.workspace.rules import Rule, RuleSet
 from hub.workspace.workspace import Loaded, Workspace, load
 
 __all__ = [

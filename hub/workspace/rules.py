@@ -10,17 +10,11 @@ from typing import Any, Literal
 
 from hub import keys
 from hub.process.who import Known
-from hub.reading import VARIABLES, Reader, plain, unknown
+from hub.reading import Reader, plain, unknown
 from hub.workspace.actions import Action, read_actions
+from hub.workspace.matching import Index, Matched
 from mappings.canonical import EVENT_TYPES, Event
-from mappings.expressions import (
-    CompileError,
-    Condition,
-    Context,
-    ExpressionError,
-    compile_condition,
-    context,
-)
+from mappings.expressions import Condition, Context, context
 from mappings.source import Map, Place, did_you_mean
 
 Otherwise = Literal["ignore", "exception"]
@@ -46,30 +40,6 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
-    """Why a rule that listened did or did not match. `clause` is the part that had no answer."""
-
-    rule: str
-    place: Place
-    verdict: Literal["matched", "false", "error"]
-    clause: str = ""
-    detail: str = ""
-
-    def __str__(self) -> str:
-        if self.verdict == "error":
-            return f"{self.place} {self.rule}: no match, `{self.clause}` failed: {self.detail}"
-        return f"{self.place} {self.rule}: {self.verdict}"
-
-
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """The rules that match an event, in the order of files and lines, and why the others do not."""
-
-    rules: tuple[Rule, ...]
-    traces: tuple[Trace, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class RuleTest:
     """An example of a rules file: an event with its entities, and the rules it must match."""
 
@@ -85,7 +55,7 @@ class RuleSet:
     rules: tuple[Rule, ...] = ()
     otherwise: Otherwise = "ignore"
     tests: tuple[RuleTest, ...] = ()
-    _by_type: dict[str, tuple[Rule, ...]] = field(default_factory=dict, compare=False, repr=False)
+    _by_type: dict[str, Index[Rule]] = field(default_factory=dict, compare=False, repr=False)
 
     def __iter__(self) -> Any:
         return iter(self.rules)
@@ -95,83 +65,32 @@ class RuleSet:
 
     def listening(self, event_type: str) -> tuple[Rule, ...]:
         """The rules that listen to a type of event."""
+        return self._index(event_type).rules
+
+    def _index(self, event_type: str) -> Index[Rule]:
         found = self._by_type.get(event_type)
         if found is None:
-            found = tuple(rule for rule in self.rules if rule.listens_to(event_type))
+            found = Index(rule for rule in self.rules if rule.listens_to(event_type))
             if event_type in EVENT_TYPES:
                 self._by_type[event_type] = found
         return found
 
-    def match(self, event: Event | Mapping[str, Any], variables: Mapping[str, Any]) -> Matched:
+    def match(
+        self, event: Event | Mapping[str, Any], variables: Mapping[str, Any]
+    ) -> Matched[Rule]:
         """The rules that match. `variables` are what conditions see beside `event`.
 
         A condition that cannot be evaluated is no match; its trace names the clause.
         """
         event_type = event.type if isinstance(event, Event) else str(event.get("type", ""))
-        listening = self.listening(event_type)
-        if not listening:
-            return Matched((), ())
-        sees = Context(variables if isinstance(variables, Context) else context(variables))
-        if "event" not in sees:
+        index = self._index(event_type)
+        if not index.rules:
+            return Matched()
+        sees = variables if isinstance(variables, Context) else context(variables)
+        if not sees.has("event"):
+            sees = Context(sees)
             sees.update(context({"event": event}))
-        matching, traces = [], []
-        for rule in listening:
-            trace = _judge(rule, sees)
-            traces.append(trace)
-            if trace.verdict == "matched":
-                matching.append(rule)
-        return Matched(tuple(matching), tuple(traces))
-
-
-def _judge(rule: Rule, sees: Context) -> Trace:
-    place = rule.condition_place or rule.place
-    if rule.condition is None:
-        return Trace(rule.name, place, "matched")
-    try:
-        return Trace(rule.name, place, "matched" if rule.condition.evaluate(sees) else "false")
-    except ExpressionError as error:
-        clause, detail = _failing_clause(rule.condition.text, sees) or (
-            rule.condition.text,
-            str(error),
-        )
-        return Trace(rule.name, place, "error", clause, detail)
-
-
-def _failing_clause(text: str, sees: Context) -> tuple[str, str] | None:
-    for clause in clauses(text):
-        try:
-            compile_condition(clause, VARIABLES).evaluate(sees)
-        except ExpressionError as error:
-            return clause, str(error)
-        except CompileError:
-            return None
-    return None
-
-
-def clauses(text: str) -> list[str]:
-    """The parts of a condition between its outermost `&&`; itself where `||` or `?` is outside."""
-    parts, begin, depth, quote, position = [], 0, 0, "", 0
-    while position < len(text):
-        letter = text[position]
-        if quote:
-            if letter == "\\":
-                position += 1
-            elif letter == quote:
-                quote = ""
-        elif letter in "'\"":
-            quote = letter
-        elif letter in "([{":
-            depth += 1
-        elif letter in ")]}":
-            depth -= 1
-        elif depth == 0 and (letter == "?" or text.startswith("||", position)):
-            return [text.strip()]
-        elif depth == 0 and text.startswith("&&", position):
-            parts.append(text[begin:position].strip())
-            begin = position + 2
-            position += 1
-        position += 1
-    return [*parts, text[begin:].strip()]
+        return index.match(sees)
 
 
 # ------------------------------------------------------------------------------------- loading

@@ -13,7 +13,7 @@ from lark.exceptions import VisitError
 from mappings.cel import syntax
 from mappings.cel.errors import CompileError, invalid
 from mappings.cel.functions import MACROS
-from mappings.cel.grammar import GRAMMAR
+from mappings.cel.grammar import BINDS, GRAMMAR
 from mappings.cel.literals import BadLiteral, text_or_bytes, unsigned, whole
 from mappings.cel.syntax import Node
 from mappings.cel.values import INT_MAX, INT_MIN
@@ -39,7 +39,7 @@ def parse(text: str) -> Node:
     if bad := _UNSAFE.search(text):
         raise invalid(text, bad.start(), "a character that cannot stand in an expression.")
     try:
-        root: Any = _parser().parse(text)
+        root = _tree(_parser().parse(text))
     except UnexpectedToken as error:
         raise _unexpected(text, error) from None
     except UnexpectedCharacters as error:
@@ -49,8 +49,7 @@ def parse(text: str) -> Node:
     except _Wrong as error:
         raise _located(text, error) from None
     _bounded(text, root)
-    found: Node = root
-    return found
+    return root
 
 
 @cache
@@ -104,17 +103,12 @@ def _end(token: Token) -> int:
 class _Tree(Transformer[Token, Any]):
     """Each rule of the grammar to its node, from the leaves up."""
 
-    def conditional(self, condition: Node, then: Node, otherwise: Node) -> Node:
+    def conditional(self, condition: Any, then: Any, otherwise: Any) -> Node:
+        condition, then, otherwise = _tree(condition), _tree(then), _tree(otherwise)
         return syntax.Conditional(condition.start, otherwise.end, condition, then, otherwise)
 
-    def logic_or(self, left: Node, right: Node) -> Node:
-        return _chain("||", left, right)
-
-    def logic_and(self, left: Node, right: Node) -> Node:
-        return _chain("&&", left, right)
-
-    def binary(self, left: Node, sign: Token, right: Node) -> Node:
-        return syntax.Binary(left.start, right.end, str(sign), left, right, _start(sign))
+    def joined(self, left: Any, sign: Token, right: Node) -> list[Any]:
+        return _longer(left, sign, right)
 
     def unary(self, *parts: Any) -> Node:
         signs: list[Token] = list(parts[:-1])
@@ -138,8 +132,8 @@ class _Tree(Transformer[Token, Any]):
             return _macro(target, name, given, _end(close))
         return syntax.Call(target.start, _end(close), str(name), target, given, _start(name))
 
-    def index(self, operand: Node, index: Node, close: Token) -> Node:
-        return syntax.Index(operand.start, _end(close), operand, index)
+    def index(self, operand: Node, index: Any, close: Token) -> Node:
+        return syntax.Index(operand.start, _end(close), operand, _tree(index))
 
     def message(self, operand: Node, brace: Token, fields: Any, close: Token) -> Node:
         raise _Wrong(
@@ -166,7 +160,8 @@ class _Tree(Transformer[Token, Any]):
             )
         return syntax.Call(_start(name), _end(close), str(name), None, given, _start(name))
 
-    def group(self, opening: Token, node: Node, closing: Token) -> Node:
+    def group(self, opening: Token, inner: Any, closing: Token) -> Node:
+        node = _tree(inner)
         _fitting(node)
         widened: Node = replace(node, start=_start(opening), end=_end(closing))
         return widened
@@ -180,13 +175,13 @@ class _Tree(Transformer[Token, Any]):
         return syntax.MapOf(_start(opening), _end(parts[-1]), tuple(entries))
 
     def arguments(self, *parts: Any) -> list[Node]:
-        return _listed(parts)
+        return _listed(parts[:-1], _tree(parts[-1]))
 
     def entries(self, *parts: Any) -> list[tuple[Node, Node]]:
-        return _listed(parts)
+        return _listed(parts[:-1], parts[-1])
 
-    def entry(self, key: Node, value: Node) -> tuple[Node, Node]:
-        return key, value
+    def entry(self, key: Any, value: Any) -> tuple[Node, Node]:
+        return _tree(key), _tree(value)
 
     def whole(self, token: Token) -> Node:
         return _literal(token, whole)
@@ -204,16 +199,49 @@ class _Tree(Transformer[Token, Any]):
         return syntax.Literal(_start(token), _end(token), _WORDS[str(token)])
 
 
-def _listed(parts: tuple[Any, ...]) -> list[Any]:
-    """A list that has got one more element, or its first."""
-    if len(parts) == 1:
-        return [parts[0]]
-    listed: list[Any] = parts[0]
-    listed.append(parts[-1])
+def _listed(before: tuple[Any, ...], last: Any) -> list[Any]:
+    """A list that has got one more element (behind a comma), or its first."""
+    if not before:
+        return [last]
+    listed: list[Any] = before[0]
+    listed.append(last)
     return listed
 
 
+def _longer(left: Any, sign: Token, right: Node) -> list[Any]:
+    """A row of values with signs between them."""
+    row: list[Any] = left if isinstance(left, list) else [left]
+    row += (sign, right)
+    return row
+
+
+def _tree(row: Any) -> Node:
+    """The tree of such a row, by how close its signs bind."""
+    if not isinstance(row, list):
+        alone: Node = row
+        return alone
+    values: list[Node] = [row[0]]
+    signs: list[Token] = []
+    for sign, value in zip(row[1::2], row[2::2], strict=True):
+        while signs and BINDS[signs[-1]] >= BINDS[sign]:
+            _join(values, signs)
+        signs.append(sign)
+        values.append(value)
+    while signs:
+        _join(values, signs)
+    return values[0]
+
+
+def _join(values: list[Node], signs: list[Token]) -> None:
+    sign, right, left = signs.pop(), values.pop(), values.pop()
+    if sign in ("&&", "||"):
+        values.append(_chain(str(sign), left, right))
+    else:
+        values.append(syntax.Binary(left.start, right.end, str(sign), left, right, _start(sign)))
+
+
 def _chain(operator: str, left: Node, right: Node) -> Node:
+    """`a && b && c` is one node, so that a long chain is not a deep tree."""
     terms: list[Node] = []
     for side in (left, right):
         if isinstance(side, syntax.Logic) and side.operator == operator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +22,10 @@ VENDOR = "record"
 _SIMPLE = frozenset({str, bool, float, type(None)})
 
 
+ABSENT: Any = object()
+"""What a variable is made of that has no value after all."""
+
+
 class Context(dict[str, Any]):
     """Variables made ready by `context`, so that many conditions share the work.
 
@@ -32,11 +37,16 @@ class Context(dict[str, Any]):
         self._later: dict[str, Callable[[], Any]] = dict(getattr(variables, "_later", ()))
 
     def later(self, name: str, make: Callable[[], Any]) -> None:
-        """A variable that costs something to make."""
+        """A variable that costs something to make, or turns out to be ABSENT."""
         self._later[name] = make
 
     def __missing__(self, name: str) -> Any:
-        value = self[name] = ready(name, self._later.pop(name)())
+        value = self._later[name]()
+        if value is ABSENT:
+            del self._later[name]
+            raise KeyError(name)
+        self[name] = value = ready(name, value)
+        del self._later[name]
         return value
 
     def has(self, name: str) -> bool:
@@ -46,7 +56,8 @@ class Context(dict[str, Any]):
     def settle(self) -> None:
         """Make everything now, for what it is made of is about to change."""
         for name in list(self._later):
-            self[name]
+            with suppress(KeyError):
+                self[name]
 
 
 def context(variables: Mapping[str, Any]) -> Context:
@@ -66,9 +77,15 @@ def ready(name: str, value: Any) -> Any:
 
 
 class Program:
-    """A checked expression and its compiled form. Stateless, so that threads may share it."""
+    """A checked expression and its compiled form, which is made when it is first evaluated.
 
-    __slots__ = ("_mixed", "_run", "amounts", "checked", "settle", "text")
+    Threads may share it.
+    """
+
+    __slots__ = ("_mixed", "amounts", "checked", "run", "settle", "text")
+
+    run: Run
+    """The value as it stands in the variables, or any exception: `recover` knows what it means."""
 
     def __init__(self, checked: Checked) -> None:
         others = checked.variables - MOMENTS - {VENDOR}
@@ -77,26 +94,25 @@ class Program:
         self._mixed = VENDOR in checked.variables and bool(others)
         self.amounts = VENDOR not in checked.variables
         self.settle: Settle = with_amounts if self.amounts else as_written
-        self._run: Run = compile_tree(checked, self.settle, self.amounts) or self.walk
+        self.run = self._compile_and_run
 
-    def raw(self, variables: Mapping[str, Any]) -> Any:
-        """The value as it stands in the variables. Raises ExpressionError."""
-        if self._mixed:
-            variables = self._apart(variables)
-        try:
-            return self._run(variables)
-        except TooMuch as error:
+    def _compile_and_run(self, variables: Mapping[str, Any]) -> Any:
+        compiled = compile_tree(self.checked, self.settle, self.amounts) or self.walk
+        self.run = (lambda given: compiled(self._apart(given))) if self._mixed else compiled
+        return self.run(variables)
+
+    def recover(self, error: Exception, variables: Mapping[str, Any]) -> Any:
+        """The value although `run` ended in an exception. Raises ExpressionError."""
+        if isinstance(error, TooMuch):
             raise ExpressionError(f"'{self.text}': {error}") from None
-        except ExpressionError:
-            if self._run == self.walk:
-                raise
-            return self.walk(variables)
-        except Exception:
-            return self.walk(variables)
+        return self.walk(self._apart(variables) if self._mixed else variables)
 
     def value(self, variables: Mapping[str, Any]) -> Any:
         """The value through and through as CEL has it. Raises ExpressionError."""
-        found = self.raw(variables)
+        try:
+            found = self.run(variables)
+        except Exception as error:
+            found = self.recover(error, variables)
         return found if found.__class__ in _SIMPLE else self.settle(found)
 
     def walk(self, variables: Mapping[str, Any]) -> Any:

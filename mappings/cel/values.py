@@ -195,7 +195,11 @@ def text_keys(value: dict[Any, Any]) -> dict[str, Any]:
 def amount_of(value: dict[Any, Any]) -> Any:
     """`value` of an object; a number if the object is an amount. Raises KeyError."""
     amount = value["value"]
-    if amount.__class__ is str and value.__class__ is not Built and value.keys() <= _MONEY_KEYS:
+    if (
+        amount.__class__ is str
+        and (len(value) == 1 or (len(value) == 2 and "currency" in value))
+        and value.__class__ is not Built
+    ):
         try:
             return float(amount)
         except ValueError:
