@@ -111,7 +111,7 @@ def field_lines(
     pad, said = " " * indent, f"  # {comment(note)}" if note else ""
     if field.removed:
         return [f"{pad}{_key(field.name)}: null{said}"]
-    parts = _parts(field)
+    parts = parts_of(field)
     if parts.keys() == {"from"} and isinstance(parts["from"], str):
         return [f"{pad}{_key(field.name)}: {scalar(parts['from'])}{said}"]
     short = f"{pad}{_key(field.name)}: {flow(parts)}"
@@ -149,7 +149,8 @@ def vendor_key(value: Any) -> str:
     return scalar(value)
 
 
-def _parts(field: FieldSpec) -> dict[str, Any]:
+def parts_of(field: FieldSpec) -> dict[str, Any]:
+    """What a field says, key by key, as a file has it."""
     parts: dict[str, Any] = {}
     if len(field.sources) == 1:
         parts["from"] = field.sources[0].text

@@ -204,7 +204,7 @@ def _text(
     )
     text = [
         f"# A first draft from {seen} and {told}.",
-        "# Each line says how sure it is (1 is certain) and why; the unsure ones are commented out.",
+        "# Each line says how sure it is (1 is certain) and why; unsure ones are commented out.",
         "# `direction: in` stands where it is not clear how the tool would be written to.",
         "# Read every line, delete what is wrong, then: hub check, hub test, hub preview.",
         f"mapping: {scalar(head.name)}",

@@ -242,8 +242,8 @@ VALUES = st.recursive(
         st.floats(),
         st.text(max_size=60),
         NAMES,
-        st.sampled_from(["open", "closed", "2026-03-04", "a@b.test", "# x", "12.5", "yes: no", "\x00",
-                         "31.12.2026", "<p>x</p>", 10**400, -0.0]),
+        st.sampled_from(["open", "closed", "2026-03-04", "a@b.test", "# x", "12.5", "yes: no",
+                         "\x00", "31.12.2026", "<p>x</p>", 10**400, -0.0]),
     ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=4), st.dictionaries(NAMES, inner, max_size=4)
