@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from connectors.jira.markdown import to_adf
+from connectors.jira.documents import of_text
 from connectors.sdk import Change, Delivery, Record
 from connectors.sdk.records import Json
 from connectors.sdk.sandbox import Drill, Inapplicable
@@ -83,16 +83,16 @@ class JiraDrill(Drill):
     def creation(self, object: str, key: str) -> Change:
         now = datetime.now(UTC)
         if object == "issue":
-            fields = {"summary": f"From the hub {key}", "description_text": "Please see to it."}
+            fields = {"summary": f"From the hub {key}", "description": of_text("See to it.")}
             return Change("create", "issue", key, fields, created_at=now)
         issue = self.sandbox.create_issue("Discussed by the hub")
-        text = {"body_text": f"From the hub {key}"}
+        text = {"body": of_text(f"From the hub {key}")}
         return Change("create", "comment", key, text, parent=issue, created_at=now)
 
     def alteration(self, record: Record, key: str) -> Change:
         number = self._next()
         fields: dict[str, Any] = (
-            {"body": to_adf(f"Altered {number}")}
+            {"body": of_text(f"Altered {number}")}
             if record.object == "comment"
             else {"summary": f"Altered {number}", "duedate": "2026-12-24"}
         )

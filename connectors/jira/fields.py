@@ -30,8 +30,7 @@ _TYPES: Mapping[str, Type] = {
 }
 
 COMMENT_FIELDS: Sequence[Field] = (
-    Field("body_text", "text", "Text (Markdown)", required=True),
-    Field("body", "object", "Text (Atlassian Document Format)"),
+    Field("body", "object", "Text (a document: as: adf)", required=True),
     Field("visibility", "object", "Visible to"),
     Field("author", "user", "Author", writable=False),
     Field("updateAuthor", "user", "Last edited by", writable=False),
@@ -67,10 +66,7 @@ def issue_fields(client: JiraClient, settings: JiraConfig) -> list[Field]:
         "issuetype": tuple(types),
         "project": tuple(settings.projects),
     }
-    found = [
-        Field("description_text", "text", "Description (Markdown)"),
-        Field("key", "text", "Key", writable=False),
-    ]
+    found = [Field("key", "text", "Key", writable=False)]
     for row in known:
         name = str(row.get("id"))
         if name in ("issuekey", "thumbnail", "comment", "attachment", "worklog"):

@@ -305,9 +305,7 @@ def _asked(fields: Collection[str]) -> list[str]:
     """Search gives ids alone unless told what else."""
     if not fields:
         return ALL
-    own = {"id", "key", "description_text"}
-    wanted = {name for name in fields if name not in own} | set(ALWAYS)
-    return sorted(wanted | ({"description"} if "description_text" in fields else set()))
+    return sorted({name for name in fields if name not in ("id", "key")} | set(ALWAYS))
 
 
 def _minute(value: Any) -> str:

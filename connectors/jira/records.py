@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.jira.adf import to_markdown
 from connectors.jira.client import Row
 from connectors.sdk import PayloadError, Record
 
@@ -41,12 +40,10 @@ def part(value: Any, name: str) -> Any:
 
 
 def issue_record(row: Row, site: str) -> Record:
-    """`data` holds the fields flat, beside `id` and `key`; `description_text` is Markdown."""
+    """`data` holds the fields flat, beside `id` and `key`."""
     fields = fields_of(row)
     key = str(row.get("key", ""))
     data: dict[str, Any] = {**fields, "id": row["id"], "key": key}
-    if "description" in fields:
-        data["description_text"] = to_markdown(fields["description"])
     updated = moment(fields["updated"], "issue.updated") if "updated" in fields else None
     project = part(fields.get("project"), "key") or key.rpartition("-")[0]
     left = part(part(row.get("properties"), PROPERTY), "key")
@@ -74,10 +71,7 @@ def comment_record(row: Row, site: str, issue: str | None = None, key: str = "")
     return Record(
         object="comment",
         id=row["id"],
-        data={
-            **{name: value for name, value in row.items() if name != "properties"},
-            "body_text": to_markdown(row.get("body")),
-        },
+        data={name: value for name, value in row.items() if name != "properties"},
         address={"issue": issue} if issue else {},
         version=version_of(updated),
         updated_at=updated,

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from connectors.jira.client import bucket
+from connectors.jira.documents import of_text
 from connectors.jira.drill import JiraDrill
-from connectors.jira.markdown import to_adf
 from connectors.jira.sandbox_api import EMAIL, TOKEN, JiraApi
 from connectors.jira.sandbox_fields import resolution, taken
 from connectors.jira.sandbox_hooks import SECRET, Hooks, utc_now
@@ -140,7 +140,7 @@ class JiraSandbox(HttpSandbox):
     ) -> str:
         """The new issue's id; `text` in Markdown, `fields` as in the API."""
         with self.lock:
-            wanted = {"summary": summary, "description": to_adf(text), **fields}
+            wanted = {"summary": summary, "description": of_text(text), **fields}
             wanted |= {"project": {"key": project}, "issuetype": {"id": TYPES[type]}}
             who = by or self.first_person
             stored = taken(self.site, wanted, creating=True, by=who)
@@ -178,13 +178,13 @@ class JiraSandbox(HttpSandbox):
     def comment(self, issue: str, text: str, by: str | None = None) -> str:
         with self.lock:
             one = self.site.find(issue)
-            row = self.site.add_comment(one, to_adf(text), by or self.first_person, {})
+            row = self.site.add_comment(one, of_text(text), by or self.first_person, {})
             return str(row["id"])
 
     def edit_comment(self, id: str, text: str, by: str | None = None) -> None:
         with self.lock:
             issue, row = self.site.comment(id)
-            self.site.edit_comment(issue, row, by or self.first_person, {"body": to_adf(text)})
+            self.site.edit_comment(issue, row, by or self.first_person, {"body": of_text(text)})
 
     def delete_comment(self, id: str, by: str | None = None) -> None:
         with self.lock:

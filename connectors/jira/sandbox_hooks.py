@@ -17,7 +17,7 @@ import httpx
 import jwt
 from starlette.requests import Request
 
-from connectors.jira.adf import to_markdown
+from connectors.jira.documents import text_of
 from connectors.jira.sandbox_oauth import CLIENT_ID, CLIENT_SECRET
 from connectors.jira.sandbox_site import Issue, Refused, Row
 from connectors.sdk import Delivery
@@ -78,7 +78,7 @@ class Hooks:
         else:
             payload["comment"] = {
                 **{name: value for name, value in comment.items() if name != "properties"},
-                "body": to_markdown(comment["body"]),
+                "body": text_of(comment["body"]),
             }
             short = _old(issue.row)
             short["fields"] = {
@@ -252,7 +252,7 @@ def bearer(at: datetime, secret: str = CLIENT_SECRET) -> Row:
 
 def _old(row: Row) -> Row:
     """An issue as webhooks show it: texts are not documents there."""
-    fields = {**row["fields"], "description": to_markdown(row["fields"]["description"])}
+    fields = {**row["fields"], "description": text_of(row["fields"]["description"])}
     return {"id": row["id"], "key": row["key"], "fields": fields}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from connectors.jira.adf import to_markdown
+from connectors.jira.documents import text_of
 from connectors.jira.sandbox_site import Row
 
 _STYLE = """
@@ -36,7 +36,7 @@ def issue_page(row: Row, steps: Sequence[str], people: Sequence[Row]) -> str:
         f'<button name="step" value="{escape(name)}">{escape(name)}</button> ' for name in steps
     )
     cards = "".join(
-        _card(one["author"]["displayName"], one["created"], to_markdown(one["body"]))
+        _card(one["author"]["displayName"], one["created"], text_of(one["body"]))
         for one in row["comments"]
     )
     assignee = fields["assignee"]["displayName"] if fields["assignee"] else "nobody"
@@ -50,7 +50,7 @@ def issue_page(row: Row, steps: Sequence[str], people: Sequence[Row]) -> str:
 <h1>{summary}</h1>
 <p><span class="state {escape(status["statusCategory"]["key"])}">{escape(status["name"])}</span>
  Assigned to {escape(assignee)}</p>
-{_card(fields["reporter"]["displayName"], fields["created"], to_markdown(fields["description"]))}
+{_card(fields["reporter"]["displayName"], fields["created"], text_of(fields["description"]))}
 {cards}
 <form method="post">
 <textarea name="body" rows="3" aria-label="Comment" placeholder="Add a comment"></textarea>

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.jira.adf import to_markdown
 from connectors.jira.client import Row
-from connectors.jira.markdown import to_adf
+from connectors.jira.documents import alike, document
 from connectors.jira.records import part
 from connectors.sdk import RejectedError
 
@@ -76,21 +75,6 @@ class Target:
         return self.name or f"any status of the kind {CATEGORIES[str(self.category)]}"
 
 
-def document(value: Any) -> Any:
-    """Atlassian Document Format, or null. Raises ValueError."""
-    if value is None:
-        return None
-    if not isinstance(value, Mapping) or value.get("type") != "doc" or value.get("version") != 1:
-        raise ValueError("wants a document: {type: doc, version: 1, content: […]}")
-    return dict(value)
-
-
-def markdown(value: Any) -> Any:
-    if value is not None and not isinstance(value, str):
-        raise ValueError("wants a text in Markdown")
-    return to_adf(value)
-
-
 def _person(value: Any) -> Any:
     if value is None or value in ({"accountId": None}, {"id": None}):
         return None
@@ -145,10 +129,6 @@ def outward(fields: Mapping[str, Any], *, creating: bool) -> tuple[dict[str, Any
                 raise ValueError("is kept by Jira and cannot be written")
             if name == "status":
                 target = Target.of(value)
-            elif name == "description_text":
-                if "description" in fields:
-                    raise ValueError("and description say the same thing: write one of them")
-                values["description"] = markdown(value)
             else:
                 values[name] = _SHAPES.get(name, lambda given: given)(value)
         except ValueError as error:
@@ -161,18 +141,16 @@ def outward(fields: Mapping[str, Any], *, creating: bool) -> tuple[dict[str, Any
 
 def body_of(fields: Mapping[str, Any]) -> dict[str, Any]:
     """A comment as Jira takes it. Raises RejectedError."""
-    known = {"body", "body_text", "visibility"}
+    known = {"body", "visibility"}
     refused = {name: "cannot be written" for name in fields if name not in known}
     values = {name: fields[name] for name in ("visibility",) if name in fields}
     try:
-        if "body_text" in fields:
-            values["body"] = markdown(fields["body_text"])
-        elif "body" in fields:
+        if "body" in fields:
             values["body"] = document(fields["body"])
         if "body" in values and values["body"] is None:
             raise ValueError("is empty: a comment says something")
     except ValueError as error:
-        refused["body_text" if "body_text" in fields else "body"] = str(error)
+        refused["body"] = str(error)
     if refused:
         told = "; ".join(f"{name} {why}" for name, why in refused.items())
         raise RejectedError(f"The comment was not sent: {told}.", refused)
@@ -182,7 +160,7 @@ def body_of(fields: Mapping[str, Any]) -> dict[str, Any]:
 def same(name: str, wanted: Any, held: Any) -> bool:
     """Whether Jira, which adds to what it is given, holds what is wanted."""
     if name in ("description", "body"):
-        return held == wanted or to_markdown(held) == to_markdown(wanted)
+        return alike(wanted, held)
     if name == "labels":
         return sorted(wanted or []) == sorted(held or [])
     return covers(wanted, held)
@@ -222,7 +200,7 @@ def _unmoved(name: str, base: Any, held: Any) -> bool:
     if name in ("assignee", "reporter"):  # pictures and names of people change by themselves
         return bool(part(base, "accountId") == part(held, "accountId"))
     if name in ("description", "body"):
-        return to_markdown(base) == to_markdown(held)
+        return alike(base, held)
     if isinstance(base, Mapping) and isinstance(held, Mapping) and "id" in base and "id" in held:
         return bool(base["id"] == held["id"])
     return bool(base == held)

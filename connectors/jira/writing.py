@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from connectors.jira.adf import to_markdown
 from connectors.jira.client import JiraClient, Row, one, reasons_of, rows
 from connectors.jira.config import JiraConfig
-from connectors.jira.markdown import to_adf
 from connectors.jira.reading import Reader
 from connectors.jira.records import (
     PROPERTY,
@@ -132,8 +130,7 @@ class Writer:
             if number in failed:
                 results.append(failed[number])
             elif records[number].id in fresh and plan.target is None:
-                record = _as_sent(fresh[records[number].id], plan.change, "description_text")
-                results.append(Result(Outcome.OK, record))
+                results.append(Result(Outcome.OK, fresh[records[number].id]))
             else:
                 results.append(self._finished(plan, records[number]))
         return results
@@ -167,16 +164,16 @@ class Writer:
 
     def _finished(self, plan: _Plan, record: Record) -> Result:
         """It exists: nothing that goes wrong from here on may make that be forgotten."""
-        change, target = plan.change, plan.target
+        target = plan.target
         try:
             row = self._reader.issue(record.id)
-            record = self._issue_record(row, change)
+            record = issue_record(row, self._site)
             if target is None or target.reached(fields_of(row).get("status")):
                 return Result(Outcome.OK, record)
             filled = self._settings.transition_fields
             step = choose(self._client, row, target, plan.brought, filled)
             self._transition(record.id, step)
-            return Result(Outcome.OK, self._issue_record(self._reader.issue(record.id), change))
+            return Result(Outcome.OK, issue_record(self._reader.issue(record.id), self._site))
         except ConnectorError as error:
             return Result(Outcome.OK, record, f"Created, but not all was done: {error}")
 
@@ -184,7 +181,7 @@ class Writer:
         wanted, target = outward(change.fields, creating=False)
         row = self._reader.issue(self._id(change))
         held = fields_of(row)
-        missing, moved = differing(wanted, held, _based(change.base))
+        missing, moved = differing(wanted, held, change.base)
         go = target is not None and not target.reached(held.get("status"))
         before = part(part(change.base, "status"), "id")
         if go and before is not None and before != part(held.get("status"), "id"):
@@ -207,8 +204,8 @@ class Writer:
                     raise
                 return self._in_part(change, row, missing, error)
         if not missing and step is None:
-            return Result(Outcome.OK, self._issue_record(row, change))
-        return Result(Outcome.OK, self._issue_record(self._reader.issue(row["id"]), change))
+            return Result(Outcome.OK, issue_record(row, self._site))
+        return Result(Outcome.OK, issue_record(self._reader.issue(row["id"]), self._site))
 
     def _put(self, id: str, values: Mapping[str, Any]) -> None:
         quiet = None if self._settings.notify_users else {"notifyUsers": "false"}
@@ -249,7 +246,7 @@ class Writer:
         if result.outcome is Outcome.REJECTED:
             reasons.setdefault("status", result.message)
         try:
-            record = self._issue_record(self._reader.issue(row["id"]), change)
+            record = issue_record(self._reader.issue(row["id"]), self._site)
         except ConnectorError:
             record = None
         return replace(result, record=record, message=told, field_errors=reasons)
@@ -263,9 +260,6 @@ class Writer:
             return Result(Outcome.OK, gone("issue", self._id(change)), "It was gone already.")
         return Result(Outcome.OK, gone("issue", self._id(change)))
 
-    def _issue_record(self, row: Row, change: Change) -> Record:
-        return _as_sent(issue_record(row, self._site), change, "description_text")
-
     def _id(self, change: Change) -> str:
         """By number: a key changes when its issue moves."""
         id = change.id or change.address.get("key")
@@ -278,13 +272,13 @@ class Writer:
     def _create_comment(self, change: Change) -> Result:
         values = body_of(change.fields)
         if "body" not in values:
-            raise RejectedError("The comment has no text.", {"body_text": "is missing"})
+            raise RejectedError("The comment has no text.", {"body": "is missing"})
         issue = self._issue_of(change)
         asked = {**values, "properties": _mark(change)}
         row = one(self._client.send("POST", f"/issue/{issue}/comment", json=asked), "a new comment")
         self._reader.remember(issue)
         record = replace(comment_record(row, self._site, issue), key=change.key)
-        return Result(Outcome.OK, _as_sent(record, change, "body_text"))
+        return Result(Outcome.OK, record)
 
     def _update_comment(self, change: Change) -> Result:
         wanted = body_of(change.fields)
@@ -301,7 +295,7 @@ class Writer:
             row = one(self._client.send("PUT", path, json=asked), "a comment")
             self._reader.remember(issue)
         record = comment_record(row, self._site, issue)
-        return Result(Outcome.OK, _as_sent(record, change, "body_text"))
+        return Result(Outcome.OK, record)
 
     def _delete_comment(self, change: Change) -> Result:
         issue, id = self._issue_of(change), self._id(change)
@@ -336,18 +330,3 @@ def _failures(answer: Any, count: int) -> dict[int, Result]:
 
 def _mark(change: Change) -> list[dict[str, Any]]:
     return [{"key": PROPERTY, "value": {"key": change.key}}]
-
-
-def _based(base: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """The base in fields of Jira: a text that only we know as Markdown stands for its document."""
-    if base is None or "description" in base or "description_text" not in base:
-        return base
-    return {**base, "description": to_adf(base["description_text"])}
-
-
-def _as_sent(record: Record, change: Change, name: str) -> Record:
-    """Our own wording of a text that Jira holds: it reads back with other signs for the same."""
-    sent = change.fields.get(name)
-    if not isinstance(sent, str) or to_markdown(to_adf(sent)) != record.data.get(name):
-        return record
-    return replace(record, data={**record.data, name: sent})

@@ -16,6 +16,7 @@ from connectors.google_sheets.connector import GoogleSheetsConnector
 from connectors.google_sheets.sandbox import GoogleSheetsSandbox
 from connectors.google_sheets.sandbox_grid import Box
 from connectors.jira.connector import JiraConnector
+from connectors.jira.documents import of_text
 from connectors.jira.sandbox import JiraSandbox
 from connectors.sdk import Change, Connector, Host, Outcome, Record, Sink
 from connectors.sdk.conformance.kit import resolve
@@ -88,14 +89,14 @@ def jira() -> list[Exchange]:
         back = httpx.URL(answer.headers["location"]).params
         jira.consent.finish(consent, back["code"], back["state"])
 
-        seen = sandbox.create_issue("Seen", text="As *seen*.", labels=["bug"])
+        seen = sandbox.create_issue("Seen", text="As seen.", labels=["bug"])
         for number in range(25):
             sandbox.comment(seen, f"Said {number}")
         jira.check()
         jira.discover("issue")
         fields = {
             "summary": "Wire it",
-            "description_text": "Please:\n\n- a `database`",
+            "description": of_text("Please:\n\na database"),
             "labels": ["bug"],
             "priority": "High",
             "assignee": sandbox.first_person,
@@ -114,8 +115,10 @@ def jira() -> list[Exchange]:
         assert [one.outcome for one in jira.push(two)] == [Outcome.OK, Outcome.REJECTED]
         [wrong] = jira.push([Change("create", "issue", "w", {"summary": "x", "nonsense": 1})])
         assert wrong.outcome is Outcome.REJECTED
-        said = done(jira, Change("create", "comment", "c-1", {"body_text": "Hi"}, parent=made.id))
-        change = {"body_text": "Hi **there**"}
+        said = done(
+            jira, Change("create", "comment", "c-1", {"body": of_text("Hi")}, parent=made.id)
+        )
+        change = {"body": of_text("Hi there")}
         done(jira, Change("update", "comment", "c-2", change, said.id, parent=made.id))
         for object, ids in (("issue", [made.id, "1"]), ("comment", [said.id, "1"])):
             assert [one.deleted for one in jira.fetch(object, ids)] == [False, True]

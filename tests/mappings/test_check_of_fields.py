@@ -76,8 +76,9 @@ FIELDS = [
     (
         "wrong parameter",
         "due: {from: $.d, as: [{▸date: x}]}",
-        "error: 'format' of 'date' cannot be 'x'. Write one of iso, iso_offset, sql, "
-        "epoch, epoch_ms, excel, or a pattern such as '%d.%m.%Y'.",
+        "error: 'format' of 'date' cannot be 'x'. Write one of iso, iso_ms, "
+        "iso_offset, sql, epoch, epoch_ms, epoch_text, epoch_ms_text, slack, excel, excel_1904, "
+        "rfc2822, dotnet, or a pattern such as '%d.%m.%Y'.",
     ),
     (
         "unknown zone",
