@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mappings.expressions import CompileError, Condition, compile_condition
+from mappings.expressions import CompileError, Condition, ExpressionError, compile_condition
 from mappings.fields import (
     FAILURES,
     RECORD,
@@ -18,11 +18,10 @@ from mappings.fields import (
     MappingError,
     compile_field,
     record_fields,
-    seen_by,
 )
-from mappings.inward import Inward, Mapped, Problem, compile_inward, problem
+from mappings.inward import Inward, Mapped, Problem, compile_inward, in_words, problem
 from mappings.outward import Outward, Whole, compile_whole
-from mappings.paths import MISSING, PathError, WrongType, parse_path
+from mappings.paths import MISSING, PathError, parse_path
 from mappings.spec import MappingSpec
 from mappings.transforms import Directory, Fault, ParamError, Scope, Step, bind
 from mappings.writing import Writer
@@ -52,7 +51,6 @@ class CompiledMapping:
     _whole: Whole | None
     _way_back: tuple[tuple[str, Step, Writer, FieldPlan], ...]
     _filter: Condition | None
-    _filter_fields: frozenset[str]
     _zone: str
 
     @property
@@ -77,7 +75,10 @@ class CompiledMapping:
         """
         if self._filter is None:
             return True
-        return self._filter.evaluate({"record": seen_by(self._filter_fields, record)})
+        try:
+            return self._filter.evaluate({"record": record})
+        except FAILURES as error:
+            raise ExpressionError(in_words(error)) from error
 
     def inward(self, data: Mapping[str, Any], directory: Directory, connection: str) -> Mapped:
         """The canonical values of a record. Fields the record does not speak of stay out."""
@@ -127,7 +128,7 @@ class CompiledMapping:
                 continue
             try:
                 value = parse_path(located.text).read(dict(data))
-            except WrongType:
+            except FAILURES:
                 continue
             if value is not MISSING and value is not None and value != "":
                 found[name] = value
@@ -151,7 +152,8 @@ class CompiledMapping:
         if compiled.read is None:
             return MISSING
         try:
-            if compiled.condition is not None and not compiled.condition(base):
+            condition = compiled.condition
+            if condition is not None and not condition.evaluate({"record": base}):
                 return MISSING
             raw = compiled.read(base)
             if raw is not MISSING and compiled.convert(raw, scope) == value:
@@ -176,7 +178,6 @@ def compile_mapping(spec: MappingSpec, zone: str = "UTC") -> CompiledMapping:
         paths = _paths_read(spec)
     except (PathError, ParamError, CompileError) as error:
         raise MappingError(f"{spec.place}: the mapping '{spec.name}': {error}") from None
-    filter_fields = record_fields(spec.filter.text) if spec.filter else frozenset()
     outward = [plan for plan in fields.values() if plan.outward and plan.give and plan.write]
     return CompiledMapping(
         spec=spec,
@@ -191,7 +192,6 @@ def compile_mapping(spec: MappingSpec, zone: str = "UTC") -> CompiledMapping:
             if plan.give and plan.write
         ),
         _filter=condition,
-        _filter_fields=filter_fields,
         _zone=zone,
     )
 

@@ -7,13 +7,13 @@ the usual case as source, from which `mappings.inward` and `mappings.outward` wr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from mappings.canonical import CanonicalField
-from mappings.expressions import ExpressionError, Template, compile_condition, compile_text
+from mappings.expressions import Condition, ExpressionError, compile_condition, compile_text
 from mappings.paths import MISSING, Path, WrongType, parse_path
 from mappings.spec import UNSET, FieldSpec, MappingSpec, TransformUse, ValuePair
 from mappings.transforms import Bound, Fault, Scope, Step, bind
@@ -58,8 +58,8 @@ class FieldPlan:
 
     spec: FieldSpec
     canonical: CanonicalField
-    condition: Callable[[Any], bool] | None
-    """The field's `if` over a record. Raises ExpressionError where it has no answer."""
+    condition: Condition | None
+    """The field's `if`, over the variable `record`."""
     read: Callable[[Any], Any] | None
     convert: Step
     default: Any
@@ -85,7 +85,7 @@ def compile_field(mapping: MappingSpec, spec: FieldSpec) -> FieldPlan:
     return FieldPlan(
         spec=spec,
         canonical=canonical,
-        condition=_condition(spec.condition.text) if spec.condition else None,
+        condition=compile_condition(spec.condition.text, RECORD) if spec.condition else None,
         read=_reader(spec),
         convert=_inward_step(spec, canonical, chain),
         default=_default(spec, canonical),
@@ -122,7 +122,8 @@ def target_path(spec: FieldSpec) -> Path | None:
 
 def _reader(spec: FieldSpec) -> Callable[[Any], Any] | None:
     if spec.text is not None:
-        return _composed(compile_text(spec.text.text, RECORD), record_fields(spec.text.text))
+        template = compile_text(spec.text.text, RECORD)
+        return lambda data: template.render({"record": data})
     if not spec.sources:
         return None
     readers = [parse_path(source.text).read for source in spec.sources]
@@ -150,18 +151,6 @@ def _first_of(readers: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
         return spoken
 
     return read
-
-
-def _composed(template: Template, fields: frozenset[str]) -> Callable[[Any], Any]:
-    def read(data: Any) -> Any:
-        return template.render({"record": seen_by(fields, data)})
-
-    return read
-
-
-def _condition(text: str) -> Callable[[Any], bool]:
-    condition, fields = compile_condition(text, RECORD), record_fields(text)
-    return lambda data: condition.evaluate({"record": seen_by(fields, data)})
 
 
 def _default(spec: FieldSpec, canonical: CanonicalField) -> Any:
@@ -375,10 +364,3 @@ def _time_text(value: Any) -> Any:
 def record_fields(expression: str) -> frozenset[str]:
     """The record's top-level fields that an expression names; `*` if it uses the record whole."""
     return frozenset(match[1] or match[3] or "*" for match in _RECORD_FIELD.finditer(expression))
-
-
-def seen_by(fields: frozenset[str], record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part of a record an expression can see, so that the rest need not be made ready."""
-    if "*" in fields:
-        return record
-    return {name: record[name] for name in fields if name in record}

@@ -56,7 +56,7 @@ def judge(plan: FieldPlan, data: dict[str, Any], scope: Scope, mapped: Mapped) -
     name, raw = plan.spec.name, None
     try:
         raw = MISSING
-        if plan.condition is None or plan.condition(data):
+        if plan.condition is None or plan.condition.evaluate({"record": data}):
             if plan.read is None:
                 mapped.values[name] = deepcopy(plan.default)
                 return
@@ -79,10 +79,16 @@ def problem(plan: FieldPlan, error: Exception, raw: Any) -> Problem:
     """What a person is told about a field that failed."""
     spec = plan.spec
     kind: ProblemKind = error.kind if isinstance(error, Fault) else "mapping_error"
-    said = str(error)
+    return Problem(spec.name, kind, f"{spec.name}: {in_words(error)}.", raw, spec.place)
+
+
+def in_words(error: Exception) -> str:
+    """One of `FAILURES` as the end of a sentence about its field."""
+    if isinstance(error, RecursionError):
+        return "the value is nested too deep"
     if not isinstance(error, (Fault, WrongType, ExpressionError)):
-        said = f"{type(error).__name__}: {error}"[:200]
-    return Problem(spec.name, kind, f"{spec.name}: {said.removesuffix('.')}.", raw, spec.place)
+        return f"{type(error).__name__}: {error}"[:200]
+    return str(error).removesuffix(".")
 
 
 def _nearest(plan: FieldPlan, data: Mapping[str, Any]) -> Any:
@@ -164,10 +170,10 @@ def _field(number: int, plan: FieldPlan, walk: _Walk, names: dict[str, Any]) -> 
     lines += ["else:", f"    {judged}"]
     if plan.condition is None:
         return lines
-    names[f"condition{number}"] = plan.condition
+    names[f"condition{number}"] = plan.condition.evaluate
     return [
         "try:",
-        f"    holds = condition{number}(data)",
+        f"    holds = condition{number}({{'record': data}})",
         "except FAILURES:",
         "    holds = None",
         "if holds:",

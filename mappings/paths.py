@@ -7,6 +7,7 @@ nothing) from one that is empty on the way (the record says there is none).
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -296,7 +297,14 @@ def _list_reader(before: tuple[Step, ...], find: Callable[[Any], list[Any]]) -> 
 
 def _general(text: str) -> Path:
     try:
-        node = parse(text)
+        with warnings.catch_warnings():
+            # what the library is about to drop would stop a mapping on a later day
+            warnings.simplefilter("error", DeprecationWarning)
+            node = parse(text)
+    except DeprecationWarning:
+        raise PathError(
+            f"'{text}' has a single &.", max(text.find("&"), 0) + 1, "Write && between conditions."
+        ) from None
     except (JSONPathError, AssertionError, ValueError, TypeError, AttributeError) as error:
         column = re.search(r"col (?:umn )?(\d+)|:(\d+)", str(error))
         at = int(column[1] or column[2]) + 1 if column else 1
@@ -315,7 +323,10 @@ def _general(text: str) -> Path:
     def find(data: Any) -> list[Any]:
         if deep and _larger_than(data, NODE_BUDGET):
             raise WrongType(f"the record has more than {NODE_BUDGET} values, too many for '..'")
-        return [match.value for match in node.find(data)]
+        try:
+            return [match.value for match in node.find(data)]
+        except RecursionError:
+            raise WrongType("the record is nested too deep") from None
 
     listed = _list_reader(before, find)
 

@@ -12,18 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mappings.compiler import CompiledMapping
-from mappings.expressions import ExpressionError, compile_condition, compile_text
+from mappings.expressions import compile_condition, compile_text
 from mappings.fields import (
     FAILURES,
     RECORD,
     FieldPlan,
     inverse,
-    record_fields,
-    seen_by,
     target_path,
     transforms_of,
     value_key,
 )
+from mappings.inward import in_words
 from mappings.paths import MISSING, WrongType, parse_path
 from mappings.source import Place
 from mappings.spec import UNSET, FieldSpec, Located, TransformUse, ValuePair
@@ -129,14 +128,7 @@ def _inward(plan: FieldPlan, scope: Scope) -> FieldTrace:
 
 def said(plan: FieldPlan, error: Exception) -> str:
     """An error of a field in a sentence, as its problem has it."""
-    words = str(error)
-    if not isinstance(error, (Fault, WrongType, ExpressionError)):
-        words = f"{type(error).__name__}: {error}"[:200]
-    return f"{plan.spec.name}: {words.removesuffix('.')}."
-
-
-def _seen(expression: str, data: Any) -> dict[str, Any]:
-    return {"record": seen_by(record_fields(expression), data)}
+    return f"{plan.spec.name}: {in_words(error)}."
 
 
 def _holds(told: FieldTrace, spec: FieldSpec, data: Any) -> bool:
@@ -144,7 +136,7 @@ def _holds(told: FieldTrace, spec: FieldSpec, data: Any) -> bool:
         return True
     text, place = spec.condition.text, spec.condition.place
     try:
-        verdict = compile_condition(text, RECORD).evaluate(_seen(text, data))
+        verdict = compile_condition(text, RECORD).evaluate({"record": data})
     except FAILURES as error:
         told.add("condition", text, place, error=str(error))
         raise
@@ -160,7 +152,7 @@ def _read(told: FieldTrace, plan: FieldPlan, data: Any) -> Any:
     if spec.text is not None:
         text, place = spec.text.text, spec.text.place
         try:
-            value = compile_text(text, RECORD).render(_seen(text, data))
+            value = compile_text(text, RECORD).render({"record": data})
         except FAILURES as error:
             told.add("text", text, place, error=str(error))
             raise
