@@ -96,9 +96,18 @@ def from_tool(connection: str, object: str, id: str) -> Iterator[Given]:
         tool = snapshot.connector(connection)
         if not isinstance(tool, Source):
             raise ConfigError(f"The connection '{connection}' cannot be read.")
-        found = [one for one in tool.fetch(object, [id]) if not one.deleted]
+        spec = snapshot.offers(connection).get(object)
+        if spec is not None and spec.fetch:
+            found = [one for one in tool.fetch(object, [id]) if not one.deleted]
+        else:  # this tool gives single records to nobody: look through all
+            pages = tool.pull(object, {}, ())
+            everything = (one for page in pages for one in page.records if one.object == object)
+            found = [one for one in everything if id in (one.id, one.url)][:1]
     if not found:
-        raise LookupError(f"There is no {object} '{id}' in {connection}.")
+        raise LookupError(
+            f"There is no {object} '{id}' in {connection}. Write its external id, as hub tasks show"
+            " has it."
+        )
     yield Given(f"{connection}/{object}/{id}", found[0].data)
 
 

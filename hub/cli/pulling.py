@@ -51,7 +51,7 @@ def pull(
     with opened() as hub:
         objects = _objects(hub, connection, object)
         began = time.monotonic()
-        with _progress(connection) as show:
+        with pull_progress(connection) as show:
             for one in objects:
                 results.append(_pull_one(hub, connection, one, show, full=full))
         complete = _bring_in(hub, results)
@@ -138,7 +138,7 @@ def _per_object(results: list[Pulled]) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _progress(connection: str) -> Iterator[Show]:
+def pull_progress(connection: str) -> Iterator[Show]:
     """A bar on a terminal; elsewhere a plain line per object and now and then, on standard
     error.
     """

@@ -1,0 +1,355 @@
+"""What a sync would do, without doing it: pulls pages, and brings each in for trial, in a
+transaction that is always undone.
+
+The stages that run are the real ones (`take_in`, `route`, `plan_all`), so a plan cannot disagree
+with them. Nothing is held while a tool is asked: a page is read first, then rehearsed. Nothing is
+kept between pages but names, so a large pull needs no more memory than a small one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from connectors.sdk import ConfigError, Record, Source
+from hub.apply import settle_names
+from hub.flow import change
+from hub.flow.arrive import Arrival
+from hub.flow.bring_in import attach, take_in
+from hub.flow.foreseen import Conflict, Foreseen, RecordPlan, Trouble, follow_ups, write_of
+from hub.flow.foreseen import compare as compare_fields
+from hub.flow.identity import identified
+from hub.flow.outward import plan_all
+from hub.flow.pull import known_already, one_ahead
+from hub.flow.route import route
+from hub.hub import Hub
+from hub.ids import new_id
+from hub.live import Snapshot
+from hub.participants import replies
+from hub.store import exceptions, inbox, running, work
+from hub.store.tables import deliveries, pushes
+from hub.store.tables import records as arriving
+from hub.unit import Unit, connector_actor
+from mappings.expressions import ExpressionError
+
+CHUNK = 200
+"""Records of one rehearsal: it holds the locks of a transaction, and must be short."""
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Planning:
+    """One plan under way. `unapplied` says that the snapshot is of files that are not in force."""
+
+    hub: Hub
+    snapshot: Snapshot
+    connection: str
+    unapplied: bool = False
+    full: bool = False
+    limit: int | None = None
+    """Records to look at of each object; None: all."""
+    counts: dict[str, int] = field(default_factory=dict)
+    cut: set[str] = field(default_factory=set)
+    """Objects of which there is more than `limit`."""
+    _parents: set[tuple[str, str]] = field(default_factory=set)
+    """Records of earlier pages that would be new tasks, for the comments on them."""
+    _shown: set[int] = field(default_factory=set)
+    """Waiting pushes that have been shown with the record they are about."""
+
+    def count(self, what: str, by: int = 1) -> None:
+        self.counts[what] = self.counts.get(what, 0) + by
+
+    def run(
+        self, objects: Sequence[str], progress: Callable[[str, int], None]
+    ) -> Iterator[Foreseen]:
+        """Everything that would happen, in the order of the pull; then what waits to be sent.
+        Raises ConnectorError.
+        """
+        for object in objects:
+            seen = 0
+            for records in self._pages(object):
+                seen += len(records)
+                progress(object, seen)
+                for start in range(0, len(records), CHUNK):
+                    yield from self._tried(records[start : start + CHUNK])
+        yield from self._waiting()
+
+    def _pages(self, object: str) -> Iterator[list[Record]]:
+        connector = self.snapshot.connector(self.connection)
+        if not isinstance(connector, Source):
+            raise ConfigError(f"The connection '{self.connection}' cannot be read.")
+        with self.hub.database.read() as tx:
+            state = running.cursor_state(tx, self.connection, object)
+        cursor = {} if self.full or state is None else dict(state["cursor"])
+        mapping = self.snapshot.mapping(self.connection, object)
+        wanted = mapping.source_fields if mapping else frozenset()
+        left = self.limit
+        # `adopt`, which a pull begins with where the mapping writes, gives rows a key: not here
+        with one_ahead(connector.pull(object, cursor, wanted)) as pages:
+            for page in pages:
+                records = [
+                    identified(mapping, one) if one.object == object else one
+                    for one in page.records
+                ]
+                if left is not None and len(records) > left:
+                    records = records[:left]
+                    self.cut.add(object)
+                yield records
+                if left is not None:
+                    left -= len(records)
+                    if left <= 0:
+                        self.cut.add(object)
+                        return
+
+    # ----------------------------------------------------------------------------------- rehearsing
+
+    def _tried(self, records: Sequence[Record]) -> list[Foreseen]:
+        """What becomes of some records; one that cannot be brought in does not hide the others."""
+        before = dict(self.counts)
+        try:
+            return self._rehearsed(records)
+        except OperationalError:
+            raise
+        except Exception as error:
+            self.counts = before
+            if len(records) > 1:
+                half = len(records) // 2
+                return [*self._tried(records[:half]), *self._tried(records[half:])]
+            (record,) = records
+            self.count("seen")
+            self.count("problems")
+            about = RecordPlan(self.connection, record.object, record.id, record.id)
+            about.problems.append(
+                Trouble("mapping_error", f"{type(error).__name__}: {error}"[:2000])
+            )
+            return [about]
+
+    def _rehearsed(self, records: Sequence[Record]) -> list[Foreseen]:
+        with self.hub.rehearsal(self.snapshot) as unit:
+            if self.unapplied:
+                settle_names(unit.tx, self.snapshot.workspace, unit.now)
+                unit.snapshot = self.hub.live.snapshot_of(
+                    self.snapshot.revision,
+                    self.snapshot.workspace,
+                    self.snapshot.files,
+                    work.people(unit.tx),
+                )
+            return self._brought_in(unit, records)
+
+    def _brought_in(self, unit: Unit, records: Sequence[Record]) -> list[Foreseen]:
+        arrivals, pull = self._arrivals(unit, records), new_id("pul")
+        attach(unit, arrivals)
+        news = []
+        for arrival in arrivals:
+            if known_already(arrival.record, arrival.link):
+                self.count("unchanged")
+            else:
+                news.append(arrival)
+        self._stand_ins(unit, news)
+        states = [
+            (dict(one.entity) if one.entity else None, dict(one.link) if one.link else None)
+            for one in news
+        ]
+        kept_out = {id(one) for one in news if self._kept_out(one)}
+        batch, waiting = take_in(unit, news)
+        batch.save(unit)
+        for record in records:
+            if record.object == "message":
+                actor = connector_actor(self.connection, record.actor)
+                with unit.acting(actor, cause=pull, origin=self.connection):
+                    replies.on_message(unit, self.connection, record)
+        route(unit)
+        unit.flush()
+        late = {id(one) for one in waiting}
+        found: list[Foreseen] = []
+        about: dict[str, RecordPlan] = {}
+        for arrival, (entity, link) in zip(news, states, strict=True):
+            if id(arrival) in kept_out:
+                self.count("kept out")
+                continue
+            if id(arrival) in late:
+                self.count("waiting for their parent")
+                continue
+            plan = self._of_record(unit, arrival, entity, link)
+            if arrival.entity is not None:
+                about[arrival.entity["id"]] = plan
+            about[f"{arrival.record.object}/{arrival.record.id}"] = plan
+            found.append(plan)
+        self._troubles(unit, about, found)
+        found += self._writes(unit, {one.entity["id"] for one in news if one.entity})
+        found += follow_ups(unit, about)
+        shown: list[Foreseen] = []
+        for one in found:
+            if isinstance(one, RecordPlan):
+                self.count(one.verdict)
+                self.count("conflicts", len(one.conflicts))
+                self.count("problems", len(one.problems))
+                if one.verdict == "unchanged" and not one.problems and not one.conflicts:
+                    continue
+            shown.append(one)
+        return shown
+
+    def _arrivals(self, unit: Unit, records: Sequence[Record]) -> list[Arrival]:
+        found: list[Arrival] = []
+        for record in records:
+            self.count("seen")
+            mapping = unit.snapshot.mapping(self.connection, record.object)
+            if mapping is None:
+                if record.object == "message":
+                    self.count("messages")
+                continue
+            row = {
+                "position": len(found),
+                "connection": self.connection,
+                "object": record.object,
+                "external_id": record.id,
+                "kind": "state",
+                "payload": inbox.state_of(record),
+                "source": "pull",
+                "delivery": None,
+                "received_at": unit.now,
+                "lane": f"{self.connection}/{record.object}/{record.id}",
+            }
+            found.append(Arrival(row, record, mapping))
+        return found
+
+    def _kept_out(self, arrival: Arrival) -> bool:
+        if arrival.record.deleted:
+            return arrival.link is None
+        if arrival.mapping.spec.entity == "party" and arrival.link is None:
+            return True
+        try:
+            return not arrival.mapping.matches(arrival.record.data)
+        except ExpressionError:
+            return False
+
+    def _stand_ins(self, unit: Unit, arrivals: Sequence[Arrival]) -> None:
+        """Bare tasks in the place of those that earlier pages would have brought, which have been
+        undone since: a comment needs the task it hangs on.
+        """
+        hanging = {one.record.parent for one in arrivals if one.record.parent}
+        for object, id in [one for one in self._parents if one[1] in hanging]:
+            task = change.new_entity("task", {"title": id}, unit)
+            work.insert(unit.tx, "task", [task])
+            link = work.new_link("task", task["id"], self.connection, object, id, unit.now)
+            work.insert_links(unit.tx, [link])
+
+    def _of_record(
+        self, unit: Unit, arrival: Arrival, entity: Row | None, link: Row | None
+    ) -> RecordPlan:
+        record, kind = arrival.record, arrival.mapping.spec.entity or "task"
+        made = arrival.entity
+        title = str((made or {}).get("title") or (made or {}).get("body") or record.id)
+        plan = RecordPlan(self.connection, record.object, record.id, title, record.url)
+        plan.entity_type = kind
+        if made is None:
+            return plan
+        plan.entity = None if entity is None else made["id"]
+        plan.here = "create" if entity is None else None
+        if record.deleted and link is not None and not link["remote_deleted"]:
+            plan.here = "delete"
+        plan.fields = compare_fields(unit, arrival, entity, made)
+        if plan.fields and plan.here is None:
+            plan.here = "update"
+        if entity is None and kind == "task":
+            self._parents.add((record.object, record.id))
+        if arrival.merged is not None:
+            spec = arrival.mapping.spec
+            plan.conflicts = [
+                Conflict(name, ours, theirs, str(spec.fields[name].place))
+                for name, (ours, theirs) in arrival.merged.conflicts.items()
+            ]
+        return plan
+
+    def _troubles(self, unit: Unit, about: Mapping[str, RecordPlan], found: list[Foreseen]) -> None:
+        """The exceptions that would be opened: with their record, or by themselves."""
+        raised = [one.subject for one in unit.noted() if one.type == "exception.raised"]
+        for id in raised:
+            row = exceptions.exception(unit.tx, id) if id else None
+            if row is None or row["type"] == "sync_conflict":
+                continue  # a conflict is shown with both values
+            data = row["data"]
+            trouble = Trouble(row["type"], row["detail"] or row["title"], data.get("field"))
+            trouble.raw = data.get("raw")
+            plan = about.get(row["subject"] or "") or about.get(
+                f"{data.get('object')}/{data.get('external_id')}"
+            )
+            if plan is None:
+                plan = RecordPlan(self.connection, "", "", row["title"])
+                found.append(plan)
+            plan.problems.append(trouble)
+
+    # -------------------------------------------------------------------------------------- outward
+
+    def _writes(self, unit: Unit, entities: set[str]) -> list[Foreseen]:
+        """What the tools would be told because of it, together with what waits for these anyway."""
+        keys = [one.key for one in unit.intended()]
+        ours = sa.and_(pushes.c.status == "pending", pushes.c.entity_id.in_(entities))
+        rows = (
+            unit.tx.execute(
+                sa.select(pushes)
+                .where(sa.or_(pushes.c.key.in_(keys), ours))
+                .order_by(pushes.c.position)
+            )
+            .mappings()
+            .all()
+        )
+        known = set(keys)
+        self._shown |= {row["position"] for row in rows if row["key"] not in known}
+        return self._planned(unit.tx, unit.snapshot, rows, known)
+
+    def _waiting(self) -> Iterator[Foreseen]:
+        """What waits in the outbox for this connection, and has not been shown yet."""
+        last = 0
+        while True:
+            with self.hub.database.read() as tx:
+                rows = (
+                    tx.execute(
+                        sa.select(pushes)
+                        .where(
+                            pushes.c.connection == self.connection,
+                            pushes.c.status == "pending",
+                            pushes.c.position > last,
+                        )
+                        .order_by(pushes.c.position)
+                        .limit(CHUNK)
+                    )
+                    .mappings()
+                    .all()
+                )
+                if not rows:
+                    return
+                last = rows[-1]["position"]
+                left = [row for row in rows if row["position"] not in self._shown]
+                found = self._planned(tx, self.snapshot, left, set())
+            yield from found
+
+    def _planned(
+        self, tx: Any, snapshot: Snapshot, rows: Sequence[Any], fresh: set[str]
+    ) -> list[Foreseen]:
+        found: list[Foreseen] = []
+        for plan in plan_all(self.hub, snapshot, tx, rows):
+            write = write_of(tx, snapshot, plan, waits=plan.row["key"] not in fresh)
+            if write is not None:
+                self.count(f"{write.op} there")
+                self.count("problems", len(write.problems))
+                found.append(write)
+        return found
+
+
+def pending_in(hub: Hub, connection: str) -> int:
+    """How many records and deliveries of a connection wait to be brought in before any pull."""
+    with hub.database.read() as tx:
+        return sum(
+            tx.scalar(
+                sa.select(sa.func.count()).where(
+                    table.c.connection == connection, table.c.status == queue.ready
+                )
+            )
+            or 0
+            for table, queue in ((arriving, inbox.RECORDS), (deliveries, inbox.DELIVERIES))
+        )
