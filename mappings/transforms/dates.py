@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from mappings.transforms.step import (
@@ -18,6 +18,7 @@ from mappings.transforms.step import (
     Usual,
 )
 from mappings.transforms.times import (
+    SERIALS,
     TimeError,
     is_canonical,
     moment_text,
@@ -82,6 +83,9 @@ def _datetime(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
         if form is None and value.__class__ is str and len(value) == 20 and is_canonical(value):
             return value
         found = _time(value, form, zone_name)
+        if not isinstance(found, datetime) and form in SERIALS:
+            # a whole number is midnight where a time of day is meant: so we write it ourselves
+            found = datetime.combine(found, time(), zone(zone_name) if zone_name else UTC)
         if not isinstance(found, datetime):
             raise Fault(f"{found.isoformat()} is a date without a time; read it with as: date")
         return moment_text(found)

@@ -50,7 +50,7 @@ _SERIAL_ZERO = datetime(1899, 12, 30)
 """Of workbooks from Windows, where 1900 counts as a leap year; serials begin to hold in March."""
 _SERIAL_ZERO_1904 = datetime(1904, 1, 1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SERIALS = {"excel": _SERIAL_ZERO, "excel_1904": _SERIAL_ZERO_1904}
+SERIALS = {"excel": _SERIAL_ZERO, "excel_1904": _SERIAL_ZERO_1904}
 _LAST_SERIAL = 200_000
 _FIRST_MILLISECONDS = 10**11
 
@@ -130,8 +130,8 @@ def _from_mail(text: str) -> datetime:
 def _from_number(value: Any, form: str | None, zone_name: str | None) -> date | datetime:
     if value != value or abs(value) > 10**16:
         raise TimeError(f"{_short(value)} is not a date")
-    if form in _SERIALS or (form is None and 0 < value < _LAST_SERIAL):
-        moment = _SERIALS.get(form or "excel", _SERIAL_ZERO) + timedelta(days=int(value))
+    if form in SERIALS or (form is None and 0 < value < _LAST_SERIAL):
+        moment = SERIALS.get(form or "excel", _SERIAL_ZERO) + timedelta(days=int(value))
         seconds = round((value - int(value)) * 86400)
         if not seconds:
             return moment.date()
@@ -168,8 +168,8 @@ def write_date(day: date, form: str | None) -> Any:
     """A calendar date in the vendor's form; ISO unless told."""
     if form is None or form in ("iso", "sql"):
         return day.isoformat()
-    if form in _SERIALS:
-        return (day - _SERIALS[form].date()).days
+    if form in SERIALS:
+        return (day - SERIALS[form].date()).days
     if "%" in form:
         return _by_strftime(day, form)
     return write_moment(datetime(day.year, day.month, day.day, tzinfo=UTC), form, None)
@@ -182,8 +182,8 @@ def write_moment(moment: datetime, form: str | None, zone_name: str | None) -> A
     if form in _UNIX:
         return _UNIX[form]((moment - _EPOCH) // timedelta(microseconds=1))
     local = moment.astimezone(zone(zone_name) if zone_name else UTC)
-    if form in _SERIALS:
-        return (local.replace(tzinfo=None) - _SERIALS[form]) / timedelta(days=1)
+    if form in SERIALS:
+        return (local.replace(tzinfo=None) - SERIALS[form]) / timedelta(days=1)
     if form == "rfc2822":
         return format_datetime(local)
     plain = local.replace(tzinfo=None)
