@@ -10,7 +10,9 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from mappings.expressions import Condition, Context, ExpressionError, Guard, explain
 from mappings.source import Place
 
-_PLAIN = frozenset({type(None), bool, int, float, list, dict})
+_TELLING = frozenset({str, int, float})
+_NEITHER = frozenset({type(None), bool, list, dict})
+_EXACT = 2**53
 
 
 class Listener(Protocol):
@@ -83,7 +85,7 @@ class Matched(Generic[L]):
 
 
 class Index(Generic[L]):
-    """Rules that listen to one type of event, found by the texts their conditions demand.
+    """Rules that listen to one type of event, found by what their conditions compare with.
 
     Of `item.kind == 'deal' && …` only an item of that kind can make a match, so of many such rules
     an event meets those of its own kind. What a rule demands is tried in no other way: it only
@@ -93,9 +95,9 @@ class Index(Generic[L]):
     def __init__(self, rules: Iterable[L]) -> None:
         self.rules = tuple(rules)
         self._always: list[int] = []
-        self._demanding: dict[tuple[str, ...], dict[str, list[int]]] = {}
+        self._demanding: dict[tuple[str, ...], dict[str | int, list[int]]] = {}
         guards = [rule.condition.guards() if rule.condition else () for rule in self.rules]
-        words: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        words: dict[tuple[str, ...], set[str | int]] = defaultdict(set)
         for guard in (guard for each in guards for guard in each):
             words[guard.path] |= guard.among
         for number, each in enumerate(guards):
@@ -104,9 +106,9 @@ class Index(Generic[L]):
             if chosen is None:
                 self._always.append(number)
                 continue
-            by_text = self._demanding.setdefault(chosen.path, {})
-            for text in chosen.among:
-                by_text.setdefault(text, []).append(number)
+            by_value = self._demanding.setdefault(chosen.path, {})
+            for value in chosen.among:
+                by_value.setdefault(value, []).append(number)
 
     def match(self, sees: Context) -> Matched[L]:
         """The rules whose condition is true of what `sees` holds."""
@@ -128,16 +130,17 @@ class Index(Generic[L]):
         if not self._demanding:
             return range(len(self.rules))
         found = list(self._always)
-        for path, by_text in self._demanding.items():
+        for path, by_value in self._demanding.items():
             try:
                 value: Any = sees
                 for member in path:
                     value = value[member]
             except (LookupError, TypeError):
-                value = by_text  # not there: each condition must say what that means
-            if value.__class__ is str:
-                found += by_text.get(value, ())
-            elif value.__class__ not in _PLAIN or value is by_text:
-                found += {number for numbers in by_text.values() for number in numbers}
+                value = self  # not there: each condition must say what that means
+            kind = value.__class__
+            if kind is str or (kind in _TELLING and abs(value) < _EXACT):
+                found += by_value.get(value, ())
+            elif kind not in _NEITHER:
+                found += {number for numbers in by_value.values() for number in numbers}
         found.sort()
         return found

@@ -161,13 +161,14 @@ class _Writer:
         self.checked = checked
         self.amounts = amounts
         self.constants: dict[str, Any] = {}
+        self.counts = False
         self._count = 0
 
     def source(self) -> str:
         """The whole function."""
         value = self.write(self.checked.root, {})
         given = ", ".join(("equal", "contained", *self.constants))
-        counted = "        steps = Steps()\n" if "steps" in value else ""
+        counted = "        steps = Steps()\n" if self.counts else ""
         return (
             f"def make({given}):\n    def run(variables):\n{counted}"
             f"        return {value}\n    return run\n"
@@ -303,17 +304,26 @@ class _Writer:
         return f"{_MATH_NAMES[node.operator]}({left}, {right})"
 
     def _equal(self, node: syntax.Binary, local: dict[str, str]) -> str:
+        steps = "steps" if local else "None"
         for one, other in ((node.left, node.right), (node.right, node.left)):
-            if isinstance(other, syntax.Literal) and type(other.value) is str:
-                held, text = self._new("t"), repr(other.value)
+            if not isinstance(other, syntax.Literal):
+                continue
+            held, value = self._new("t"), repr(other.value)
+            if type(other.value) is str:
                 return (
-                    f"({held} == {text} if ({held} := {self.write(one, local)}).__class__ is str"
-                    f" else equal({held}, {text}, Steps()))"
+                    f"({held} == {value} if ({held} := {self.write(one, local)}).__class__ is str"
+                    f" else equal({held}, {value}, {steps}))"
                 )
-        return f"equal({self.write(node.left, local)}, {self.write(node.right, local)}, steps)"
+            if guard := _number_guard(other.value):
+                return (
+                    f"({held} == {value} if ({held} := {self.write(one, local)}).__class__"
+                    f" is {guard[0]} or {held}.__class__ is {guard[1]}"
+                    f" else equal({held}, {value}, {steps}))"
+                )
+        return f"equal({self.write(node.left, local)}, {self.write(node.right, local)}, {steps})"
 
     def _in(self, node: syntax.Binary, local: dict[str, str]) -> str:
-        value, held = self.write(node.left, local), node.right
+        value, held, steps = self.write(node.left, local), node.right, "steps" if local else "None"
         if isinstance(held, syntax.ListOf) and all(
             isinstance(one, syntax.Literal) and type(one.value) is str for one in held.elements
         ):
@@ -322,9 +332,9 @@ class _Writer:
             known, listed = self._constant(frozenset(words)), self._constant(words)
             return (
                 f"({name} in {known} if ({name} := {value}).__class__ is str"
-                f" else contained({name}, {listed}, steps))"
+                f" else contained({name}, {listed}, {steps}))"
             )
-        return f"contained({value}, {self.write(held, local)}, steps)"
+        return f"contained({value}, {self.write(held, local)}, {steps})"
 
     def _ordered(self, node: syntax.Binary, local: dict[str, str]) -> str:
         left, right = node.left, node.right
@@ -345,6 +355,7 @@ class _Writer:
         return f"{_ORDER_NAMES[node.operator]}({called})"
 
     def _macro(self, node: syntax.Macro, local: dict[str, str]) -> str:
+        self.counts = True
         item = self._new("v")
         inner = {**local, node.variable: item}
         body = self.write(node.body, inner)

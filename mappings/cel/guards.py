@@ -1,22 +1,26 @@
-"""What a condition compares with fixed text before anything else, so that many conditions can be
-told apart with one look at the values.
+"""What a condition compares with fixed texts or whole numbers, so that many conditions can be told
+apart with one look at the values.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from mappings.cel import syntax
 from mappings.cel.check import MOMENTS, Checked
 from mappings.cel.syntax import Node
 
+_EXACT = 2**53
+"""Below it, a whole number and its double are one and the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """`path` (a variable and members below it) must be one of the texts `among`."""
+    """What stands at `path` (a variable and members below it) must be one of `among`."""
 
     path: tuple[str, ...]
-    among: frozenset[str]
+    among: frozenset[str | int]
 
 
 def guards_of(checked: Checked) -> tuple[Guard, ...]:
@@ -32,16 +36,23 @@ def _guard(node: Node) -> Guard | None:
     if node.operator == "==":
         for one, other in ((node.left, node.right), (node.right, node.left)):
             path = _path(one)
-            if path and isinstance(other, syntax.Literal) and type(other.value) is str:
+            if path and _tells(other):
                 return Guard(path, frozenset({other.value}))
     if node.operator == "in" and isinstance(node.right, syntax.ListOf):
         path, words = _path(node.left), []
         for element in node.right.elements:
-            if not isinstance(element, syntax.Literal) or type(element.value) is not str:
+            if not _tells(element):
                 return None
             words.append(element.value)
         return Guard(path, frozenset(words)) if path else None
     return None
+
+
+def _tells(node: Node) -> TypeGuard[syntax.Literal]:
+    """A literal that Python compares as CEL does, beside any text or number of JSON."""
+    if not isinstance(node, syntax.Literal):
+        return False
+    return type(node.value) is str or (type(node.value) is int and abs(node.value) < _EXACT)
 
 
 def _path(node: Node) -> tuple[str, ...]:

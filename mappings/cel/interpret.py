@@ -46,22 +46,6 @@ class Walker:
         self.amounts = amounts
         self.steps = Steps()
         self.failed: Node | None = None
-        self._visits: dict[type, Callable[[Any, Local], Any]] = {
-            syntax.Literal: lambda node, local: node.value,
-            syntax.Name: self._name,
-            syntax.Select: self._select,
-            syntax.Index: self._index,
-            syntax.Call: self._call,
-            syntax.Unary: self._unary,
-            syntax.Binary: self._binary,
-            syntax.Logic: self._logic,
-            syntax.Conditional: self._conditional,
-            syntax.ListOf: lambda node, local: [self.visit(one, local) for one in node.elements],
-            syntax.MapOf: lambda node, local: built(
-                [(self.visit(key, local), self.visit(value, local)) for key, value in node.entries]
-            ),
-            syntax.Macro: self._macro,
-        }
 
     def value(self, node: Node, local: Local | None = None) -> Any:
         """The settled value of a node. Raises NoValue (with `failed` set), TooMuch."""
@@ -69,7 +53,7 @@ class Walker:
 
     def visit(self, node: Node, local: Local) -> Any:
         try:
-            return self._visits[type(node)](node, local)
+            return _VISITS[type(node)](self, node, local)
         except NoValue as error:
             if not error.__dict__.get("placed"):
                 error.__dict__["placed"] = True
@@ -80,6 +64,17 @@ class Walker:
             said = NoValue(str(error) or "a value of this type has no form in a condition.")
             said.__dict__["placed"] = True
             raise said from None
+
+    def _literal(self, node: syntax.Literal, local: Local) -> Any:
+        return node.value
+
+    def _list(self, node: syntax.ListOf, local: Local) -> Any:
+        return [self.visit(one, local) for one in node.elements]
+
+    def _map(self, node: syntax.MapOf, local: Local) -> Any:
+        return built(
+            [(self.visit(key, local), self.visit(value, local)) for key, value in node.entries]
+        )
 
     # -------------------------------------------------------------------------------- reaching
 
@@ -216,6 +211,22 @@ class Walker:
             self.failed = error[1]
             raise error[0]
         return not decides
+
+
+_VISITS: dict[type, Callable[[Walker, Any, Local], Any]] = {
+    syntax.Literal: Walker._literal,
+    syntax.Name: Walker._name,
+    syntax.Select: Walker._select,
+    syntax.Index: Walker._index,
+    syntax.Call: Walker._call,
+    syntax.Unary: Walker._unary,
+    syntax.Binary: Walker._binary,
+    syntax.Logic: Walker._logic,
+    syntax.Conditional: Walker._conditional,
+    syntax.ListOf: Walker._list,
+    syntax.MapOf: Walker._map,
+    syntax.Macro: Walker._macro,
+}
 
 
 def _placed(error: NoValue) -> NoValue:

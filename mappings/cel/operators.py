@@ -61,8 +61,11 @@ def no_overload(operator: str, *values: Any) -> NoValue:
 # ---------------------------------------------------------------------------------- comparing
 
 
-def equal(left: Any, right: Any, settle: Settle, steps: Steps) -> bool:
-    """Whether two values are the same. Of lists and maps, `settle` makes the parts ready."""
+def equal(left: Any, right: Any, settle: Settle, steps: Steps | None) -> bool:
+    """Whether two values are the same. Of lists and maps, `settle` makes the parts ready.
+
+    Outside macros, `steps` is None: then this comparison has all that one evaluation may take.
+    """
     one, other = left.__class__, right.__class__
     if one is str or one is bool or other is str or other is bool:
         if one in CEL_CLASSES and other in CEL_CLASSES:
@@ -77,7 +80,7 @@ def equal(left: Any, right: Any, settle: Settle, steps: Steps) -> bool:
             return left is right
         raise Unsure
     if isinstance(left, (list, dict)) or isinstance(right, (list, dict)):
-        return _same(settle(left), settle(right), steps)
+        return _same(settle(left), settle(right), steps or Steps())
     if one in CEL_CLASSES and other in CEL_CLASSES:
         return one is other and bool(left == right)
     raise Unsure
@@ -137,10 +140,11 @@ ORDERS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def contained(value: Any, container: Any, settle: Settle, steps: Steps) -> bool:
+def contained(value: Any, container: Any, settle: Settle, steps: Steps | None) -> bool:
     """`value in container`: an element of a list, or a key of a map."""
     kind = container.__class__
     if kind is list:
+        steps = steps or Steps()
         steps.take(len(container) // 16 + 1)
         return any(equal(value, item, settle, steps) for item in container)
     if kind is dict or kind is Built:

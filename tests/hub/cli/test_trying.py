@@ -167,7 +167,8 @@ def test_a_failing_rule_test_says_why_the_rule_did_not_match(workspace: Path, ru
     )
     result = run("test", code=1)
     assert "rules/deals.yaml:7:5 error: expected big, and no rule matched." in result.stderr
-    assert "rules/deals.yaml:4:9 big: false" in result.stderr
+    why = "big: no match, `item.kind == 'deal'` was false: 'order' == 'deal'"
+    assert f"rules/deals.yaml:4:9 {why}" in result.stderr
 
 
 def test_a_workspace_with_errors_is_not_tested(workspace: Path, run: Run) -> None:
