@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 import structlog
 
 from connectors.sdk import Connector
+from hub.transforms import brought_transforms
 
 GROUP = "hub.connectors"
 log = structlog.get_logger("hub.registry")
@@ -17,7 +18,10 @@ log = structlog.get_logger("hub.registry")
 
 @lru_cache(maxsize=1)
 def connector_classes() -> dict[str, type[Connector]]:
-    """Connector classes by name. One that does not load is logged and left out; the rest works."""
+    """Connector classes by name. One that does not load is logged and left out; the rest works.
+    The transforms that packages bring come along, as the mappings of a connector may name them.
+    """
+    brought_transforms()
     found: dict[str, type[Connector]] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:

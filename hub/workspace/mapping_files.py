@@ -11,6 +11,7 @@ from importlib import resources
 
 from connectors.sdk import Connector
 from hub.reading import unknown
+from hub.transforms import brought_transforms
 from hub.workspace.connections import ConnectionSpec
 from mappings import check
 from mappings.check import check_mapping
@@ -62,6 +63,7 @@ def load_mappings(
     the names of the files an example may point at, `broken` connections that hub.yaml has
     but that could not be read.
     """
+    brought_transforms()
     findings: list[Finding] = []
     own: list[MappingSpec] = []
     unreadable: set[str] = set()

@@ -24,6 +24,8 @@ from mappings.transforms.step import (
     Transform,
     bind,
     register,
+    registrable,
+    unavailable,
 )
 from mappings.transforms.text import TEXT, text_of
 from mappings.transforms.words import WORDS
@@ -42,7 +44,9 @@ __all__ = [
     "Transform",
     "bind",
     "register",
+    "registrable",
     "text_of",
+    "unavailable",
 ]
 
 for _transform in (*TEXT, *LISTS, *NUMBERS, *WORDS, *DATES, *DURATIONS, *PEOPLE, *MARKUP):

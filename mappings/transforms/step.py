@@ -4,6 +4,7 @@ that have been registered. `mappings.transforms` registers those that come with 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -176,9 +177,40 @@ def register(transform: Transform) -> None:
     TRANSFORMS[transform.name] = transform
 
 
+def unavailable(name: str, reason: str) -> None:
+    """There should be such a transform, and there is not: whoever uses it is told why."""
+    _UNAVAILABLE[name] = reason
+
+
+_UNAVAILABLE: dict[str, str] = {}
+
+
+def registrable(name: str, value: Any) -> Transform:
+    """A transform of this name from a `Transform`, or from a function of one value that raises
+    ValueError for what it cannot take. Raises TypeError.
+    """
+    if isinstance(value, Transform):
+        if value.name != name:
+            raise TypeError(f"The transform calls itself '{value.name}'.")
+        return value
+    if not callable(value) or isinstance(value, type):
+        raise TypeError(f"It is neither a Transform nor a function, but {value!r:.80}.")
+
+    def inward(given: Any, scope: Scope) -> Any:
+        try:
+            return value(given)
+        except (ValueError, TypeError) as error:
+            raise Fault(str(error).removesuffix(".") or "it cannot be read") from None
+
+    about = (inspect.getdoc(value) or "").split("\n\n")[0].replace("\n", " ")
+    return Transform(name, about.removesuffix("."), lambda params: (inward, None))
+
+
 def bind(use: TransformUse) -> Bound:
     """A transform with the parameters of one `as` step. Raises ParamError."""
     transform = TRANSFORMS.get(use.name)
+    if transform is None and use.name in _UNAVAILABLE:
+        raise ParamError(f"there is no transform '{use.name}': {_UNAVAILABLE[use.name]}.")
     if transform is None:
         raise ParamError(f"there is no transform '{use.name}'.", did_you_mean(use.name, TRANSFORMS))
     params = dict(use.params)

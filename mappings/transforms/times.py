@@ -16,6 +16,8 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from mappings.paths import kind_of
+
 NAMED_FORMATS = (
     "iso",
     "iso_ms",
@@ -217,5 +219,7 @@ _UNIX: Mapping[str, Callable[[int], Any]] = {
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, (list, dict)):
+        return kind_of(value)
     text = repr(value) if not isinstance(value, int) or abs(value) < 10**20 else "a huge number"
     return text if len(text) <= 60 else f"{text[:57]}…"
