@@ -26,6 +26,7 @@ from hub.cli import (
     schema,
     session,
     traffic,
+    transforms,
     trying,
     work,
 )
@@ -43,7 +44,7 @@ app = typer.Typer(
 )
 for _room in (
     demo, files, previewing, trying, running, work, traffic, pulling, people, connector, sandbox,
-    schema, access, doctor,
+    schema, transforms, access, doctor,
 ):  # fmt: skip
     app.registered_commands += _room.app.registered_commands
     app.registered_groups += _room.app.registered_groups
