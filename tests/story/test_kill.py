@@ -22,7 +22,13 @@ from hub.failpoints import PLACES
 
 Json = Any
 KILLS = int(os.environ.get("HUB_CHAOS_KILLS", "20"))
-SEED = int(os.environ.get("HUB_CHAOS_SEED", "0")) or random.SystemRandom().randrange(10**6)
+# the workers of one run must all come to the same moments
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", "0")
+SEED = (
+    int(os.environ.get("HUB_CHAOS_SEED", "0"))
+    or int(RUN, 16) % 10**6
+    or random.SystemRandom().randrange(10**6)
+)
 CUSTOMER = 3
 
 # how often each place is passed before the process dies there; pushes are where effects are
