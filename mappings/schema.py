@@ -5,6 +5,7 @@ the compiler use, so that it cannot say something else than they do.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 from mappings.canonical import HAS_CUSTOM, MAPPED_FIELDS, CanonicalField, ValueType
@@ -240,9 +241,20 @@ def _field(field: CanonicalField) -> Schema:
         "to": _PATH,
         "default": value,
     }
-    whole = _object(FIELD_KEYS, forms)
-    whole["oneOf"] = [{"required": [origin]} for origin in ("from", "value", "text")]
-    return {"anyOf": [_PATH, whole, {"type": "null"}]}
+    origins = ("from", "value", "text")
+    # one schema for all three: editors say more about a wrong key than where one of several must
+    # fit; what is about objects lets paths and null pass
+    return {
+        "type": ["string", "object", "null"],
+        "pattern": _PATH["pattern"],
+        "maxLength": _PATH["maxLength"],
+        "properties": described(FIELD_KEYS, forms),
+        "additionalProperties": False,
+        "anyOf": [{"required": [origin]} for origin in origins],
+        "allOf": [
+            {"not": {"type": "object", "required": list(pair)}} for pair in combinations(origins, 2)
+        ],
+    }
 
 
 # ---------------------------------------------------------------------------------- transforms

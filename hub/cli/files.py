@@ -47,7 +47,8 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
 ) -> None:
     """Write a commented starter workspace."""
-    from hub.workspace import write_starter
+    from hub.workspace import read_files, write_starter
+    from hub.workspace.schemas import refresh_schemas
 
     try:
         written = write_starter(folder)
@@ -55,6 +56,8 @@ def init(
         fail(str(error))
     for name in written:
         typer.echo(str(folder / name))
+    for path in refresh_schemas(folder, read_files(folder), classes()):
+        typer.echo(str(path))
     note(f"Next: hub check {folder}, then hub up --workspace {folder}")
 
 
@@ -74,11 +77,13 @@ def check(
     Each finding says where it is and what to write. Exit code 1 if any is an error.
     """
     from hub.workspace import load, read_files
+    from hub.workspace.schemas import refresh_schemas
     from mappings.source import SourceError
 
     loaded: Loaded | None = None
     try:
         files = read_files(folder_of(folder))
+        refresh_schemas(folder_of(folder), files, classes())
         loaded = load(files, classes(), os.environ)
         findings: list[Finding] = list(loaded.findings)
     except SourceError as error:
@@ -157,10 +162,13 @@ def apply_folder(hub: Hub, folder: Path, *, force: bool = False) -> Applied:
     from hub.apply import apply as store
     from hub.apply import mark, mark_of
     from hub.workspace import read_files
+    from hub.workspace.schemas import refresh_schemas
 
+    files = read_files(folder)
+    refresh_schemas(folder, files, classes())
     applied = store(
         hub.database,
-        read_files(folder),
+        files,
         classes(),
         hub.clock(),
         env=os.environ,

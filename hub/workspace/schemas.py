@@ -8,13 +8,17 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Any
 
+import connectors as all_connectors
+import mappings
 from connectors.sdk import Connector
 from hub import keys
 from hub.process.calendar import DURATION_PATTERN, WEEKDAYS, supported_countries
 from hub.process.definitions import RUNNABLE, STEP_KEYS
+from hub.registry import GROUP
 from hub.workspace.actions import ACTIONS, ActionSpec
 from hub.workspace.connection_schemas import connection_schemas, service_schema
 from mappings.canonical import EVENT_TYPES, StepType, WaitingOn
@@ -25,6 +29,10 @@ Connectors = Mapping[str, type[Connector]]
 
 FOLDER = Path(".hub", "schemas")
 """Where the schemas of a workspace stand, in its folder."""
+STAMP = ".made-for"
+"""Beside the schemas: for what they were made, so that an upgrade makes them anew."""
+TRANSFORM_PLUGINS = "hub.transforms"
+"""The entry points by which others add transforms."""
 MODELINE = "# yaml-language-server: $schema="
 
 _NAME: Schema = {"type": "string", "minLength": 1}
@@ -319,11 +327,36 @@ def write_schemas(
 def refresh_schemas(
     workspace: Path, files: Mapping[str, str], connectors: Connectors
 ) -> list[Path]:
-    """Bring the schemas of a workspace up to date, if a file of it points at them. A folder that
-    cannot be written to is left alone.
+    """Bring the schemas of a workspace up to date, if a file of it points at them; what was new or
+    changed. A folder that cannot be written to is left alone.
     """
     if not any(MODELINE in text and FOLDER.as_posix() in text for text in files.values()):
         return []
+    folder = workspace / FOLDER
+    stamp, state = folder / STAMP, _installed()
+    complete = all((folder / f"{name}.json").is_file() for name in SCHEMAS)
     with suppress(OSError):
-        return write_schemas(workspace / FOLDER, connectors)
+        # making them imports every connector, which a check of a few files should not wait for
+        if complete and stamp.is_file() and stamp.read_text("utf-8") == state:
+            return []
+        written = write_schemas(folder, connectors)
+        stamp.write_text(state, "utf-8")
+        return written
     return []
+
+
+def _installed() -> str:
+    """What schemas depend on beside the workspace: changes with an upgrade, with another connector
+    or transform, and with an edit of the sources.
+    """
+    plugins = sorted(
+        f"{point.group} {point.name} {point.value} {point.dist.version if point.dist else ''}"
+        for group in (GROUP, TRANSFORM_PLUGINS)
+        for point in entry_points(group=group)
+    )
+    sources = [Path(__file__), Path(str(keys.__file__))]
+    for package in (mappings, all_connectors):
+        for root in package.__path__:
+            sources += Path(root).rglob("*.py")
+    newest = max(path.stat().st_mtime_ns for path in sources)
+    return "\n".join([version("process-hub"), str(newest), *plugins])
