@@ -184,7 +184,7 @@ def test_applying_the_same_files_twice_makes_one_revision(
 def test_files_with_errors_change_nothing(workspace: Path, run: Run, read: Read) -> None:
     run("apply")
     change(workspace, "timezone:", "timezon:")
-    assert "hub.yaml:5:1 error:" in run("apply", code=1).stderr
+    assert "hub.yaml:6:1 error:" in run("apply", code=1).stderr
     assert len(read("revisions")) == 1
 
 
