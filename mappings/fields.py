@@ -14,7 +14,7 @@ from typing import Any
 
 from mappings.canonical import CanonicalField
 from mappings.expressions import Condition, ExpressionError, compile_condition, compile_text
-from mappings.paths import MISSING, Path, WrongType, parse_path
+from mappings.paths import MISSING, Path, WrongType, kind_of, parse_path
 from mappings.spec import UNSET, FieldSpec, MappingSpec, TransformUse, ValuePair
 from mappings.transforms import Bound, Fault, Scope, Step, bind
 from mappings.transforms.step import AS_IT_IS, Usual
@@ -268,8 +268,10 @@ def _value_map(spec: FieldSpec) -> Callable[[Any], Any] | None:
 
 def value_key(value: Any) -> Any:
     """What a vendor's value is looked up by: text as it is; true, 3 and 3.0 as YAML writes them."""
-    if value is None or isinstance(value, (str, dict, list)):
-        return value if not isinstance(value, (dict, list)) else str(value)[:200]
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (dict, list)):
+        return f"({kind_of(value)})"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():

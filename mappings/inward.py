@@ -86,6 +86,8 @@ def in_words(error: Exception) -> str:
     """One of `FAILURES` as the end of a sentence about its field."""
     if isinstance(error, RecursionError):
         return "the value is nested too deep"
+    if isinstance(error, ValueError) and "set_int_max_str_digits" in str(error):
+        return "a number has thousands of digits"
     if not isinstance(error, (Fault, WrongType, ExpressionError)):
         return f"{type(error).__name__}: {error}"[:200]
     return str(error).removesuffix(".")
