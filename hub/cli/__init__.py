@@ -18,7 +18,9 @@ from hub.cli import (
     demo,
     doctor,
     files,
+    mapping,
     people,
+    planning,
     previewing,
     pulling,
     running,
@@ -43,8 +45,8 @@ app = typer.Typer(
     epilog=example("hub init acme-ops", "hub up --workspace acme-ops", "hub tasks --overdue"),
 )
 for _room in (
-    demo, files, previewing, trying, running, work, traffic, pulling, people, connector, sandbox,
-    schema, transforms, access, doctor,
+    demo, files, mapping, previewing, planning, trying, running, work, traffic, pulling, people,
+    connector, sandbox, schema, transforms, access, doctor,
 ):  # fmt: skip
     app.registered_commands += _room.app.registered_commands
     app.registered_groups += _room.app.registered_groups

@@ -187,11 +187,13 @@ def eject(
             f"'{spec.name}' is used by no connection of this workspace. Connect a"
             f" {spec.connector} in hub.yaml first; hub mapping list shows what is used."
         )
+    if own and (connection is None or spec.connection is not None):
+        fail(f"'{spec.name}' is a file of this workspace already: change {spec.place.file}.")
     # a default's own name may be taken: the file then stands in for it wherever it is named
-    called = f"our-{spec.name}" if own else spec.name
-    if connection is not None and not own:
+    called = spec.name
+    if connection is not None:
         called = f"{connection}-{spec.object}"
-        called = called if called != spec.name else f"our-{called}"
+        called = f"our-{called}" if own and called == spec.name else called
     text = extending_text(spec, called, connection)
     target = output or folder_of() / "mappings" / f"{called}.yaml"
     write_new(target, text, force=force)
@@ -276,6 +278,12 @@ def suggest(
             typer.echo(str(output))
     elif not json:
         typer.echo(draft.text, nl=False)
+    there = workspace.mappings.get((connection, object))
+    if there is not None:
+        note(
+            f"'{there.spec.name}' ({there.spec.place.file}) maps this already. To change a few of"
+            f" its fields instead: hub mapping eject {there.spec.name}"
+        )
     unsure = sum(not line.active for line in draft.lines)
     sure = len(draft.lines) - unsure
     note(f"{sure} fields drafted, {unsure} more to decide. {_next(draft, output)}")

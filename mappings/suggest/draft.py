@@ -78,15 +78,26 @@ def draft_mapping(
     suggested = suggest_fields(sample, kind, writes=writes, tool=f"{connector} {connection}")
     lines = [line for one in suggested if (line := _tried(head, one, sample)) is not None]
     lines = _with_required(head, lines)
-    active = [line.suggestion for line in lines if line.active]
     left = leftovers(sample, suggested)
-    example = _example(replace(head, identity=identity), active, sample)
-    text = _text(head, identity, lines, left, example, sample)
-    spec, findings = load_mapping(f"mappings/{name}.yaml", text)
-    findings = [*findings, *(check_mapping(spec) if spec else [])]
-    if spec is None or any(found.severity == "error" for found in findings):
-        raise AssertionError("a draft does not hold: " + "; ".join(map(str, findings)))
-    return Draft(name, kind, text, lines, left, findings)
+    while True:
+        active = [line.suggestion for line in lines if line.active]
+        example = _example(replace(head, identity=identity), active, sample)
+        text = _text(head, identity, lines, left, example, sample)
+        spec, findings = load_mapping(f"mappings/{name}.yaml", text)
+        findings = [*findings, *(check_mapping(spec) if spec else [])]
+        if spec is not None and not any(found.severity == "error" for found in findings):
+            return Draft(name, kind, text, lines, left, findings)
+        # lines that hold alone and not together: the least sure one gives way
+        if len(active) == 1:
+            raise AssertionError("a draft does not hold: " + "; ".join(map(str, findings)))
+        lines = _without_the_weakest(head, lines)
+
+
+def _without_the_weakest(head: MappingSpec, lines: Sequence[Line]) -> list[Line]:
+    required = {name for name, one in MAPPED_FIELDS[head.entity or ""].items() if one.required}
+    free = [one for one in lines if one.active and one.suggestion.field.name not in required]
+    weakest = min(free or lines, key=lambda one: one.confidence)
+    return [replace(one, active=False) if one is weakest else one for one in lines]
 
 
 def _alone(head: MappingSpec, field: FieldSpec) -> CompiledMapping | None:

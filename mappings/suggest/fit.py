@@ -93,12 +93,14 @@ def _by_type_alone(spot: Spot, field: CanonicalField, sample: Sample) -> Fit:
     """Every record is silent here: only what the tool says about the field speaks."""
     if spot.info is None or not spot.top:
         return _NO
-    score = _TYPES.get(field.type, {}).get(spot.info.type, 0.0)
+    # many tools leave out what is empty, but a field that no record speaks of is a weaker guess
+    silence = 0.55 if spot.records and not spot.spoken else 1.0
+    score = _TYPES.get(field.type, {}).get(spot.info.type, 0.0) * silence
     if field.type == "enum":
         guess = guess_enum(spot, field, sample)
         if guess is None or not guess.known:
             return _NO
-        return Fit(0.5 + 0.45 * guess.covered, _choices(guess), guess=guess)
+        return Fit((0.5 + 0.45 * guess.covered) * silence, _choices(guess), guess=guess)
     if not score:
         return _NO
     nobody = f"no value in {_records(spot.records)}" if spot.records else "no record to look at"

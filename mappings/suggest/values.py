@@ -81,6 +81,8 @@ class Spot:
     info: FieldInfo | None = None
     """What the tool says about the top-level field the path begins with."""
     records: int = 0
+    spoken: int = 0
+    """Times that it is there at all, if only as null."""
     filled: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     forms: Counter[str] = field(default_factory=Counter)
@@ -202,6 +204,7 @@ class Sample:
                     top = named.get(members[0])
                     spot = Spot(path, members, _listed(steps), top, records=len(kept))
                     spots[path] = spot
+                spot.spoken += 1
                 if path not in reached and value is not None and value != "" and value != []:
                     reached.add(path)
                     spot.filled += 1
