@@ -24,7 +24,7 @@ _SETTLES = 8
 _DEPTH = 60
 """Nodes nested deeper than this are read as plain text."""
 _BLOCK_START = re.compile(
-    r"(#{1,6}(?:\s|$)|>|[-*+](?:\s|$)|\d{1,9}[.)](?:\s|$)|```|~~~|(?:[-*_]\s*){3,}$|\|)"
+    r"(#{1,6}(?:\s|$)|>|[-*+](?:\s|$)|\d{1,9}[.)](?:\s|$)|```|~~~|(?:[-*_]\s*){3,}$|\||<!--)"
 )
 _MARKS = {"strong": "bold", "em": "italic", "strike": "strike", "code": "code"}
 
