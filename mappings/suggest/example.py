@@ -14,6 +14,7 @@ from mappings.examples import Namesakes
 from mappings.fields import value_key
 from mappings.paths import MISSING, WrongType, parse_path
 from mappings.spec import FieldSpec
+from mappings.suggest.fit import DOCUMENT
 from mappings.suggest.match import Suggestion
 from mappings.suggest.values import TIMES, Sample, Spot, form_of
 from mappings.values import canonical_field
@@ -102,6 +103,9 @@ def _stand_in(
         return value
     if field.name == "handle":
         return f"person-{number}"
+    if any(step.name == DOCUMENT for step in field.transforms):
+        text = {"type": "text", "text": "Sample text."}
+        return {"type": "doc", "version": 1, "content": [{"type": "paragraph", "content": [text]}]}
     if spot.share("html") > 0.3:
         return "<p>Sample text.</p>"
     return f"{_STAND_INS.get(kind, 'Sample')} {field.name}" if kind == "text" else "Sample text."

@@ -17,8 +17,8 @@ from mappings.suggest.values import TIMES, Sample, Spot
 from mappings.suggest.words import CHOICE_FACETS
 from mappings.transforms import TRANSFORMS
 
-HTML = "html"
-"""The transform that turns HTML into Markdown, where there is one."""
+HTML, DOCUMENT = "html", "adf"
+"""The transforms that turn HTML and Atlassian documents into Markdown, where there are such."""
 _FORM_NAMES = {
     "date": "dates", "moment": "moments", "local": "moments without a zone",
     "%d.%m.%Y": "dates as 31.12.2026", "%d.%m.%Y %H:%M": "moments as 31.12.2026 17:00",
@@ -151,6 +151,8 @@ def _text(sample: Sample, spot: Spot, name: Name, field: CanonicalField) -> Fit:
 
 
 def _markdown(sample: Sample, spot: Spot, name: Name, field: CanonicalField) -> Fit:
+    if is_document(sample, spot) and DOCUMENT in TRANSFORMS:
+        return Fit(0.95, f"documents in {spot.filled} of {_records(spot.records)}", _as(DOCUMENT))
     if spot.listed or spot.kind_share("str") < 0.8 or _has_choices(spot):
         return _NO
     if spot.share("date", "moment", "local", "email", "url", "uuid", "number", "epoch") > 0.4:
@@ -161,6 +163,12 @@ def _markdown(sample: Sample, spot: Spot, name: Name, field: CanonicalField) -> 
             return Fit(score - 0.05, told(spot), _as(HTML))
         return Fit(score - 0.1, told(spot), hints=("it is HTML, and stays so",))
     return Fit(score, told(spot))
+
+
+def is_document(sample: Sample, spot: Spot) -> bool:
+    """Whether an Atlassian document stands at a path: its root says that it is a `doc`."""
+    kind = sample.spots.get(f"{spot.path}.type")
+    return not spot.listed and kind is not None and kind.seen() == ["doc"]
 
 
 def _has_choices(spot: Spot) -> bool:

@@ -144,6 +144,7 @@ def _candidates(
         yield _Candidate(spot, name, alike, fit, round(min(confidence, 0.98), 4))
 
 
+_NO_TEXT = frozenset({"id", "gid", "key", "code", "type", "category", "color", "slug"})
 _OWN_PERSON = frozenset({"profile", "user", "contact", "person", "member", "customer", "account"})
 
 
@@ -159,7 +160,7 @@ def _facet(name: Name, canonical: CanonicalField, spot: Spot) -> float:
     weight = FACETS.get(name.facet, 0.8)
     if canonical.type == "party":
         return weight if name.facet in PERSON_FACETS else 0.3
-    if canonical.type in ("text", "markdown") and name.facet in ("id", "gid", "key", "code"):
+    if canonical.type in ("text", "markdown") and name.facet in _NO_TEXT:
         return 0.4
     if spot.top and name.facet in ("id", "name", "text", "value", "key"):
         return max(weight, 0.95)
