@@ -7,7 +7,7 @@ the usual case as source, from which `mappings.inward` and `mappings.outward` wr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -244,7 +244,7 @@ def _value_map(spec: FieldSpec) -> Callable[[Any], Any] | None:
         return None
     table = {value_key(pair.vendor): pair.canonical for pair in spec.values}
     otherwise = spec.otherwise
-    listed = ", ".join(str(pair.vendor) for pair in spec.values[:12])
+    listed = vendor_words(spec.values)
 
     def convert(value: Any) -> Any:
         if value.__class__ is list:
@@ -264,6 +264,12 @@ def _value_map(spec: FieldSpec) -> Callable[[Any], Any] | None:
         )
 
     return convert
+
+
+def vendor_words(pairs: Sequence[ValuePair]) -> str:
+    """The vendor's side of some lines of a value map, as YAML writes it."""
+    words = ("null" if one.vendor is None else str(value_key(one.vendor)) for one in pairs[:12])
+    return ", ".join(words)
 
 
 def value_key(value: Any) -> Any:
@@ -314,7 +320,7 @@ def _outward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound]
         if value is None or passes:
             return value
         if key in ambiguous:
-            words = ", ".join(str(pair.vendor) for pair in ambiguous[key])
+            words = vendor_words(ambiguous[key])
             raise Fault(f"'{key}' may be {words}; choose one under back", "unmapped_value")
         raise Fault(f"'{key}' has no value in this tool; add it under back", "unmapped_value")
 

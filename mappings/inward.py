@@ -228,7 +228,7 @@ class _Walk:
         if path.projection is None or len(path.projection[1]) > 1:
             return None
         before, after = path.projection
-        return (self._members(before, after[0]) if after else self._value(before)), ""
+        return self._members(before, after[0]) if after else self._all(before), ""
 
     def _value(self, chain: tuple[Step, ...]) -> str:
         if chain not in self._values:
@@ -252,6 +252,10 @@ class _Walk:
                 f"{value} if {value}.__class__ is dict else NULLS if {value} is None else NOTHING"
             )
         return self._objects[chain]
+
+    def _all(self, chain: tuple[Step, ...]) -> str:
+        many = self._value(chain)
+        return self._new(f"{many} if {many}.__class__ is list or {many} is None else MISSING")
 
     def _members(self, chain: tuple[Step, ...], member: Step) -> str:
         many = self._value(chain)

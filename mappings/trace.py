@@ -21,6 +21,7 @@ from mappings.fields import (
     target_path,
     transforms_of,
     value_key,
+    vendor_words,
 )
 from mappings.inward import in_words
 from mappings.paths import MISSING, WrongType, parse_path
@@ -279,7 +280,7 @@ def _looked_up(told: FieldTrace, spec: FieldSpec, value: Any) -> Any:
     if value is None or value == "":
         return value
     shown = str(value_key(value))[:60]
-    listed = ", ".join(str(pair.vendor) for pair in (spec.values or ())[:12])
+    listed = vendor_words(spec.values or ())
     fault = Fault(
         f"'{shown}' is not in the value map ({listed}); add it under values", "unmapped_value"
     )
@@ -333,7 +334,7 @@ def _said(told: FieldTrace, spec: FieldSpec, value: Any) -> Any:
     if value is None or spec.values is None:
         return value
     if key in ambiguous:
-        words = ", ".join(str(pair.vendor) for pair in ambiguous[key])
+        words = vendor_words(ambiguous[key])
         fault = Fault(f"'{key}' may be {words}; choose one under back", "unmapped_value")
     else:
         fault = Fault(f"'{key}' has no value in this tool; add it under back", "unmapped_value")

@@ -86,8 +86,7 @@ def closing_step(field: CanonicalField, last: str = "") -> Step:
     """
     if field.type == "due" and last in ("date", "datetime"):
         # what these give needs no second reading
-        key = "date" if last == "date" else "at"
-        return lambda value, scope: {key: value}
+        return _one_time("date" if last == "date" else "at")
     if field.type == "any" and last in _CLEAN:
         return lambda value, scope: value
     if field.type == "labels" and last == "labels":
@@ -206,6 +205,15 @@ def _due(value: Any, scope: Scope) -> Any:
     if isinstance(found, datetime):
         return {"at": moment_text(found)}
     return {"date": found.isoformat()}
+
+
+def _one_time(key: str) -> Step:
+    def step(value: Any, scope: Scope) -> Any:
+        if not isinstance(value, str):
+            raise Fault(f"expected one date, found {kind_of(value)}")
+        return {key: value}
+
+    return step
 
 
 def _date(value: Any, scope: Scope) -> Any:
