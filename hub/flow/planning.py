@@ -69,7 +69,7 @@ class Planning:
         """Everything that would happen, in the order of the pull; then what waits to be sent.
         Raises ConnectorError.
         """
-        for object in objects:
+        for object in sorted(objects, key=self._is_comment):
             seen = 0
             for records in self._pages(object):
                 seen += len(records)
@@ -77,6 +77,11 @@ class Planning:
                 for start in range(0, len(records), CHUNK):
                     yield from self._tried(records[start : start + CHUNK])
         yield from self._waiting()
+
+    def _is_comment(self, object: str) -> bool:
+        """Those come last: they need the tasks that they hang on."""
+        mapping = self.snapshot.mapping(self.connection, object)
+        return mapping is not None and mapping.spec.entity == "comment"
 
     def _pages(self, object: str) -> Iterator[list[Record]]:
         connector = self.snapshot.connector(self.connection)
