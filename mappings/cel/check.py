@@ -245,7 +245,7 @@ class _Checker:
             raise self.wrong(
                 node.at,
                 f"'{node.operator}' does not work on ({one}, {other}).",
-                _number_hint(left, right, one, other),
+                _hint(left, right, one, other),
             )
         return checked, result
 
@@ -336,7 +336,9 @@ def _dotted(node: Node | None) -> str:
     return ".".join([node.name, *reversed(parts)])
 
 
-def _number_hint(left: Node, right: Node, one: str, other: str) -> str:
+def _hint(left: Node, right: Node, one: str, other: str) -> str:
+    if isinstance(left, syntax.Unary) and left.operator == "!":
+        return "Put the comparison behind ! in brackets."
     if {one, other} == {"int", "double"}:
         literal = left if one == "int" else right
         if isinstance(literal, syntax.Literal):

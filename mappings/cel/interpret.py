@@ -131,7 +131,7 @@ class Walker:
             case "!=":
                 return not equal(left, right, self.settle, self.steps)
             case "in":
-                return contained(left, self.settle(right), self.settle, self.steps)
+                return contained(left, _ready(right), self.settle, self.steps)
         order = ORDERS.get(node.operator)
         return order(left, right) if order else ARITHMETIC[node.operator](left, right)
 
@@ -227,6 +227,13 @@ _VISITS: dict[type, Callable[[Walker, Any, Local], Any]] = {
     syntax.MapOf: Walker._map,
     syntax.Macro: Walker._macro,
 }
+
+
+def _ready(container: Any) -> Any:
+    """What `in` looks into, its elements and keys as CEL has them."""
+    if container.__class__ is list:
+        return [adapt(item) for item in container]
+    return text_keys(container) if container.__class__ is dict else container
 
 
 def _placed(error: NoValue) -> NoValue:

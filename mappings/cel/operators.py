@@ -80,7 +80,9 @@ def equal(left: Any, right: Any, settle: Settle, steps: Steps | None) -> bool:
             return left is right
         raise Unsure
     if isinstance(left, (list, dict)) or isinstance(right, (list, dict)):
-        return _same(settle(left), settle(right), steps or Steps())
+        steps = steps or Steps()
+        steps.take(_weight(left, steps.left) + _weight(right, steps.left))
+        return _same(settle(left), settle(right))
     if one in CEL_CLASSES and other in CEL_CLASSES:
         return one is other and bool(left == right)
     raise Unsure
@@ -98,18 +100,30 @@ def _number(value: Any, beside: type) -> Any:
     return float(value) if beside is float else value
 
 
-def _same(left: Any, right: Any, steps: Steps) -> bool:
-    steps.take()
+def _weight(value: Any, most: int) -> int:
+    """How many values a value is made of, as far as that is below `most`."""
+    waiting, count = [value], 0
+    while waiting and count <= most:
+        one = waiting.pop()
+        count += 1
+        if isinstance(one, dict):
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
+    return count
+
+
+def _same(left: Any, right: Any) -> bool:
     one, other = left.__class__, right.__class__
     if one in _NUMBERS and other in _NUMBERS:
         return bool(_number(left, other) == _number(right, one))
     if one is list and other is list:
         return len(left) == len(right) and all(
-            _same(a, b, steps) for a, b in zip(left, right, strict=True)
+            _same(a, b) for a, b in zip(left, right, strict=True)
         )
     if isinstance(left, dict) and isinstance(right, dict):
         return len(left) == len(right) and all(
-            key in right and _same(item, right[key], steps) for key, item in left.items()
+            key in right and _same(item, right[key]) for key, item in left.items()
         )
     return one is other and bool(left == right)
 
@@ -145,7 +159,7 @@ def contained(value: Any, container: Any, settle: Settle, steps: Steps | None) -
     kind = container.__class__
     if kind is list:
         steps = steps or Steps()
-        steps.take(len(container) // 16 + 1)
+        steps.take(len(container) // 4 + 1)
         return any(equal(value, item, settle, steps) for item in container)
     if kind is dict or kind is Built:
         if key_of(value, "in", container) in container:
