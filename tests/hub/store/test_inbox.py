@@ -180,8 +180,8 @@ def test_records_set_aside_come_again_when_asked(database: Database) -> None:
         inbox.enqueue(tx, [NewRecord("github", "issue", "1", "state", {}, "webhook")], NOW)
         claim = queue.claim(tx, inbox.RECORDS, 1)
         queue.finish(tx, claim, [1], "quarantined", error="?")
-        assert inbox.retry_records(tx, "github", "1", NOW) == 1
-        assert inbox.retry_records(tx, "github", "1", NOW) == 0
+        assert inbox.retry_records(tx, "github", "1") == 1
+        assert inbox.retry_records(tx, "github", "1") == 0
         assert len(queue.claim(tx, inbox.RECORDS, 1).rows) == 1
 
 
