@@ -104,6 +104,8 @@ def check_kinds(
         fitting = [
             name for name, one in TRANSFORMS.items() if one.gives in _MADE_OF[canonical.type]
         ]
+        if canonical.type in fitting:
+            fitting = [canonical.type]  # others give it too, and are about something else
         hint = f"'{field.name}' takes {TYPES[canonical.type]}"
         if fitting:
             hint = f"{hint}, as {' or '.join(sorted(fitting)[:3])} gives"

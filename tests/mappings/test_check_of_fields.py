@@ -106,7 +106,7 @@ FIELDS = [
         "a date as labels",
         "labels: {from: $.d, as: ▸date}",
         "error: 'date' gives a date, which 'labels' cannot be. 'labels' takes a list of "
-        "labels, as labels or split gives.",
+        "labels, as labels gives.",
     ),
     (
         "a date as a status",
