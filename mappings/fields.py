@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -196,7 +197,7 @@ def _inward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound])
             value = close(value, scope)
         if value is None or (value == "" and (required or has_default)):
             if has_default:
-                return default
+                return deepcopy(default)
             if required:
                 raise Fault(empty_message, "unmapped_value" if values else "mapping_error")
         return value

@@ -397,3 +397,9 @@ def test_any_record_gives_storable_values(record: dict[str, Any]) -> None:
     outward = compiled.outward(mapped.values, Everyone(), "desk", base=record)
     json.dumps(outward.fields, allow_nan=False)
     assert outward.problems == []
+
+
+def test_a_constant_is_there_only_while_its_condition_holds(mapping: Make, people: Any) -> None:
+    compiled = mapping("waiting_on: {value: external, if: \"record.state == 'open'\"}\n")
+    assert compiled.inward({"state": "open"}, people, "desk").values == {"waiting_on": "external"}
+    assert compiled.inward({"state": "closed"}, people, "desk").values == {}
