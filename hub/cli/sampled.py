@@ -130,8 +130,8 @@ def _delivered(
     tool.close()
     if not found:
         fail(
-            f"'{spec.name}' cannot be asked, and no delivery with a {object} is stored yet."
-            " Let it send one, or give records with --sample FILE."
+            f"'{spec.name}' cannot be asked for its {object}, and no delivery that holds one is"
+            " stored yet. Let it send one, or give records with --sample FILE."
         )
     return found
 

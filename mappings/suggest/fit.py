@@ -147,6 +147,8 @@ def _text(sample: Sample, spot: Spot, name: Name, field: CanonicalField) -> Fit:
     repeated = spot.filled >= 5 and not spot.varied and len(spot.distinct) <= spot.filled / 2
     if field.name == "title" and repeated:
         score -= 0.35
+    elif spot.filled > 1 and not spot.varied and len(spot.distinct) == 1:
+        score -= 0.4  # the same in every record tells none from another
     return Fit(min(1.0, score + 0.15 * spot.share("prose")), told(spot))
 
 

@@ -111,7 +111,7 @@ def noise_of(object: str, names: Iterable[str]) -> frozenset[str]:
         if words:
             total += 1
             firsts[words[0]] = firsts.get(words[0], 0) + (len(words) > 1)
-    shared = {word for word, count in firsts.items() if total > 4 and count >= 0.2 * total}
+    shared = {word for word, count in firsts.items() if count >= max(3, 0.2 * total)}
     known = {"due", "start", "created", "assigned", "status", "requester", "priority", "last"}
     short = {word for word in shared if len(word) <= 3 or word not in _vocabulary()}
     return frozenset((own | singular | short) - known)

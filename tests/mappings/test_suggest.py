@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.suggest import Score, held_out, shipped, total
+from bench.suggest import Score, hard, held_out, shipped, total
 from mappings.canonical import MAPPED_FIELDS
 from mappings.check import check_mapping
 from mappings.compiler import compile_mapping
@@ -66,18 +66,30 @@ def test_drafts_for_our_connectors_agree_with_the_mappings_they_ship(scores: lis
     sums = total(ours)
     assert sums.sure_precision >= 0.95
     assert sums.precision >= 0.93
-    assert sums.recall >= 0.92
-    assert sums.values >= 0.95
+    assert sums.recall >= 0.94
+    assert sums.values >= 0.97
+    assert sums.values_recall >= 0.95
 
 
-def test_drafts_for_tools_that_nobody_taught_it_are_right_too(scores: list[Score]) -> None:
+def test_drafts_for_tools_that_there_is_no_connector_for_are_right_too(
+    scores: list[Score],
+) -> None:
     strangers = [score for score in scores if score.held_out]
     assert len(strangers) >= 16
     sums = total(strangers)
-    assert sums.sure_precision >= 0.92
-    assert sums.precision >= 0.88
-    assert sums.recall >= 0.85
-    assert sums.values >= 0.92
+    assert sums.sure_precision >= 0.95
+    assert sums.precision >= 0.93
+    assert sums.recall >= 0.92
+    assert sums.values >= 0.97
+
+
+def test_drafts_for_awkward_objects_are_seldom_wrong() -> None:
+    """Nested values, vague headings, codes that nobody explains: less is found, little is wrong."""
+    sums = total(hard())
+    assert sums.sure_precision >= 0.95
+    assert sums.precision >= 0.9
+    assert sums.recall >= 0.78
+    assert sums.values >= 0.95
 
 
 def test_every_draft_loads_checks_and_holds_its_example(scores: list[Score]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import pytest
 import yaml
 from typer.testing import Result
 
+from hub.cli.session import opened
+from hub.store import inbox
 from mappings.language import load_mapping
+from webhooks.inbox import Incoming
 
 Run = Callable[..., Result]
 Read = Callable[..., Any]
@@ -217,3 +221,51 @@ def test_hostile_names_in_a_sample_reach_neither_the_file_nor_the_terminal(
     assert spec.filter is None
     assert spec.deletes_out == "never"
     assert all(letter.isprintable() or letter == "\n" for letter in shown.output)
+
+
+def test_what_only_sends_is_drafted_from_the_deliveries_that_are_stored(
+    workspace: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_HOOK", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    order = {"events": ["order.*"], "records": "$.data", "id": "$.id"}
+    block = {"connector": "webhook", "scheme": "standard-webhooks",
+             "webhook": {"secret": "env:SHOP_HOOK"}, "objects": {"order": order}}  # fmt: skip
+    file = workspace / "hub.yaml"
+    head = file.read_text().split("connections: {}")[0]
+    file.write_text(head + yaml.safe_dump({"connections": {"shop": block}}))
+    refused = run("mapping", "suggest", "shop", "order", code=1)
+    assert "no delivery that holds one is stored yet" in refused.stderr
+    run("apply")
+    sent = {"id": 7, "name": "Big box", "total": "12.50", "currency": "EUR", "status": "paid",
+             "updated_at": "2026-03-01T10:00:00Z"}  # fmt: skip
+    with opened() as hub, hub.database.write() as tx:
+        for number in (7, 8):
+            body = json.dumps({"type": "order.paid", "data": sent | {"id": number}})
+            inbox.store(
+                tx,
+                [
+                    Incoming(
+                        connection="shop",
+                        delivery_id=f"d-{number}",
+                        received_at=datetime.now(UTC),
+                        method="POST",
+                        url="http://hub.test/webhooks/shop",
+                        headers={"content-type": "application/json"},
+                        body=body.encode(),
+                        body_hash="0" * 64,
+                        verdict="verified",
+                        capture=False,
+                    )
+                ],
+            )
+    draft = workspace / "mappings" / "shop-order.yaml"
+    run("mapping", "suggest", "shop", "order", "--output", draft)
+    spec, findings = load_mapping("draft.yaml", draft.read_text())
+    assert findings == []
+    assert spec is not None
+    assert spec.entity == "item"
+    assert spec.direction == "in"
+    assert spec.fields["amount"].transforms[0].argument == "$.currency"
+    assert spec.identity is None, "hub.yaml says who an order is"
+    run("check")
+    assert "mapping shop-order #1" in run("test").stdout
