@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -434,6 +440,7 @@ def counted(world: World) -> Iterator[list[str]]:
         sa.event.remove(world.hub.database.engine, "before_cursor_execute", note)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("many", [1000, pytest.param(10_000, marks=pytest.mark.scaled)])
 def test_many_values_drain_in_few_statements_and_dying_in_between_loses_none(
     make: MakeWorld, github: GithubSandbox, monkeypatch: pytest.MonkeyPatch, many: int
@@ -485,3 +492,47 @@ def test_many_values_drain_in_few_statements_and_dying_in_between_loses_none(
     assert len(draining) < 60 * (batches + 10)  # after a crash batches are small at first
     assert not [one for one in draining if "FROM links" in one and "WHERE" not in one]
     assert deliver(world.hub) == 0
+
+
+DRAIN = """
+import json, sys
+from pathlib import Path
+from hub.flow.bring_in import bring_in
+from hub.flow.drain import drain
+from hub.hub import open_hub
+from hub.registry import connector_classes
+from hub.settings import Settings
+settings = Settings(Path(sys.argv[1]), sys.argv[2], None, b"a-key-of-tests-that-is-long-enough")
+hub = open_hub(settings, connector_classes(), env=json.load(sys.stdin))
+while drain(hub) + bring_in(hub):
+    pass
+"""
+
+
+@pytest.mark.parametrize("place", ["drain.queued", "bring_in.claimed", "bring_in.committed"])
+def test_a_process_that_is_killed_while_it_drains_loses_nothing(
+    world: World, tmp_path: Path, database_url: str, place: str
+) -> None:
+    """`kill -9` between the queue and the merge, in a process of its own; each value comes once."""
+    state = "fields:\n  status: {from: $.state, values: {open: open, closed: done%s}}\n"
+    world.apply(github_mapping(state % ""))
+    world.bring(*(Record("issue", str(n), {"title": "T", "state": "held"}) for n in range(5)))
+    world.work()
+    assert world.kinds() == ["unmapped_value"] * 5
+    world.apply(github_mapping(state % ", held: on_hold"))
+    once = tmp_path / "died"
+    died = subprocess.run(
+        [sys.executable, "-c", DRAIN, str(tmp_path), database_url],
+        input=json.dumps(world.env),
+        text=True,
+        env={**os.environ, "HUB_FAILPOINT": f"{place}:1:{once}"},
+        check=False,
+    )
+    assert died.returncode == -signal.SIGKILL
+    assert once.exists()
+    world.die()
+    world.work()
+    assert [task["status"] for task in world.tasks()] == ["on_hold"] * 5
+    assert world.exceptions() == []
+    assert len(world.events("task.updated")) == 5
+    assert len(world.events("exception.resolved")) == 5
