@@ -218,7 +218,7 @@ def _convert(told: FieldTrace, plan: FieldPlan, raw: Any, scope: Scope) -> Any:
     if value is not None:
         last = chain[-1].name if chain and spec.values is None else ""
         close = closing_step(canonical, last)
-        form = f"as a {canonical.type}"
+        form = f"as {canonical.type}"
         value = _step(told, form, spec.place, value, close, scope, kind="form")
     required = not may_be_null(canonical)
     default = plan.default if spec.default is not UNSET else UNSET

@@ -61,6 +61,14 @@ class Because(BaseModel):
     field: str | None
     value: dict[str, Any] | None = Field(None, description="`before` and `after`.")
     mapping: dict[str, str] = Field(description="Field to the place of its mapping line.")
+    lines: dict[str, list[str]] = Field(
+        default_factory=dict, description="Field to what stood there in the mapping."
+    )
+    rulings: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Fields that both sides had changed: which `holds`, by which `rule`, and both"
+        " values.",
+    )
     rules: list[dict[str, str]]
     actor: Actor
     because: list[Cause] = Field(description="What caused it, the nearest first.")
@@ -73,6 +81,15 @@ class Explanation(BaseModel):
     field: str | None
     value: Any = None
     chain: list[Because]
+    held: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="What is kept aside: the tool's raw value and its place in the mapping, or both"
+        " values of a conflict.",
+    )
+    tools: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="What each linked tool says of the field: raw value, steps, result.",
+    )
 
 
 def party_filter(tx: Connection, name: str | None, caller: Caller) -> str | None:
@@ -264,18 +281,26 @@ def explain_task(
     limit: Limit = 50,
 ) -> Explanation:
     """Why a value is what it is: event, mapping line, rule and person, back along the causes."""
+    snapshot = hub.live.current()
     with hub.database.read() as tx:
         task = work.load(tx, "task", [id]).get(id)
         if task is None:
             raise not_found("task", id)
-        chain = causes.explain(tx, id, field, limit)
+        chain = causes.explain(tx, id, field, limit, snapshot)
         shown = present.tasks(tx, [task])[0].model_dump(mode="json")
+        held = causes.held(tx, id, field)
+        tools = causes.read_from(tx, snapshot, id, field) if field is not None else []
     value = None
     if field is not None:
-        name, _, key = field.partition(".")
-        if name not in shown or (key and name != "custom"):
-            raise invalid({"field": f"A task has no field '{field}'."})
-        value = shown[name].get(key) if key else shown[name]
+        try:
+            value = causes.value_in(shown, field)
+        except LookupError:
+            raise invalid({"field": f"A task has no field '{field}'."}) from None
     return Explanation(
-        task=id, field=field, value=value, chain=[Because.model_validate(one) for one in chain]
+        task=id,
+        field=field,
+        value=value,
+        chain=[Because.model_validate(one) for one in chain],
+        held=held,
+        tools=tools,
     )

@@ -17,6 +17,7 @@ from hub.cli import (
     connector,
     demo,
     doctor,
+    explaining,
     files,
     mapping,
     people,
@@ -45,8 +46,8 @@ app = typer.Typer(
     epilog=example("hub init acme-ops", "hub up --workspace acme-ops", "hub tasks --overdue"),
 )
 for _room in (
-    demo, files, mapping, previewing, planning, trying, running, work, traffic, pulling, people,
-    connector, sandbox, schema, transforms, access, doctor,
+    demo, files, mapping, previewing, planning, trying, running, work, explaining, traffic,
+    pulling, people, connector, sandbox, schema, transforms, access, doctor,
 ):  # fmt: skip
     app.registered_commands += _room.app.registered_commands
     app.registered_groups += _room.app.registered_groups

@@ -98,10 +98,12 @@ def new_entity(kind: str, values: Mapping[str, Any], unit: Unit) -> Row:
 
 def announce_new(unit: Unit, kind: str, entity: Row, data: Mapping[str, Any] | None = None) -> None:
     """Note that an entity was created, with its first values as changes."""
+    mapped = (data or {}).get("mapping") or {}
+    names = ("title", "status", "stage", "kind", "assignee", "amount", "body", *mapped)
     changed = {
-        name: {"before": None, "after": entity[name]}
-        for name in ("title", "status", "stage", "kind", "assignee", "amount", "body")
-        if entity.get(name) not in (None, [], {})
+        name: {"before": None, "after": value_of(entity, name)}
+        for name in dict.fromkeys(names)
+        if name != "description" and value_of(entity, name) not in (None, [], {})
     }
     type_ = "comment.added" if kind == "comment" else f"{kind}.created"
     unit.emit(type_, entity["id"], case=entity.get("case_id"), changed=changed, data=data)

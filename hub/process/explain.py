@@ -5,39 +5,244 @@ mapping line, the rule and the person.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from hub import present
-from hub.store import events, inbox
+from hub.live import Snapshot
+from hub.store import cases, events, exceptions, inbox, running, work
+from hub.store.tables import links
+from hub.workspace.mapping_files import default_mappings
+from mappings.paths import MISSING
+from mappings.trace import FieldTrace, trace_inward
 
 DEEPEST = 20
 """Causes of causes that are followed."""
+LINES = 12
+"""Lines of a mapping that are quoted for one field."""
 
 
 def explain(
-    tx: Connection, subject: str, field: str | None = None, limit: int = 50
+    tx: Connection,
+    subject: str,
+    field: str | None = None,
+    limit: int = 50,
+    snapshot: Snapshot | None = None,
 ) -> list[dict[str, Any]]:
     """The events that made `field` of an entity what it is (or everything, without one), newest
-    first, each as {event, value, mapping, rules, actor, because}; `because` is the chain of causes,
-    the nearest first.
+    first, each as {event, value, mapping, lines, rulings, rules, actor, because}; `lines` is what
+    the mapping said then, `because` the chain of causes, the nearest first.
     """
     # an event about other fields says nothing about this one, so look further back for it
     rows = events.of(tx, subject=subject, limit=limit if field is None else 1000)
-    found = [row for row in rows if field is None or field in row["changed"]]
-    return [_entry(tx, row, field) for row in found[:limit]]
+    found = [row for row in rows if field is None or _is_about(row, field)]
+    texts = _Texts(tx, snapshot)
+    return [_entry(tx, row, field, texts) for row in found[:limit]]
 
 
-def _entry(tx: Connection, row: RowMapping, field: str | None) -> dict[str, Any]:
+def entity_named(tx: Connection, name: str) -> str:
+    """The id of what a person names: an id, or CONNECTION:EXTERNAL_ID of a linked record. Raises
+    LookupError, which says what else to write.
+    """
+    connection, colon, external = name.partition(":")
+    if not colon:
+        return name
+    statement = sa.select(links.c.entity_id, links.c.object, links.c.external_id).where(
+        links.c.connection == connection
+    )
+    # an external id may itself be written as OBJECT:ID where two objects share one
+    object, _, rest = external.partition(":")
+    found = tx.execute(
+        statement.where(
+            sa.or_(
+                links.c.external_id == external,
+                sa.and_(links.c.object == object, links.c.external_id == rest),
+            )
+        )
+    ).all()
+    ids = {row.entity_id for row in found}
+    if len(ids) == 1:
+        return str(ids.pop())
+    if ids:
+        ways = ", ".join(f"{connection}:{row.object}:{row.external_id}" for row in found)
+        raise LookupError(f"'{name}' is several records. Write one of: {ways}")
+    if tx.scalar(statement.limit(1)) is None:
+        known = sorted(set(tx.scalars(sa.select(links.c.connection).distinct())))
+        raise LookupError(
+            f"Nothing of a connection '{connection}' is linked here."
+            f" Linked are: {', '.join(known) or 'none yet; see hub pull'}."
+        )
+    raise LookupError(
+        f"No record '{external}' of {connection} is linked here. Write its external id, as"
+        " hub tasks show has it, or pull it first."
+    )
+
+
+def fields_of(tx: Connection, subject: str) -> dict[str, Any] | None:
+    """A task, item or case as the public model has it; None where it is something else."""
+    makers: Mapping[str, Any] = {
+        "tsk": lambda: present.tasks(tx, list(work.load(tx, "task", [subject]).values())),
+        "itm": lambda: present.items(tx, list(work.load(tx, "item", [subject]).values())),
+        "cmt": lambda: present.comments(tx, list(work.load(tx, "comment", [subject]).values())),
+        "cas": lambda: present.cases(tx, list(cases.load(tx, [subject]).values())),
+    }
+    make = makers.get(subject.partition("_")[0])
+    made = make() if make else []
+    return dict(made[0].model_dump(mode="json")) if made else None
+
+
+def value_in(shown: Mapping[str, Any], field: str) -> Any:
+    """A field of a public model, `custom.x` and `data.x` included. Raises LookupError."""
+    name, _, key = field.partition(".")
+    if name not in shown or (key and name not in ("custom", "data")):
+        raise LookupError(field)
+    return (shown[name] or {}).get(key) if key else shown[name]
+
+
+# ----------------------------------------------------------------------------------------- the now
+
+
+def held(tx: Connection, subject: str, field: str | None = None) -> list[dict[str, Any]]:
+    """What is kept aside and not settled yet, oldest first: a field that could not be mapped, with
+    the tool's raw value and the place in the mapping, or a conflict with both values.
+    """
+    found = []
+    for row in exceptions.open_of(tx, subject, "sync_conflict", *exceptions.UNMAPPED):
+        data = row["data"]
+        if field not in (None, data.get("field")):
+            continue
+        told = {
+            name: data[name]
+            for name in ("field", "raw", "ours", "theirs", "mapping", "path", "direction",
+                         "connection", "external_id")
+            if name in data
+        }  # fmt: skip
+        found.append({"exception": row["id"], "type": row["type"], "detail": row["detail"], **told})
+    return found
+
+
+def read_from(
+    tx: Connection, snapshot: Snapshot, subject: str, field: str | None = None
+) -> list[dict[str, Any]]:
+    """What each linked tool says of a field (or of all) in the state last heard of it: raw value,
+    every step of the mapping in force, and the result.
+    """
+    found = []
+    for link in work.links_of(tx, [subject]).get(subject, ()):
+        mapping = snapshot.mapping(link["connection"], link["object"])
+        if mapping is None or link["remote_deleted"] or not isinstance(link["data"], Mapping):
+            continue
+        for told in trace_inward(mapping, link["data"], snapshot, link["connection"]):
+            if field not in (None, told.name):
+                continue
+            found.append(
+                {
+                    "connection": link["connection"],
+                    "object": link["object"],
+                    "external_id": link["external_id"],
+                    "mapping": mapping.spec.name,
+                    **_told(told),
+                }
+            )
+    return found
+
+
+def _told(told: FieldTrace) -> dict[str, Any]:
+    def given(name: str, value: Any) -> dict[str, Any]:
+        return {} if value is MISSING else {name: value}
+
+    return {
+        "field": told.name,
+        "at": str(told.place),
+        **given("raw", told.raw),
+        "steps": [
+            {"kind": step.kind, "step": step.label, "at": str(step.place)}
+            | ({"state": step.state} if step.state else {})
+            | given("input", step.given)
+            | given("output", step.gave)
+            | ({"error": step.error} if step.error else {})
+            for step in told.steps
+            if step.used
+        ],
+        **given("result", told.result),
+        **({"problem": told.problem} if told.problem else {}),
+    }
+
+
+# ------------------------------------------------------------------------------------- the history
+
+
+class _Texts:
+    """The lines of mapping files as they were at a time."""
+
+    def __init__(self, tx: Connection, snapshot: Snapshot | None) -> None:
+        self._tx = tx
+        self._snapshot = snapshot
+        self._files = cache(self._read)
+        self._shipped = cache(self._defaults)
+
+    def at(self, place: str, moment: Any) -> list[str]:
+        """The lines of a field that is written at `file:line:col`; none where they are not kept."""
+        file, _, rest = place.partition(":")
+        number = rest.partition(":")[0]
+        text = self._shipped().get(file)
+        if text is None:
+            revision = running.revision_at(self._tx, moment)
+            text = self._files(revision).get(file) if revision else None
+        if text is None or not number.isdigit():
+            return []
+        return _block(text.splitlines(), int(number))
+
+    def _read(self, revision: int) -> Mapping[str, str]:
+        row = running.revision(self._tx, revision)
+        return row["files"] if row is not None else {}
+
+    def _defaults(self) -> Mapping[str, str]:
+        if self._snapshot is None:
+            return {}
+        used = {spec.connector for spec in self._snapshot.workspace.connections.values()}
+        classes = [self._snapshot.classes[name] for name in sorted(used)]
+        return {file: text for cls in classes for file, text in default_mappings(cls)}
+
+
+def _block(lines: list[str], number: int) -> list[str]:
+    """The line and what is written further in beneath it."""
+    if not 0 < number <= len(lines):
+        return []
+    first = lines[number - 1]
+    indent = len(first) - len(first.lstrip())
+    found = [first[indent:].rstrip()]
+    for line in lines[number:]:
+        if not line.strip() or len(line) - len(line.lstrip()) <= indent:
+            break
+        if len(found) == LINES:
+            found.append("…")
+            break
+        found.append(line[indent:].rstrip())
+    return found
+
+
+def _is_about(row: RowMapping, field: str) -> bool:
+    data = row["data"]
+    began = row["type"].endswith((".created", ".added")) and field in (data.get("mapping") or {})
+    return began or field in row["changed"] or field in (data.get("rulings") or {})
+
+
+def _entry(tx: Connection, row: RowMapping, field: str | None, texts: _Texts) -> dict[str, Any]:
     data: Mapping[str, Any] = row["data"]
     places: Mapping[str, str] = data.get("mapping") or {}
     shown = {name: places[name] for name in places if field in (None, name)}
+    rulings: Mapping[str, Any] = data.get("rulings") or {}
     return {
         "event": present.event(dict(row)),
         "field": field,
         "value": row["changed"].get(field) if field else None,
         "mapping": shown,
+        "lines": {name: texts.at(place, row["time"]) for name, place in shown.items()},
+        "rulings": {name: rulings[name] for name in rulings if field in (None, name)},
         "rules": list(data.get("rules") or ()),
         "actor": row["actor"],
         "because": _because(tx, row),

@@ -57,6 +57,14 @@ def revision(tx: Connection, number: int) -> RowMapping | None:
     return tx.execute(sa.select(revisions).where(revisions.c.number == number)).mappings().first()
 
 
+def revision_at(tx: Connection, moment: datetime) -> int | None:
+    """The number of the revision that was in force at a moment; None before the first."""
+    number: int | None = tx.scalar(
+        sa.select(sa.func.max(revisions.c.number)).where(revisions.c.created_at <= moment)
+    )
+    return number
+
+
 def newest_number(tx: Connection) -> int:
     """The number of the revision in force; 0 before the first."""
     return tx.scalar(sa.select(sa.func.max(revisions.c.number))) or 0

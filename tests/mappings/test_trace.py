@@ -188,5 +188,5 @@ def test_transforms_are_shown_one_by_one(mapping: Mapping) -> None:
         ("$.body", "No 42"),
         ("regex: No ([0-9]+)", "42"),
         ("integer", 42),
-        ("as a any", 42),
+        ("as any", 42),
     ]
