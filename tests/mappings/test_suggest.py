@@ -108,6 +108,15 @@ def test_a_line_says_how_sure_it_is_and_why() -> None:
     assert re.search(r"due: \{from: \$\.due_date, as: date\}  # 0\.9\d", draft.text)
 
 
+def test_a_way_back_is_tried_only_where_something_is_written() -> None:
+    assert "roundtrip: true" in drafted({"subject": "One two"}).text
+    for how in ({"writes": False}, {"entity": "party"}):
+        draft = drafted({"name": "One two"}, object="contact", **how)
+        assert "direction: in" in draft.text
+        assert "roundtrip" not in draft.text
+        assert draft.findings == []
+
+
 def test_what_is_unsure_is_commented_out_and_can_be_taken_in_by_removing_the_mark() -> None:
     draft = drafted({"subject": "A b", "creator_name": "Ann Lee"})
     assert not line_of(draft, "requester").active
