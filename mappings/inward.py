@@ -108,8 +108,8 @@ def _nearest(plan: FieldPlan, data: Mapping[str, Any]) -> Any:
 class Nulls(dict[str, Any]):
     """What stands for an object that is null: every member of it is null too."""
 
-    def get(self, key: Any, default: Any = None) -> None:
-        """Null."""
+    def __missing__(self, key: str) -> None:
+        return None
 
 
 NULLS = Nulls()
@@ -214,6 +214,7 @@ class _Walk:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self._named = 0
         self._values: dict[tuple[Step, ...], str] = {(): "data"}
         self._objects: dict[tuple[Step, ...], str] = {(): "data"}
 
@@ -234,15 +235,15 @@ class _Walk:
         if chain not in self._values:
             step = chain[-1]
             if isinstance(step, str):
-                source = f"{self._object(chain[:-1])}.get({step!r}, MISSING)"
+                # a key that is there costs less so than by `get`, and most are
+                self._values[chain] = self._tried(f"{self._object(chain[:-1])}[{step!r}]")
             else:
                 of = self._value(chain[:-1])
                 enough = step + 1 if step >= 0 else -step
-                source = (
+                self._values[chain] = self._new(
                     f"{of}[{step}] if {of}.__class__ is list and len({of}) >= {enough}"
                     f" else None if {of} is None or {of}.__class__ is list else MISSING"
                 )
-            self._values[chain] = self._new(source)
         return self._values[chain]
 
     def _object(self, chain: tuple[Step, ...]) -> str:
@@ -259,17 +260,20 @@ class _Walk:
 
     def _members(self, chain: tuple[Step, ...], member: Step) -> str:
         many = self._value(chain)
-        found = self._new("MISSING")
-        self.lines += [
-            f"if {many}.__class__ is list:",
-            "    try:",
-            f"        {found} = [one[{member!r}] for one in {many}]",
-            "    except (LookupError, TypeError):",
-            "        pass",
-        ]
-        return found
+        each = f"[one[{member!r}] for one in {many}]"
+        return self._tried(f"{each} if {many}.__class__ is list else MISSING")
+
+    def _tried(self, source: str) -> str:
+        name = self._name()
+        self.lines += ["try:", f"    {name} = {source}"]
+        self.lines += ["except (LookupError, TypeError):", f"    {name} = MISSING"]
+        return name
 
     def _new(self, source: str) -> str:
-        name = f"v{len(self._values) + len(self._objects) + len(self.lines)}"
+        name = self._name()
         self.lines.append(f"{name} = {source}")
         return name
+
+    def _name(self) -> str:
+        self._named += 1
+        return f"v{self._named}"
