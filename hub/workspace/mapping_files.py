@@ -87,10 +87,11 @@ def load_mappings(
     findings += found
     sample_names = frozenset(samples)
     compiled: dict[str, CompiledMapping] = {}
+    told: dict[str, frozenset[str]] = {}
     for spec in resolved.values():
         problems = [*check_mapping(spec)]
         if spec.name in names:
-            problems += _check_names(spec, connections, connectors, sample_names, broken)
+            problems += _check_names(spec, connections, connectors, sample_names, broken, told)
         findings += problems
         if not spec.baseless and not any(problem.severity == "error" for problem in problems):
             try:
@@ -140,15 +141,21 @@ def _choose(
 
 
 def _offered(
-    spec: MappingSpec, connector: type[Connector], connections: Mapping[str, ConnectionSpec]
-) -> set[str]:
+    spec: MappingSpec,
+    connector: type[Connector],
+    connections: Mapping[str, ConnectionSpec],
+    told: dict[str, frozenset[str]],
+) -> frozenset[str]:
     """The objects that a mapping may name: those of its connection, or, where it is for a
     connector, those that any connection of it has. Empty: there is none to tell.
     """
-    if spec.connection is not None and spec.connection in connections:
-        return set(connections[spec.connection].offers(connector))
-    own = [each for each in connections.values() if each.connector == connector.name]
-    return set(connector.objects).union(*(each.offers(connector) for each in own))
+    one = connections.get(spec.connection) if spec.connection is not None else None
+    own = [one] if one else [e for e in connections.values() if e.connector == connector.name]
+    for each in own:
+        if each.name not in told:  # a connector may read its whole configuration for that
+            told[each.name] = frozenset(each.offers(connector))
+    known = frozenset[str]() if one else frozenset(connector.objects)
+    return known.union(*(told[each.name] for each in own))
 
 
 def _check_names(
@@ -157,6 +164,7 @@ def _check_names(
     connectors: Connectors,
     samples: frozenset[str],
     broken: Collection[str],
+    told: dict[str, frozenset[str]],
 ) -> list[Finding]:
     """What a mapping names outside itself must exist."""
     found: list[Finding] = []
@@ -179,7 +187,7 @@ def _check_names(
         )
     known = connectors.get(connector or "")
     if known is not None and spec.object is not None:
-        offered = _offered(spec, known, connections)
+        offered = _offered(spec, known, connections, told)
         if offered and spec.object not in offered:
             found.append(
                 spec.finding(
