@@ -179,13 +179,26 @@ def compile_mapping(spec: MappingSpec, zone: str = "UTC") -> CompiledMapping:
     except (PathError, ParamError, CompileError) as error:
         raise MappingError(f"{spec.place}: the mapping '{spec.name}': {error}") from None
     outward = [plan for plan in fields.values() if plan.outward and plan.give and plan.write]
-    return CompiledMapping(
+
+    # Python takes longer to compile the source than all else takes together, and who only checks
+    # files never runs it; so the first record that comes has it compiled, for itself and the others
+    def inward(*args: Any) -> Any:
+        made = compile_inward([plan for plan in fields.values() if plan.inward], zone)
+        object.__setattr__(compiled, "_inward", made)
+        return made(*args)
+
+    def whole(*args: Any) -> Any:
+        made = compile_whole(outward, zone)
+        object.__setattr__(compiled, "_whole", made)
+        return None if made is None else made(*args)
+
+    compiled = CompiledMapping(
         spec=spec,
         source_fields=frozenset(path.partition(".")[0] for path in paths),
         source_paths=paths,
         _fields=fields,
-        _inward=compile_inward([plan for plan in fields.values() if plan.inward], zone),
-        _whole=compile_whole(outward, zone),
+        _inward=inward,
+        _whole=whole,
         _way_back=tuple(
             (plan.spec.name, plan.give, plan.write, plan)
             for plan in outward
@@ -194,6 +207,7 @@ def compile_mapping(spec: MappingSpec, zone: str = "UTC") -> CompiledMapping:
         _filter=condition,
         _zone=zone,
     )
+    return compiled
 
 
 # ------------------------------------------------------------------------------- what is read
