@@ -30,6 +30,7 @@ COMMANDS = list(every_command(typer.main.get_command(app)))
 
 CONTRACT = (
     "init check apply revisions rollback up web worker scheduler migrate pull preview test explain"
+    " plan"
     " tasks cases exceptions deliveries pushes connector sandbox token export audit doctor secret"
 )
 

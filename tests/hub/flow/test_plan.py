@@ -19,6 +19,7 @@ from hub.flow.foreseen import FollowUp, Foreseen, RecordPlan, WritePlan
 from hub.flow.planning import Planning
 from hub.flow.pull import pullable
 from hub.hub import Hub
+from hub.process.explain import explain
 from hub.registry import connector_classes
 from hub.store import tables as t
 from hub.workspace import load
@@ -323,3 +324,19 @@ def test_a_rehearsal_cannot_be_committed(world: World) -> None:
         world.hub.database.rehearse() as tx,
     ):
         tx.commit()
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept", "lost"), [("ours", "Ours", "Theirs"), ("theirs", "Theirs", "Ours")]
+)
+def test_the_value_that_lost_is_kept_in_the_history_with_the_rule(
+    make: MakeWorld, github: GithubSandbox, rule: str, kept: str, lost: str
+) -> None:
+    world, _ = both_edited(make, github, f"conflict: {rule}")
+    world.settle()
+    assert world.task["title"] == kept
+    with world.hub.database.read() as tx:
+        told = explain(tx, world.task["id"], "title")
+    (ruling,) = [entry["rulings"]["title"] for entry in told if entry["rulings"]]
+    assert (ruling["holds"], ruling["rule"]) == (rule, f"conflict: {rule}")
+    assert ruling["theirs" if rule == "ours" else "ours"] == lost
