@@ -286,6 +286,10 @@ class _Writer:
                     return self._constant(FUNCTIONS[node.function].run(last.value))
                 except NoValue:
                     return "unsure()"
+        if node.function == "dyn" and isinstance(given[0], syntax.Literal):
+            return self._constant(
+                given[0].value
+            )  # Python warns of 1.5["x"] where it is written out
         if node.function == "dyn":
             return self.write(given[0], local)
         return f"f_{node.function}({', '.join(self.write(one, local) for one in given)})"
