@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mappings.compiler import CompiledMapping, Mapped
+from mappings.custom import flat
 from mappings.expressions import ExpressionError
 from mappings.source import Finding
 from mappings.spec import ExampleSpec
@@ -65,13 +66,14 @@ def _outcome(compiled: CompiledMapping, example: ExampleSpec, record: Any) -> li
         return [(f"the filter has no answer for this record: {error}", "")]
     mapped = compiled.inward(record, directory, connection)
     wrong: list[tuple[str, str]] = []
-    for name, expected in _flat(example.expect).items():
+    expected_values = flat(example.expect, compiled.spec.fields)
+    for name, expected in expected_values.items():
         if name not in mapped.values:
             wrong.append((f"'{name}' should be {_show(expected)}; {_absence(mapped, name)}.", ""))
         elif not _same(name, mapped.values[name], expected):
             got = _show(mapped.values[name])
             wrong.append((f"'{name}' should be {_show(expected)}, and is {got}.", ""))
-    expected_to_fail = example.expect.keys() - mapped.values.keys()
+    expected_to_fail = expected_values.keys() - mapped.values.keys()
     for problem in mapped.problems:
         if problem.field not in expected_to_fail:
             wrong.append((f"{problem.message}", ""))
@@ -114,17 +116,6 @@ def _same_to_the_tool(one: Any, other: Any) -> bool:
         except TimeError:
             return False
     return not _not_within(one, other, "$")
-
-
-def _flat(expect: Mapping[str, Any]) -> dict[str, Any]:
-    """`custom: {a: 1}` may be written for `custom.a: 1`."""
-    flat: dict[str, Any] = {}
-    for name, value in expect.items():
-        if name == "custom" and isinstance(value, Mapping):
-            flat |= {f"custom.{key}": item for key, item in value.items()}
-        else:
-            flat[name] = value
-    return flat
 
 
 def _same(name: str, value: Any, expected: Any) -> bool:

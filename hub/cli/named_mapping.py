@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hub.cli.output import note
 from hub.cli.session import classes, folder_of
+from mappings import custom
 
 if TYPE_CHECKING:
     from hub.workspace import Workspace
@@ -135,8 +136,8 @@ class FilePeople:
         """Mapped values in the form of the entity: `custom` nested, people as parties."""
         found: dict[str, Any] = {}
         for name, value in values.items():
-            if name.startswith("custom."):
-                found.setdefault("custom", {})[name.removeprefix("custom.")] = value
+            if custom.is_custom(name):
+                found["custom"] = custom.with_value(found.get("custom", {}), name, value)
             elif name in ("assignee", "requester", "owner", "author") and isinstance(value, str):
                 found[name] = self._party(value)
             else:

@@ -12,6 +12,7 @@ from hub.ids import new_id
 from hub.store import work
 from hub.store.outbox import NewPush
 from hub.unit import Unit
+from mappings import custom
 from mappings.canonical import TaskStatus, advance
 
 Row = dict[str, Any]
@@ -22,8 +23,8 @@ _EMPTY: Mapping[str, Any] = {"labels": []}
 
 def value_of(entity: Mapping[str, Any], name: str) -> Any:
     """A field's value; `custom.x` looks into `custom`."""
-    if name.startswith("custom."):
-        return entity["custom"].get(name.removeprefix("custom."))
+    if custom.is_custom(name):
+        return custom.value_in(entity["custom"], name)
     return entity.get(name)
 
 
@@ -35,8 +36,8 @@ def put(entity: Row, name: str, value: Any) -> None:
         value = _EMPTY[name]
     if isinstance(value, str):
         value = storable(value)
-    if name.startswith("custom."):
-        entity["custom"] = {**entity["custom"], name.removeprefix("custom."): value}
+    if custom.is_custom(name):
+        entity["custom"] = custom.with_value(entity["custom"], name, value)
     else:
         entity[name] = value
 
@@ -182,7 +183,8 @@ def outward_fields(unit: Unit, link: Mapping[str, Any]) -> set[str]:
 
 def _tell(unit: Unit, kind: str, entity: Row, link: Row, names: set[str]) -> None:
     if names and not link["remote_deleted"]:
-        names &= outward_fields(unit, link)
+        written = outward_fields(unit, link)
+        names = {one for one in written if any(custom.related(one, name) for name in names)}
     if names and not link["remote_deleted"]:
         unit.push(
             NewPush(

@@ -16,6 +16,7 @@ from hub.live import Snapshot
 from hub.store import cases, events, exceptions, inbox, running, work
 from hub.store.tables import links
 from hub.workspace.mapping_files import default_mappings
+from mappings import custom
 from mappings.paths import MISSING
 from mappings.trace import FieldTrace, trace_inward
 
@@ -99,7 +100,7 @@ def value_in(shown: Mapping[str, Any], field: str) -> Any:
     name, _, key = field.partition(".")
     if name not in shown or (key and name not in ("custom", "data")):
         raise LookupError(field)
-    return (shown[name] or {}).get(key) if key else shown[name]
+    return custom.value_in(shown[name] or {}, key) if key else shown[name]
 
 
 # ----------------------------------------------------------------------------------------- the now

@@ -1,11 +1,12 @@
-"""Where the fields of a mapping go in a write: no two may write one place, for the later would
-silently undo the earlier.
+"""Where the fields of a mapping go, in a write and here: no two may go to one place, for the later
+would silently undo the earlier.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mappings.custom import is_custom, related
 from mappings.fields import target_path, transforms_of
 from mappings.paths import Path, Step
 from mappings.source import Finding
@@ -38,6 +39,21 @@ def check_targets(spec: MappingSpec) -> Iterator[Finding]:
             )
             break
         taken.setdefault(place, field)
+
+
+def check_custom(spec: MappingSpec) -> Iterator[Finding]:
+    """A finding at the later of two `custom` fields of which one is inside the other."""
+    own = [one for one in spec.fields.values() if not one.removed and is_custom(one.name)]
+    for number, field in enumerate(own):
+        for first in own[:number]:
+            if related(field.name, first.name):
+                yield spec.finding(
+                    field.place,
+                    f"'{field.name}' and '{first.name}' (line {first.place.line}) stand within "
+                    "each other.",
+                    "Rename one of them.",
+                )
+                break
 
 
 def _written(spec: MappingSpec, field: FieldSpec) -> Path | None:

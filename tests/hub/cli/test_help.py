@@ -57,7 +57,7 @@ def test_examples_can_be_typed(words: tuple[str, ...]) -> None:
     typed = [part for part in re.split("&&|\n", command.epilog) if " hub " in f" {part}"]
     assert typed
     for part in typed:
-        line = shlex.split(re.split("[<|]", part)[0])
+        line = shlex.split(re.split("[<|>]", part)[0])
         understand(typer.main.get_command(app), line[line.index("hub") + 1 :])
 
 

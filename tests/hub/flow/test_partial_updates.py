@@ -67,11 +67,18 @@ def test_an_update_carries_exactly_what_changed(
     assert "octocat" in others
 
 
+@pytest.mark.parametrize(
+    ("edited", "value"), [("custom.own.b", 5), ("custom.own", {"a": 1, "b": 5})]
+)
 def test_a_nested_field_goes_alone_and_its_siblings_are_not_sent(
-    make: MakeWorld, github: GithubSandbox, monkeypatch: pytest.MonkeyPatch
+    make: MakeWorld,
+    github: GithubSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    edited: str,
+    value: Any,
 ) -> None:
-    """Two fields beneath one object of the tool's: one changed, one is written."""
-    fields = "fields:\n  custom.a: $.meta.a\n  custom.b: $.meta.b.c\n"
+    """Two fields beneath one object of the tool's: one changed, one is written. So here."""
+    fields = "fields:\n  custom.own.a: $.meta.a\n  custom.own.b: $.meta.b.c\n"
     head = "mapping: issue\nextends: github-issue\nconnection: github\n"
     world = make({"github": github}, {"mappings/issue.yaml": head + fields})
     github.open_issue("One")
@@ -82,13 +89,14 @@ def test_a_nested_field_goes_alone_and_its_siblings_are_not_sent(
         tx.execute(
             t.links.update().values(
                 data={**link["data"], "meta": meta},
-                hub_base={**link["hub_base"], "custom.a": 1, "custom.b": 2},
+                hub_base={**link["hub_base"], "custom.own.a": 1, "custom.own.b": 2},
             )
         )
-        tx.execute(t.tasks.update().values(custom={"a": 1, "b": 2}))
+        tx.execute(t.tasks.update().values(custom={"own": {"a": 1, "b": 2}}))
     told = listen(world, "github", monkeypatch)
-    world.edit(world.task["id"], **{"custom.b": 5})
+    world.edit(world.task["id"], **{edited: value})
     world.work()
+    assert world.task["custom"] == {"own": {"a": 1, "b": 5}}
     assert [dict(one.fields) for one in told] == [{"meta": {"b": {"c": 5}}}]
     assert told[0].base is not None
     assert told[0].base["meta"] == {"a": 1, "b": {"c": 2, "d": 3}}
