@@ -25,7 +25,8 @@ from connectors.sdk import (
 from hub.failpoints import reach
 from hub.flow import connections
 from hub.flow.agree import base_on
-from hub.flow.arrive import Arrival, Batch, arrive, batch_of, where
+from hub.flow.arrival import Arrival, Batch, batch_of
+from hub.flow.arrive import arrive, where
 from hub.flow.identity import OWN_ID, identified
 from hub.flow.quarantine import set_aside
 from hub.flow.stage import Rows, in_halves, take

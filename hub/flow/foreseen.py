@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy.engine import Connection
 
 from hub.flow import change
-from hub.flow.arrive import Arrival
+from hub.flow.arrival import Arrival
 from hub.flow.merge import same
 from hub.flow.outward import Plan
 from hub.live import Snapshot

@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 from connectors.sdk import ConfigError, Record, Source
 from hub.apply import settle_names
 from hub.flow import change
-from hub.flow.arrive import Arrival
+from hub.flow.arrival import Arrival
 from hub.flow.bring_in import attach, take_in
 from hub.flow.foreseen import Conflict, Foreseen, RecordPlan, Trouble, follow_ups, write_of
 from hub.flow.foreseen import compare as compare_fields

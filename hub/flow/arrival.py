@@ -1,0 +1,100 @@
+"""The records of one transaction on their way: read at once before, written at once after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.sdk import Record
+from hub.flow.merge import FieldPolicy, Merged
+from hub.flow.quarantine import Claimed, Ward, record_subject
+from hub.store import exceptions, work
+from hub.unit import Unit
+from mappings.compiler import CompiledMapping, Mapped
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Arrival:
+    """A claimed row with the record it stands for, read and mapped."""
+
+    row: Claimed
+    record: Record
+    mapping: CompiledMapping
+    mapped: Mapped | None = None
+    merged: Merged | None = None
+    link: Row | None = None
+    entity: Row | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What the records of one transaction share: read at once before, written at once after."""
+
+    links: dict[str, list[Row]] = field(default_factory=dict)
+    """Links of the entities, by entity id."""
+    review: set[tuple[str, str, str]] = field(default_factory=set)
+    """Entity, connection and field of every open conflict."""
+    entities: dict[str, dict[str, Row]] = field(default_factory=dict)
+    """Entities to store, by kind and id; `fresh` ones are not in the database yet."""
+    fresh: dict[str, list[Row]] = field(default_factory=dict)
+    fresh_links: list[Row] = field(default_factory=list)
+    touched_links: dict[str, Row] = field(default_factory=dict)
+    policies: dict[int, dict[str, FieldPolicy]] = field(default_factory=dict)
+    ward: Ward = field(default_factory=Ward)
+    """What is quarantined of these records."""
+
+    def insert(self, unit: Unit) -> None:
+        """Store what is new, so that others can look it up."""
+        for kind, rows in self.fresh.items():
+            work.insert(unit.tx, kind, rows)
+        work.insert_links(unit.tx, self.fresh_links)
+        self.fresh, self.fresh_links = {}, []
+
+    def save(self, unit: Unit) -> None:
+        """Store everything, and let rules see it without reading it again."""
+        new = {row["id"] for rows in self.fresh.values() for row in rows}
+        new |= {row["id"] for row in self.fresh_links}
+        self.insert(unit)
+        for kind, rows in self.entities.items():
+            work.save(unit.tx, kind, [row for id, row in rows.items() if id not in new])
+        work.save_links(unit.tx, [row for id, row in self.touched_links.items() if id not in new])
+        self.ward.save(unit)
+        for kind in ("task", "item"):
+            for id, row in self.entities.get(kind, {}).items():
+                unit.seen[id] = (row, self.links.get(id, ()))
+
+    def policies_of(self, mapping: CompiledMapping) -> dict[str, FieldPolicy]:
+        """What a mapping says about its fields."""
+        found = self.policies.get(id(mapping))
+        if found is None:
+            spec = mapping.spec
+            found = self.policies[id(mapping)] = {
+                name: FieldPolicy(
+                    spec.direction_of(one), spec.conflict_of(one), one.system_of_record
+                )
+                for name, one in spec.fields.items()
+            }
+        return found
+
+
+def batch_of(unit: Unit, arrivals: Sequence[Arrival]) -> Batch:
+    """Read what arrivals whose links and entities are attached will need."""
+    ids = {arrival.entity["id"] for arrival in arrivals if arrival.entity is not None}
+    batch = Batch(links=work.links_of(unit.tx, ids))
+    subjects = {*ids, *(record_subject(arrival.row) for arrival in arrivals)}
+    if subjects:
+        found = exceptions.open_of(unit.tx, list(subjects), "sync_conflict", *exceptions.UNMAPPED)
+        batch.review = {
+            (row["subject"], row["data"].get("connection"), row["data"].get("field"))
+            for row in found
+            if row["type"] == "sync_conflict"
+        }
+        batch.ward.take(row for row in found if row["type"] in exceptions.UNMAPPED)
+    for arrival in arrivals:
+        if arrival.link is not None:  # one object per link, whoever looks at it
+            own = batch.links.setdefault(arrival.link["entity_id"], [])
+            own[:] = [arrival.link if one["id"] == arrival.link["id"] else one for one in own]
+    return batch
