@@ -36,6 +36,7 @@ format: $(VENV)/.installed-test
 docs: $(VENV)/.installed
 	$(BIN)/python -m hub.connector_docs
 	$(BIN)/python -m hub.transform_docs
+	$(BIN)/python -m hub.mapping_docs
 
 bench: $(VENV)/.installed-bench
 	PYTHONPATH=connector_template $(BIN)/python -m bench
