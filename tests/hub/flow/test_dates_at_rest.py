@@ -6,6 +6,7 @@ somebody changes the title there and here, so that both records are merged and w
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,7 +29,8 @@ CHANGES = {
         datetime(2026, 10, 3, 15, 30, tzinfo=UTC),
     ),
 }
-ROUNDS = 3
+ROUNDS = int(os.environ.get("HUB_SYNC_ROUNDS", "3"))
+"""Ten tickets and ten rows each; more on request."""
 WALL = "%Y-%m-%d %H:%M"
 
 
