@@ -229,7 +229,10 @@ class _Walk:
         if path.projection is None or len(path.projection[1]) > 1:
             return None
         before, after = path.projection
-        return self._members(before, after[0]) if after else self._all(before), ""
+        if not after:
+            return self._all(before), ""
+        # text answers to an index too, so only members are read without a look at their elements
+        return (self._members(before, after[0]), "") if isinstance(after[0], str) else None
 
     def _value(self, chain: tuple[Step, ...]) -> str:
         if chain not in self._values:

@@ -137,3 +137,11 @@ def test_a_default_is_not_shared_between_records(mapping: Make, people: Any) -> 
     second = compiled.inward({"l": None}, people, "desk").values["labels"]
     second.append("mine")
     assert compiled.inward({"l": None}, people, "desk").values["labels"] == ["new"]
+
+
+def test_an_index_behind_a_star_never_takes_a_letter_out_of_a_text(
+    mapping: Make, people: Any
+) -> None:
+    compiled = mapping("labels: {from: '$.tags[*][0]', direction: in}")
+    for tags, expected in (["abc", "def"], []), ([["a", "b"], ["c"]], ["a", "c"]):
+        assert compiled.inward({"tags": tags}, people, "desk").values == {"labels": expected}
