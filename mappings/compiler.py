@@ -157,10 +157,26 @@ class CompiledMapping:
                 return MISSING
             raw = compiled.read(base)
             if raw is not MISSING and compiled.convert(raw, scope) == value:
-                return raw
+                other = compiled.spec.to is not None and _in_other_words(compiled, value, scope)
+                return MISSING if other else raw
         except FAILURES:
             pass  # what the vendor holds means nothing to us, so ours is written
         return MISSING
+
+
+def _in_other_words(compiled: FieldPlan, value: Any, scope: Scope) -> bool:
+    """Whether the place of `to` has words of its own, such as the number of a state where its name
+    is read: what is written there then does not mean the same where it is read.
+    """
+    assert compiled.give is not None  # noqa: S101 - only what goes out is asked
+    try:
+        said = compiled.give(value, scope)
+    except FAILURES:
+        return False  # there is no other word for it
+    try:
+        return bool(compiled.convert(said, scope) != value)
+    except FAILURES:
+        return True
 
 
 def compile_mapping(spec: MappingSpec, zone: str = "UTC") -> CompiledMapping:

@@ -301,10 +301,21 @@ def inverse(spec: FieldSpec) -> tuple[dict[Any, Any], dict[Any, list[ValuePair]]
     return {**simple, **settled}, open_
 
 
+def one_way(spec: FieldSpec, chain: Sequence[Bound]) -> str | None:
+    """The transform because of which a field does not go back; None if it does.
+
+    A value map has its own words for the way back, and where `to` names a place for them that is
+    enough. Without it they would be written over the text of which they are only a part.
+    """
+    if spec.values is not None and spec.to is not None:
+        return None
+    return next((bound.name for bound in chain if bound.outward is None), None)
+
+
 def _outward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound]) -> Step | None:
     if spec.text is not None or (not spec.sources and spec.to is None):
         return None
-    if spec.values is None and any(bound.outward is None for bound in chain):
+    if one_way(spec, chain) is not None:
         return None
     steps = tuple(bound.outward for bound in reversed(chain) if bound.outward)
     mapped = spec.values is not None or bool(spec.back)

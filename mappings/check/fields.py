@@ -10,7 +10,7 @@ from mappings.check.kinds import check_kinds
 from mappings.check.reach import check_reach
 from mappings.check.texts import check_condition, check_text, read_path
 from mappings.check.values import check_constants, check_values, check_way_back_of_values
-from mappings.fields import target_path, transforms_of
+from mappings.fields import one_way, target_path, transforms_of
 from mappings.paths import Path
 from mappings.source import Finding, did_you_mean
 from mappings.spec import UNSET, FieldSpec, MappingSpec
@@ -107,11 +107,11 @@ def _check_way_back(
             "warning",
         )
         return
-    one_way = [b.name for b in transforms_of(field, canonical) if b.outward is None]
-    if one_way and field.values is None:
+    last = one_way(field, transforms_of(field, canonical))
+    if last is not None:
         yield spec.finding(
             field.place,
-            f"'{field.name}' cannot be written back: '{one_way[0]}' has no way back.",
+            f"'{field.name}' cannot be written back: '{last}' has no way back.",
             "Write direction: in.",
             "warning",
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mappings.custom import is_custom, related
-from mappings.fields import target_path, transforms_of
+from mappings.fields import one_way, target_path, transforms_of
 from mappings.paths import Path, Step
 from mappings.source import Finding
 from mappings.spec import UNSET, FieldSpec, MappingSpec
@@ -65,7 +65,6 @@ def _written(spec: MappingSpec, field: FieldSpec) -> Path | None:
     if path is None or writer(path) is None or (field.value is not UNSET and field.to is None):
         return None
     try:
-        one_way = any(bound.outward is None for bound in transforms_of(field, canonical))
+        return None if one_way(field, transforms_of(field, canonical)) else path
     except ParamError:
         return None
-    return None if one_way and field.values is None else path
