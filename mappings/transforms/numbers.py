@@ -27,7 +27,6 @@ from mappings.transforms.step import (
     Step,
     Transform,
     Usual,
-    same,
 )
 
 
@@ -67,13 +66,18 @@ def _number(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
 
 def _given(notation: Notation) -> Step:
     if not notation.as_text:
-        return same
+        return _as_number
 
     def outward(value: Any, scope: Scope) -> Any:
         number = exact(value)
         return notation.give(number, decimal_text(number))
 
     return outward
+
+
+def _as_number(value: Any, scope: Scope) -> Any:
+    # what became text on the way, as a person's id does, is a number to the tool again
+    return vendor_number(decimal_text(exact(value))) if value.__class__ is str else value
 
 
 def _decimal(params: Mapping[str, Any]) -> tuple[Step, Step | None]:

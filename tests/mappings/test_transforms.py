@@ -292,6 +292,14 @@ def test_a_wrong_use_is_refused_with_a_remedy(used: TransformUse, said: str, hin
     assert hint in caught.value.hint
 
 
+def test_a_number_that_became_text_on_the_way_is_written_as_a_number() -> None:
+    """A person's id, after `as: [integer, party]`."""
+    assert outward("integer", "3791") == 3791
+    assert outward("number", "1.5") == 1.5
+    with pytest.raises(Fault, match="'dana' is not a number"):
+        outward("integer", "dana")
+
+
 def test_a_pattern_cannot_stall() -> None:
     """RE2 is linear: the classical trap answers at once."""
     assert inward("regex", "a" * 5000 + "!", "^(a+)+$") is None
