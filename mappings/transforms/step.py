@@ -147,6 +147,10 @@ class Transform:
     usual_back: Usual | None = None
     usual_despite: tuple[str, ...] = ()
     """The parameters that change nothing for a usual value; with any other there is none."""
+    bound: Callable[[list[Any]], None] | None = None
+    """Raises Fault for a list whose elements are together more than the transform can take, where
+    it works long for each of them.
+    """
     examples: tuple[Example, ...] = ()
     lossy: str = ""
     """What does not survive the way in and out again."""
@@ -233,8 +237,8 @@ def bind(use: TransformUse) -> Bound:
             reads |= parse_path(params[name]).roots
     single = inward
     if not transform.whole:
-        inward = _each(inward)
-        outward = outward and _each(outward)
+        inward = _each(inward, transform.bound)
+        outward = outward and _each(outward, transform.bound)
     usual, usual_back = transform.usual, transform.usual_back
     if not params.keys() <= set(transform.usual_despite):
         usual = usual_back = None
@@ -294,9 +298,11 @@ def _is_nested(value: Any) -> bool:
     return isinstance(value, (dict, list))
 
 
-def _each(step: Step) -> Step:
+def _each(step: Step, bound: Callable[[list[Any]], None] | None) -> Step:
     def apply(value: Any, scope: Scope) -> Any:
         if value.__class__ is list:
+            if bound is not None:
+                bound(value)
             return [None if item is None else step(item, scope) for item in value]
         return step(value, scope)
 

@@ -10,6 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mappings.source import Place
+from mappings.spec import UNSET, TransformUse
+from mappings.transforms import Fault, Scope, bind
 from mappings.transforms.markup import html, plain
 from tests.mappings.test_markup_adf import SAME
 
@@ -162,7 +165,7 @@ def test_an_html_comment_is_for_readers_of_markdown_only() -> None:
 
 
 def test_html_nested_beyond_reason_is_a_named_error() -> None:
-    with pytest.raises(html.NestedTooDeeply, match="more than 300 elements"):
+    with pytest.raises(html.TooMuch, match="more than 300 elements"):
         html.to_markdown("<div>" * 400)
 
 
@@ -172,3 +175,28 @@ def nested(depth: int) -> Any:
 
 def test_deep_html_that_is_still_read_keeps_its_words() -> None:
     assert "deep" in html.to_markdown(nested(250))
+
+
+@pytest.mark.parametrize(
+    ("name", "element", "few", "many", "limit"),
+    [
+        ("html", "<p>Hello</p>", 10, 20_000, "400,000"),
+        ("html", "<b>" + "x" * 90_000 + "</b>", 2, 5, "400,000"),
+        ("plain", "x" * 1_000, 50, 100, "100,000"),
+        ("adf", {"type": "doc", "content": [{"type": "text", "text": "x" * 300}]}, 50, 1_000,
+         "100,000"),
+    ],
+)  # fmt: skip
+def test_the_elements_of_a_list_are_together_no_longer_than_one_text_may_be(
+    name: str, element: Any, few: int, many: int, limit: str
+) -> None:
+    bound = bind(TransformUse(name, {}, UNSET, Place("test.yaml")))
+    assert len(bound.inward([element] * few, Scope(None, ""))) == few
+    with pytest.raises(Fault, match=f"{many:,} elements are together longer than {limit}"):
+        bound.inward([element] * many, Scope(None, ""))
+
+
+def test_html_of_more_text_than_a_tool_holds_is_refused_before_it_is_read() -> None:
+    with pytest.raises(html.TooMuch, match="longer than 100,000 characters"):
+        html.to_markdown("<p>" + "a " * 60_000)
+    assert html.to_markdown("<p style='color: red'>a</p>" * 10_000).count("a") == 10_000

@@ -11,9 +11,11 @@ from mappings.transforms.markup.document import to_adf
 from mappings.transforms.step import TEXTUAL, Example, Fault, Scope, Step, Transform
 from mappings.transforms.text import text_of
 
-MAX_CHARACTERS = 100_000
+MAX_CHARACTERS = html.MAX_CHARACTERS
 """Of text, and four times that of HTML: more than the tools hold, and read in seconds at worst."""
 _MAX_NODES = 50_000
+_ELEMENT = 20
+"""What an element of a list costs beside its characters, in characters."""
 
 
 def _bounded(text: str, limit: int = MAX_CHARACTERS) -> str:
@@ -28,7 +30,7 @@ def _texts(
     def read(value: Any, scope: Scope) -> Any:
         try:
             return _bounded(inward(_bounded(text_of(value), limit)))
-        except html.NestedTooDeeply as error:
+        except html.TooMuch as error:
             raise Fault(str(error)) from None
         except UnicodeEncodeError:
             raise Fault("the text holds characters that no tool can store") from None
@@ -69,6 +71,23 @@ def _nodes(document: Any) -> int:
     return count
 
 
+def _together(limit: int) -> Callable[[list[Any]], None]:
+    """A bound for the texts or documents of a list: together they are as much as one may be."""
+
+    def bound(values: list[Any]) -> None:
+        left = limit
+        for value in values:
+            text = len(value) if value.__class__ is str else 0
+            nodes = _nodes(value) if value.__class__ is dict else 0
+            left -= _ELEMENT + text + nodes * limit // _MAX_NODES
+            if left < 0:
+                raise Fault(
+                    f"the {len(values):,} elements are together longer than {limit:,} characters"
+                )
+
+    return bound
+
+
 def _document(*blocks: Any) -> dict[str, Any]:
     return {"type": "doc", "version": 1, "content": list(blocks)}
 
@@ -80,6 +99,7 @@ MARKUP = (
         _texts(html.to_markdown, html.to_html, 4 * MAX_CHARACTERS),
         takes=TEXTUAL,
         gives="text",
+        bound=_together(4 * MAX_CHARACTERS),
         examples=(
             Example("<p>Since <strong>this morning</strong>.</p>", "Since **this morning**."),
             Example(
@@ -95,6 +115,7 @@ MARKUP = (
         "an Atlassian document in the tool (Jira, Confluence), Markdown here",
         _adf,
         gives="text",
+        bound=_together(MAX_CHARACTERS),
         examples=(
             Example(
                 _document(
@@ -121,6 +142,7 @@ MARKUP = (
         _texts(plain.to_markdown, plain.to_plain),
         takes=TEXTUAL,
         gives="text",
+        bound=_together(MAX_CHARACTERS),
         examples=(Example("Read *.txt in C:\\temp\n# 3", "Read *.txt in C:\\temp\n\\# 3"),),
         lossy="white space at the ends of lines; what Markdown marks is written without its signs",
     ),

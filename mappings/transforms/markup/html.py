@@ -56,20 +56,22 @@ _SELF_CLOSING = {"p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "opt
     *("area", "base", "br", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
 }
 _DEPTH = 300
+MAX_CHARACTERS = 100_000
+"""Of the text within HTML."""
 
 
-class NestedTooDeeply(ValueError):
-    """HTML in which more elements are open at once than any tool writes."""
+class TooMuch(ValueError):
+    """HTML with more text, or more elements open at once, than any tool writes."""
 
 
 def to_markdown(html: str) -> str:
-    """HTML as Markdown; empty for HTML without any text. Raises NestedTooDeeply."""
+    """HTML as Markdown; empty for HTML without any text. Raises TooMuch."""
     depth = 0
     for element in _ELEMENT.finditer(html):
         if element[2].lower() not in _SELF_CLOSING:
             depth = max(depth - 1, 0) if element[1] else depth + 1
             if depth > _DEPTH:
-                raise NestedTooDeeply(f"the HTML nests more than {_DEPTH} elements")
+                raise TooMuch(f"the HTML nests more than {_DEPTH} elements")
     clean = nh3.clean(html, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes=_SCHEMES, link_rel=None)
     reader = _Reader()
     reader.feed(clean)
@@ -120,6 +122,7 @@ class _Reader(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
+        self._left = MAX_CHARACTERS
         self.document: Node = {"type": "doc", "version": 1, "content": []}
         self._stack = [self.document]
         self._line: Node | None = None
@@ -172,6 +175,9 @@ class _Reader(HTMLParser):
             self._end_line()
 
     def handle_data(self, data: str) -> None:
+        self._left -= len(data)
+        if self._left < 0:
+            raise TooMuch(f"the text is longer than {MAX_CHARACTERS:,} characters")
         if self._code is not None:
             self._code["content"].append({"type": "text", "text": data})
             return

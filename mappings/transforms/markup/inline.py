@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count, groupby
 
 _SPECIAL = re.compile(r"([\\`*_~\[\]<])")
+_TEXT = re.compile(r"[^\\`*_~\[<]+")
 _UNFIT = re.compile(r"[<>\s]")
 _SIGNS = {"bold": "**", "italic": "*", "strike": "~~"}
 _MENTION = re.compile(r"\[@((?:\\.|[^\\\]\n]){0,200})\]\(mention:([^\s()<>]{1,200})\)")
@@ -42,15 +44,7 @@ def _plain(text: str) -> list[Span]:
 
 def spans_text(spans: Sequence[Span]) -> str:
     """The Markdown of a line or paragraph; a line break is a line break."""
-    merged: list[Span] = []
-    for span in spans:
-        last = merged[-1] if merged else None
-        if not span.text:
-            continue
-        if last and not span.mention and not last.mention and _alike(last, span):
-            merged[-1] = replace(last, text=last.text + span.text)
-        else:
-            merged.append(span)
+    merged = _merged(spans)
     if all(not (one.marks or one.href or one.mention) for one in merged):
         return escaped("".join(one.text for one in merged))
     shown = "".join(_shown(span) for span in merged)
@@ -61,8 +55,20 @@ def spans_text(spans: Sequence[Span]) -> str:
     return escaped("".join(one.text for one in merged))
 
 
-def _alike(one: Span, other: Span) -> bool:
-    return one.marks == other.marks and one.href == other.href
+def _merged(spans: Sequence[Span]) -> list[Span]:
+    """Spans side by side that look the same as one; none is empty. Each text is copied once."""
+    found: list[Span] = []
+    for _, run in groupby((span for span in spans if span.text), _looks()):
+        first, *others = run
+        text = first.text + "".join(one.text for one in others)
+        found.append(Span(text, first.marks, first.href, first.mention) if others else first)
+    return found
+
+
+def _looks() -> Callable[[Span], object]:
+    """What spans share that may become one. A mention stands by itself."""
+    numbers = count()
+    return lambda span: next(numbers) if span.mention else (span.marks, span.href)
 
 
 def _shown(span: Span) -> str:
@@ -107,7 +113,7 @@ def parse(text: str) -> list[Span]:
     """The spans of Markdown within a line or paragraph. Signs that close nothing are text."""
     found: list[Span] = []
     _parse(text, frozenset(), None, found, 0)
-    return found
+    return _merged(found)
 
 
 class _Open:
@@ -120,14 +126,6 @@ class _Open:
         self.links_end = False
 
 
-def _add(found: list[Span], span: Span) -> None:
-    last = found[-1] if found else None
-    if last and not span.mention and not last.mention and _alike(last, span):
-        found[-1] = replace(last, text=last.text + span.text)
-    elif span.text:
-        found.append(span)
-
-
 def _parse(
     text: str, marks: frozenset[str], href: str | None, found: list[Span], depth: int
 ) -> None:
@@ -138,9 +136,9 @@ def _parse(
         if step:
             at += step
             continue
-        plain = re.compile(r"[^\\`*_~\[<]+").match(text, at)
+        plain = _TEXT.match(text, at)
         piece = plain[0] if plain else text[at]
-        _add(found, Span(piece, marks, href))
+        found.append(Span(piece, marks, href))
         at += len(piece)
 
 
@@ -156,12 +154,12 @@ def _sign(
     """The length of the sign at this place, its spans added; 0 where there is none."""
     here = text[at]
     if here == "\\" and at + 1 < len(text) and re.match(r"[!-/:-@\[-`{-~]", text[at + 1]):
-        _add(found, Span(text[at + 1], marks, href))
+        found.append(Span(text[at + 1], marks, href))
         return 2
     if here == "`":
         return _code_at(text, at, marks, href, found)
     if here == "<" and (url := _URL.match(text, at)) and href is None:
-        _add(found, Span(url[1], marks, url[1]))
+        found.append(Span(url[1], marks, url[1]))
         return len(url[0])
     if here == "[" and href is None:
         return _link_at(text, at, marks, found, depth, known)
@@ -176,12 +174,12 @@ def _code_at(text: str, at: int, marks: frozenset[str], href: str | None, found:
         return 0
     closing = re.compile(rf"(?<!`)`{{{len(fence[0])}}}(?!`)").search(text, fence.end())
     if closing is None or closing.start() == fence.end():
-        _add(found, Span(fence[0], marks, href))
+        found.append(Span(fence[0], marks, href))
         return len(fence[0])
     inside = text[fence.end() : closing.start()]
     if "`" in inside and len(inside) > 2 and inside[0] == inside[-1] == " ":
         inside = inside[1:-1]
-    _add(found, Span(inside, frozenset({"code"}), href))
+    found.append(Span(inside, frozenset({"code"}), href))
     return closing.end() - at
 
 
@@ -190,7 +188,7 @@ def _link_at(
 ) -> int:
     if mention := _MENTION.match(text, at):
         name = re.sub(r"\\(.)", r"\1", mention[1])
-        _add(found, Span(f"@{name}", mention=mention[2]))
+        found.append(Span(f"@{name}", mention=mention[2]))
         return len(mention[0])
     if known.links_end:
         return 0
@@ -236,7 +234,7 @@ def _marked(
     run = re.compile(r"\*+|_+|~+").match(text, at)
     if run is None:
         return 0
-    _add(found, Span(run[0], marks, href))
+    found.append(Span(run[0], marks, href))
     return len(run[0])
 
 
