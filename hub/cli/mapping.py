@@ -196,12 +196,23 @@ def eject(
         called = f"our-{called}" if own and called == spec.name else called
     text = extending_text(spec, called, connection)
     target = output or folder_of() / "mappings" / f"{called}.yaml"
-    write_new(target, text, force=force)
+    write_new(target, with_modeline(text, target), force=force)
     if json:
         print_json({"mapping": called, "extends": spec.name, "file": str(target)})
     else:
         typer.echo(str(target))
         note(f"Next: change what differs, then hub check and hub mapping show {called} --resolved")
+
+
+def with_modeline(text: str, target: Path) -> str:
+    """A draft with the line at its top that has an editor complete and underline it, if it is to
+    stand where the workspace keeps such files.
+    """
+    from hub.workspace.schemas import kind_of_file, modeline
+
+    folder, path = folder_of().resolve(), target.resolve()
+    name = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else ""
+    return f"{modeline(name)}\n{text}" if kind_of_file(name) == "mapping" else text
 
 
 def write_new(target: Path, text: str, *, force: bool) -> None:
@@ -270,14 +281,15 @@ def suggest(
         writes=found.writes,
         own_identity=found.own_identity,
     )
+    text = with_modeline(draft.text, output or folder_of() / "mappings" / f"{draft.name}.yaml")
     if json:
-        print_json(_drafted(draft))
+        print_json(_drafted(draft, text))
     if output is not None:
-        write_new(output, draft.text, force=force)
+        write_new(output, text, force=force)
         if not json:
             typer.echo(str(output))
     elif not json:
-        typer.echo(draft.text, nl=False)
+        typer.echo(text, nl=False)
     there = workspace.mappings.get((connection, object))
     if there is not None:
         note(
@@ -301,14 +313,14 @@ def _next(draft: Any, output: Path | None) -> str:
     return f"Next: read {output}, then hub check, hub test, and hub preview {draft.name}"
 
 
-def _drafted(draft: Any) -> dict[str, Any]:
+def _drafted(draft: Any, text: str) -> dict[str, Any]:
     """A draft for programs: the text, and each line with its confidence."""
     from mappings.written import parts_of
 
     return {
         "mapping": draft.name,
         "entity": draft.entity,
-        "text": draft.text,
+        "text": text,
         "fields": [
             {
                 "name": line.suggestion.field.name,

@@ -99,6 +99,24 @@ def test_eject_then_change_two_fields_and_keep_the_rest(
     assert not fields["title"]["inherited"]
 
 
+def test_a_draft_begins_with_the_line_that_editors_look_for(
+    connected: Path, run: Run, issue: Path, tmp_path: Path
+) -> None:
+    line = "# yaml-language-server: $schema=../.hub/schemas/mapping.json"
+    for args in (("eject", "github-issue"), ("suggest", "github", "issue", "--sample", str(issue))):
+        file = connected / "mappings" / f"{args[0]}.yaml"
+        run("mapping", *args, "--output", str(file))
+        assert file.read_text().splitlines()[0] == line
+        run("check")
+        file.unlink()
+    assert run("mapping", *args).stdout.splitlines()[0] == line
+    assert (connected / ".hub/schemas/mapping.json").is_file()
+
+    elsewhere = tmp_path / "elsewhere.yaml"
+    run("mapping", *args, "--output", str(elsewhere))
+    assert "yaml-language-server" not in elsewhere.read_text()
+
+
 def test_eject_overwrites_nothing_and_refuses_what_nobody_uses(connected: Path, run: Run) -> None:
     file = connected / "mine.yaml"
     file.write_text("# mine\n")
