@@ -73,6 +73,8 @@ class FieldPlan:
     """What `convert` does with the usual value, in steps; None where no value is usual."""
     usual_back: tuple[Usual, ...] | None = None
     """The same for `give`."""
+    fallback: Any = UNSET
+    """What it is where the record says nothing, or its condition does not hold: the `default`."""
 
 
 def compile_field(mapping: MappingSpec, spec: FieldSpec) -> FieldPlan:
@@ -89,7 +91,8 @@ def compile_field(mapping: MappingSpec, spec: FieldSpec) -> FieldPlan:
         condition=compile_condition(spec.condition.text, RECORD) if spec.condition else None,
         read=_reader(spec),
         convert=_inward_step(spec, canonical, chain),
-        default=_default(spec, canonical),
+        default=_canonical(spec.default if spec.value is UNSET else spec.value, spec, canonical),
+        fallback=_canonical(spec.default, spec, canonical),
         give=_outward_step(spec, canonical, chain),
         write=writer(target) if target else None,
         inward=direction in ("in", "both"),
@@ -154,9 +157,8 @@ def _first_of(readers: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
     return read
 
 
-def _default(spec: FieldSpec, canonical: CanonicalField) -> Any:
-    """The default or constant in canonical form; a due or an amount may be written short."""
-    value = spec.default if spec.value is UNSET else spec.value
+def _canonical(value: Any, spec: FieldSpec, canonical: CanonicalField) -> Any:
+    """A default or constant in canonical form; a due or an amount may be written short."""
     if value is UNSET or value is None:
         return value
     if canonical.type == "party":
@@ -174,7 +176,7 @@ def _inward_step(spec: FieldSpec, canonical: CanonicalField, chain: list[Bound])
     values = _value_map(spec)
     close = closing_step(canonical, chain[-1].name if chain and values is None else "")
     steps = tuple(bound.inward for bound in chain)
-    default = spec.default if spec.default is UNSET else _default(spec, canonical)
+    default = _canonical(spec.default, spec, canonical)
     has_default = default is not UNSET
     required = not may_be_null(canonical)
     empty_message = (

@@ -62,8 +62,8 @@ def judge(plan: FieldPlan, data: dict[str, Any], scope: Scope, mapped: Mapped) -
                 return
             raw = plan.read(data)
         if raw is MISSING:
-            if plan.read is not None and plan.default is not UNSET:
-                mapped.values[name] = deepcopy(plan.default)
+            if plan.fallback is not UNSET:
+                mapped.values[name] = deepcopy(plan.fallback)
             return
         mapped.raw[name] = raw
         value = plan.convert(raw, scope)

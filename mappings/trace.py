@@ -114,11 +114,11 @@ def _inward(plan: FieldPlan, scope: Scope) -> FieldTrace:
         held = _holds(told, spec, scope.record)
         value = _read(told, plan, scope.record) if held else MISSING
         if value is MISSING:
-            # a constant is no default: where its condition does not hold, nothing is said
-            if plan.default is not UNSET and (held or plan.read):
-                if spec.value is UNSET:
-                    told.add("default", _short(spec.default), spec.place, gave=plan.default)
+            if held and spec.value is not UNSET:
                 told.result = plan.default
+            elif plan.fallback is not UNSET:
+                told.add("default", _short(spec.default), spec.place, gave=plan.fallback)
+                told.result = plan.fallback
             return told
         told.raw = value
         told.result = _convert(told, plan, value, scope)

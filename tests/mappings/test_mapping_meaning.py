@@ -270,6 +270,10 @@ SINGLE: list[tuple[str, list[Any]]] = [
         "custom.x: {value: 1, if: 'has(record.v)'}",
         [SILENT, 1, 1, 1, 1, 1, 1, 1],
     ),
+    (
+        "custom.x: {value: 1, if: 'has(record.v)', default: 0}",
+        [0, 1, 1, 1, 1, 1, 1, 1],
+    ),
 ]
 SEEN: list[dict[str, Any]] = [
     {},
