@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from hub import mapping_docs
+from hub.flow.merge import FieldPolicy, merge
 from hub.mapping_docs import mapping_of
 from mappings.check import check_mapping
 from mappings.compiler import compile_mapping
 from mappings.examples import run_examples
+from mappings.keys import CONFLICTS
 from mappings.language import MappingSpec, extend, load_mapping
 from mappings.source import Finding
 
@@ -128,6 +130,60 @@ def test_a_mapping_of_the_page_does_what_is_shown_beside_it(
     assert (mapped.problems, mapped.values) == ([], here)
     if back:
         assert compiled.outward(mapped.values, Office(), "support").fields == back[0]
+
+
+POLICIES = re.findall(
+    r"^\| `(conflict|system_of_record|direction): (\w+)`[^|]*\| (ours|theirs|the later edit)",
+    PAGE,
+    re.MULTILINE,
+)
+
+
+def test_the_table_of_conflicts_has_every_policy() -> None:
+    assert {(key, word) for key, word, _ in POLICIES} == {
+        *(("conflict", word) for word in CONFLICTS),
+        *(("system_of_record", word) for word in ("hub", "support", "crm")),
+        ("direction", "in"),
+    }
+
+
+@pytest.mark.parametrize("newer", [True, False], ids=["theirs is newer", "ours is newer"])
+@pytest.mark.parametrize(("key", "word", "holds"), POLICIES)
+def test_the_side_that_the_page_names_holds(key: str, word: str, holds: str, newer: bool) -> None:
+    said: dict[str, Any] = {"direction": "both", "conflict": "review"}
+    said["authority" if key == "system_of_record" else key] = word
+    ours, theirs, base = {"title": "Ours"}, {"title": "Theirs"}, {"title": "Base"}
+    policy, link = FieldPolicy(**said), {"remote_base": base, "hub_base": base}
+    merged = merge("support", {"title": policy}, theirs, theirs, ours, link, remote_is_newer=newer)
+    later = "theirs" if newer else "ours"
+    expected = later if holds == "the later edit" else holds
+    assert ("theirs" if merged.values else "ours") == expected
+    assert bool(merged.conflicts) is (word == "review")
+
+
+def test_every_message_that_the_page_explains_is_one_that_is_said() -> None:
+    """By its words: between those that stand for something, each must be in the source."""
+    source = "\n".join(file.read_text("utf-8") for file in (ROOT / "mappings").rglob("*.py"))
+    plain = re.sub(r"\{[^{}]*\}", "…", re.sub(r"\"\s*\n\s*f?\"", "", source))
+    table = PAGE.partition("## Errors you may meet")[2].partition("\n## ")[0]
+    messages = re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)
+    assert len(messages) > 9
+    for message in messages:
+        shape = re.sub(r"'[^']*'", "'…'", message).replace("a task", "a …")
+        parts = [part.strip() for part in re.split("…", shape)]
+        missing = [part for part in parts if len(part) > 3 and part not in plain]
+        assert missing == [], message
+
+
+def test_every_link_of_the_page_leads_somewhere() -> None:
+    titles = re.findall(r"^#+ (.+)$", PAGE, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+    for target in re.findall(r"\]\(([^)]+)\)", PAGE):
+        file, _, anchor = target.partition("#")
+        if target.startswith("#"):
+            assert anchor in anchors, target
+        elif not target.startswith("https:"):
+            assert (ROOT / "docs" / file).is_file(), target
 
 
 def test_the_tables_are_those_that_the_code_tells() -> None:
