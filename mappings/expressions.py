@@ -7,13 +7,14 @@ lookups and comparisons (`mappings/cel/compile.py`).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mappings.cel.errors import CompileError, ExpressionError
+from mappings.cel.errors import CompileError, ExpressionError, invalid
 from mappings.cel.explain import Explanation, explain_program
 from mappings.cel.guards import Guard, guards_of
+from mappings.cel.needs import needed
 from mappings.cel.program import ABSENT, VENDOR, Context, Program, context, program
 from mappings.cel.values import as_written, to_json, with_amounts
 from mappings.templates import VARIABLES, Template, as_text, compile_text
@@ -59,6 +60,34 @@ class Condition:
             f"'{self.text}' gave {_short(self._program.settle(result))},"
             " which is neither true nor false."
         )
+
+    def constant(self) -> bool | None:
+        """The answer that it has whatever the variables are; None if it depends on them."""
+        try:
+            # without any variable only what looks at none has an answer
+            return self.evaluate({})
+        except ExpressionError:
+            return None
+
+    def needs(self, absent: Collection[str]) -> tuple[str, int, int] | None:
+        """The first of these variables without which it is never true, with its column and line;
+        None if it can be true without them.
+        """
+        found = needed(self._program.checked, absent)
+        if found is None:
+            return None
+        place = invalid(self.text, found.start, "")
+        return found.name, place.column, place.line
+
+    def contradiction(self) -> tuple[str, ...] | None:
+        """A value that would have to be two things at once for it to be true; None if it can be."""
+        among: dict[tuple[str, ...], frozenset[str | int]] = {}
+        for guard in self.guards():
+            left = among.get(guard.path, guard.among) & guard.among
+            if not left:
+                return guard.path
+            among[guard.path] = left
+        return None
 
     def guards(self) -> tuple[Guard, ...]:
         """Comparisons with text that all must hold for the condition to be true."""

@@ -13,6 +13,7 @@ from hub.process.who import Known
 from hub.reading import Reader, plain, unknown
 from hub.workspace.actions import Action, read_actions
 from hub.workspace.matching import Index, Matched
+from hub.workspace.unreachable import check_reach, same
 from mappings.canonical import EVENT_TYPES, Event
 from mappings.expressions import Condition, Context, context
 from mappings.source import Map, Place, did_you_mean
@@ -34,9 +35,12 @@ class Rule:
 
     def listens_to(self, event_type: str) -> bool:
         """Whether `when` covers the type; a trailing * stands for anything."""
-        if self.when.endswith("*"):
-            return event_type.startswith(self.when[:-1])
-        return event_type == self.when
+        return covers(self.when, event_type)
+
+
+def covers(when: str, event_type: str) -> bool:
+    """Whether `when` covers a type of event."""
+    return event_type.startswith(when[:-1]) if when.endswith("*") else event_type == when
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ class RuleSet:
 def load_rules(readers: Iterable[Reader], known: Known) -> RuleSet:
     """The rules of all files; what is wrong with them is among each reader's findings."""
     rules: dict[str, Rule] = {}
+    said: dict[str, Rule] = {}
     tests: list[RuleTest] = []
     expected: list[tuple[Reader, str, Place]] = []
     otherwise: tuple[str, Place] | None = None
@@ -119,6 +124,14 @@ def load_rules(readers: Iterable[Reader], known: Known) -> RuleSet:
                 )
                 continue
             rules[rule.name] = rule
+            first = said.setdefault(same(body), rule)
+            if first is not rule:
+                reader.warn(
+                    body.at("rule"),
+                    f"'{rule.name}' says the same as '{first.name}' ({first.place}), so it is all "
+                    "done twice.",
+                    "Remove one of them.",
+                )
         chosen = reader.choice(document, "otherwise", ("ignore", "exception"))
         if chosen is not None and otherwise is not None and chosen != otherwise[0]:
             reader.error(
@@ -150,8 +163,10 @@ def _rule(reader: Reader, body: Map, known: Known) -> Rule | None:
     if when is not None:
         _check_when(reader, body, when)
     condition = reader.condition(body, "if")
-    if condition is not None and condition.text.strip() == "false":
-        reader.warn(body.at("if"), "this rule can never match.", "Remove it, or its condition.")
+    if condition is not None and when is not None:
+        listened = [one for one in EVENT_TYPES if covers(when, one)]
+        if listened:
+            check_reach(reader, body, condition, listened)
     actions = read_actions(reader, body, known)
     if body.get("then") == []:
         reader.error(body.at("then"), "this rule does nothing.", "Add an action.")

@@ -30,7 +30,7 @@ def check_condition(
     yield from _compiled(
         spec, located, what, lambda text: compiled.append(compile_condition(text, RECORD))
     )
-    answer = constant(compiled[0]) if compiled else None
+    answer = compiled[0].constant() if compiled else None
     if answer is False:
         yield spec.finding(
             located.place, f"{what} is false for every record: {never}.", "Remove it, or mend it."
@@ -42,16 +42,6 @@ def check_condition(
             "Remove it, or mend it.",
             "warning",
         )
-
-
-def constant(condition: Condition) -> bool | None:
-    """The answer that a condition has whatever the record is; None if it depends on it."""
-    try:
-        # without a record only what does not look at one has an answer
-        answer = condition.evaluate({})
-    except Exception:
-        return None
-    return answer if isinstance(answer, bool) else None
 
 
 def check_text(spec: MappingSpec, located: Located) -> Iterator[Finding]:

@@ -158,7 +158,7 @@ def many(*conditions: str) -> RuleSet:
         for number, condition in enumerate(conditions)
     )
     loaded, findings = rules_of(f"rules:\n{rules}")
-    assert findings == []
+    assert all(found.severity == "warning" for found in findings)
     return loaded
 
 
