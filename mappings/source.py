@@ -230,8 +230,8 @@ def _yaml_hint(lines: Sequence[str], place: Place) -> str:
     line = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
     if "\t" in line[: place.column]:
         return "Indent with spaces; YAML does not allow tabs."
-    if re.search(r":\s+[^'\"#]*: ", line) or "${" in line:
-        return "Quote the text: a colon or a brace has a meaning in YAML."
+    if re.search(r":\s+[^'\"#]*: |\$[\w.]*\[", line) or "${" in line:
+        return "Quote the text: a colon, a bracket and a brace have a meaning in YAML."
     return "Check quotes, colons and indentation on this line and the one before."
 
 

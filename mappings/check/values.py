@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rapidfuzz import fuzz
+
 from mappings.canonical import CanonicalField
 from mappings.fields import inverse, transforms_of, value_key
 from mappings.source import Finding, Place, did_you_mean
@@ -17,6 +19,10 @@ _SETTLING = frozenset(
     {"lower", "upper", "strip", "email", "integer", "number", "boolean", "date", "datetime"}
 )
 """Transforms that leave alone what they gave: what they would change, they never give."""
+
+
+_TYPO = 60
+"""How much a word of ours resembles the tool's where it was meant to be the same."""
 
 
 def check_values(
@@ -133,7 +139,7 @@ def _check_choice(
     if value in choices:
         return
     hint = did_you_mean(str(value), choices, few=0)
-    if vendor in choices:
+    if vendor in choices and fuzz.ratio(str(vendor), str(value)) < _TYPO:
         hint = "A value map reads theirs: ours."
     yield spec.finding(
         place, f"'{field.name}' cannot be '{value}'; it is one of {listed(canonical)}.", hint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 
 import pytest
 
@@ -187,3 +188,21 @@ def test_a_base_of_something_else_is_found(lines: str, place: str, message: str)
     specs, findings = resolve([child], [loaded(HALVES.format("base"))])
     found = findings + check_mapping(specs["mine"])
     assert str(found[0]).startswith(f"m.yaml:{place} {message}"), said(found)
+
+
+def test_a_path_with_brackets_inside_a_set_of_keys_is_told_to_be_quoted() -> None:
+    text = "mapping: m\nfields:\n  labels: {from: $.l[*].name, to: $.l}\n"
+    _, findings = load_mapping("m.yaml", text)
+    assert "Quote the text: a colon, a bracket" in findings[0].hint
+
+
+def test_a_misspelt_word_of_ours_is_not_taken_for_a_map_the_wrong_way_round(
+    spec: Callable[..., MappingSpec],
+) -> None:
+    field = "title: $.t\nstatus: {from: $.s, direction: in, values: {%s}}"
+    for pair, hint in (
+        ("open: opne", "Did you mean 'open'?"),
+        ("done: closed", "A value map reads theirs: ours."),
+    ):
+        (found,) = check_mapping(spec(field % pair))
+        assert found.hint == hint
