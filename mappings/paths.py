@@ -18,6 +18,8 @@ from jsonpath_ng.exceptions import JSONPathError
 from jsonpath_ng.ext.filter import Expression, Filter
 from jsonpath_ng.ext.parser import parse
 
+from mappings.path_mistakes import mistake_in
+
 
 class Missing:
     """The record does not speak of this field."""
@@ -306,13 +308,8 @@ def _general(text: str) -> Path:
             f"'{text}' has a single &.", max(text.find("&"), 0) + 1, "Write && between conditions."
         ) from None
     except (JSONPathError, AssertionError, ValueError, TypeError, AttributeError) as error:
-        column = re.search(r"col (?:umn )?(\d+)|:(\d+)", str(error))
-        at = int(column[1] or column[2]) + 1 if column else 1
-        raise PathError(
-            f"'{text}' is not a path: {str(error).splitlines()[0] if str(error) else 'refused'}.",
-            min(at, len(text)),
-            "Quote unusual names: $['Due date'].",
-        ) from None
+        mistake = mistake_in(text, str(error))
+        raise PathError(mistake.message, mistake.column, mistake.hint) from None
     kinds = _inspect(node, text)
     shape: Literal["one", "filtered", "many"] = "many"
     if not kinds & {"many", "deep"}:

@@ -49,9 +49,8 @@ FIELDS = [
     ),
     (
         "a path that cannot be read",
-        "labels: '▸$.tags[*'",
-        "error: '$.tags[*' is not a path: Parse error near the end of string!. Quote "
-        "unusual names: $['Due date'].",
+        "labels: '$.tags▸[*'",
+        "error: '$.tags[*' is not a path, a ] is missing. Close the bracket with ].",
     ),
     (
         "two sources of a kind",

@@ -172,7 +172,13 @@ def test_a_wrong_type_on_the_way_is_said(path: str, document: Any, said: str) ->
     [
         ("title", r"Write \$\.title"),
         ("$.a[", "not a path"),
-        ("$.a b", "not a path"),
+        ("$.a b", r"Write \$\['a b'\]"),
+        ("$.x.due date.y", r"Write \$\.x\['due date'\]\.y"),
+        ("$subject", r"not a path, a dot is missing: \$\.subject\."),
+        ("$.a[0]value", r"a dot is missing: \$\.a\[0\]\.value\."),
+        ("$.a]", "this ] closes nothing"),
+        ("$.a.", r"nothing stands behind the last dot\. Write \$\.a, or"),
+        ("$.a!b", "cannot be read at '!'"),
         ("$.a[?(@.b =~ '(a+)+$')]", "regular expression inside a path"),
         ("$.a.`sub(/(a+)+$/, x)`", "computes instead of reading"),
         ("$.a + $.b", "computes instead of reading"),
@@ -183,6 +189,15 @@ def test_a_wrong_type_on_the_way_is_said(path: str, document: Any, said: str) ->
 def test_a_bad_path_is_refused_with_the_reason(path: str, said: str) -> None:
     with pytest.raises(PathError, match=said):
         parse_path(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "column"), [("$subject", 2), ("$.a[0]value", 7), ("$.a[0", 4), ("$.a]", 4)]
+)
+def test_a_mistake_in_a_path_is_told_where_it_stands(path: str, column: int) -> None:
+    with pytest.raises(PathError) as refused:
+        parse_path(path)
+    assert refused.value.column == column
 
 
 def test_a_recursive_path_stops_at_its_budget() -> None:
