@@ -58,6 +58,7 @@ def described(transform: Transform) -> dict[str, Any]:
         "both_ways": both_ways(transform),
         "list_as_one": transform.whole,
         "lossy": transform.lossy,
+        "notes": list(transform.notes),
         "parameters": [
             {
                 "name": name,
@@ -154,6 +155,8 @@ def _section(transform: Transform) -> Iterator[str]:
         values = " | ".join([shown(example["in"]), shown(example["here"]), out])
         yield f"| {shown(example['as'], quoted=False)} | {values} |"
     yield ""
+    if about["notes"]:
+        yield "\n".join(f"- {note}" for note in about["notes"]) + "\n"
     if transform.name == "datetime":
         yield from _forms()
 

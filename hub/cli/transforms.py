@@ -74,3 +74,5 @@ def _whole(one: dict[str, Any]) -> None:
     for each in one["examples"]:
         back = "" if each["out"] is None else f" → {shown(each['out'])}"
         typer.echo(f"\nas: {each['as']}\n  {shown(each['in'])} → {shown(each['here'])}{back}")
+    for told in one["notes"]:
+        typer.echo(f"\n{told}")

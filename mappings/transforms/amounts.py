@@ -10,8 +10,9 @@ _PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _GROUPS = "'’ \u00a0\u202f_"  # noqa: RUF001 - Swiss and French thousands
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:(.)\d{2,3})*?(.)\d{3}", re.ASCII)
 _CURRENCY = re.compile(r"^([A-Z]{3})\s*(?=[-+\d.])|(?<=[\d.])\s*([A-Z]{3})$")
+_THREE_BEHIND_A_DOT = re.compile(r"[(+\-\u2212\s]*[1-9]\d{0,2}\.\d{3}[)\-\s]*", re.ASCII)
+"""1.250, which is 1250 or 1.25; 0.125, 1250.500 and 12.50 have one meaning."""
 _SYMBOLS = {"€": "EUR", "£": "GBP", "$": None}
-_CENT = Decimal("0.01")
 _MAX_DIGITS = 30
 
 
@@ -23,8 +24,9 @@ def read_decimal(value: Any, mark: str | None = None) -> Decimal:
     """A finite decimal from a JSON number or text.
 
     `mark` says which of `.` and `,` separates the decimals; the other then groups thousands.
-    Without it a comma is refused, since 1,234 may mean two things. A number in parentheses, or
-    with its minus behind it, is negative, as accountants write. Raises AmountError.
+    Without it a comma is refused, since 1,234 may mean two things, unless other signs before it
+    group thousands, as in 12.500,00. A number in parentheses, or with its minus behind it, is
+    negative, as accountants write. Raises AmountError.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         raise AmountError("it is not a number")
@@ -55,10 +57,9 @@ def _bare(value: str, mark: str | None) -> str:
     elif text.endswith("-"):
         text = f"-{text[:-1].strip()}"
     if mark is None and "," in text:
-        raise AmountError(
-            f"'{_short(value)}' may mean two numbers; say which sign separates decimals "
-            "with mark: ',' or mark: '.'"
-        )
+        mark = _told_by_groups(text)
+        if mark is None:
+            raise _ambiguous(value)
     sign = mark or "."
     whole, found, rest = text.partition(sign)
     groups = {one for one in whole if one in _GROUPS or one in ".,"}
@@ -73,6 +74,23 @@ def _bare(value: str, mark: str | None) -> str:
     if not _PLAIN.fullmatch(text):
         raise AmountError(f"'{_short(value)}' is not a number")
     return text
+
+
+def _told_by_groups(text: str) -> str | None:
+    """The sign before the decimals where another one groups thousands before it: `,` in 12.500,00.
+    None where that is not clear.
+    """
+    sign = max(".,", key=text.rfind)
+    whole, _, _ = text.partition(sign)
+    grouped = any(one in _GROUPS or one in ".," for one in whole)
+    return sign if text.count(sign) == 1 and grouped else None
+
+
+def _ambiguous(value: str) -> AmountError:
+    return AmountError(
+        f"'{_short(value)}' may mean two numbers; say which sign separates decimals "
+        "with mark: ',' or mark: '.'"
+    )
 
 
 def written(number: Decimal, mark: str = ".", group: str = "") -> str:
@@ -108,21 +126,29 @@ def amount_text(number: Decimal) -> str:
     """An amount as text with at least two decimals: 15000.0 → 15000.00, 0.125 → 0.125."""
     exponent = number.as_tuple().exponent
     if isinstance(exponent, int) and exponent > -2:
-        number = number.quantize(_CENT)
+        # not quantize, which ends at the 28 digits of the context
+        return format(number if number else abs(number), ".2f")
     return format(number if number else abs(number), "f")
 
 
 def read_amount(value: Any, mark: str | None = None) -> tuple[Decimal, str | None]:
-    """A number or text such as `CHF 12'000.50`, and the currency that stood beside it."""
+    """A number or text such as `CHF 12'000.50`, and the currency that stood beside it.
+
+    Text that people write, which the currency shows, may group by dots: without a mark `1.250 CHF`
+    is refused, while the plain `1.250` is what tools send that write decimals as text. Raises
+    AmountError.
+    """
     currency = None
     if isinstance(value, str):
-        value = value.strip()
+        value = whole = value.strip()
         if found := _CURRENCY.search(value):
             currency = found[1] or found[2]
             value = _CURRENCY.sub("", value, count=1)
         for symbol, code in _SYMBOLS.items():
             if value.startswith(symbol) or value.endswith(symbol):
                 value, currency = value.strip(symbol + " \u00a0"), code
+        if mark is None and value != whole and _THREE_BEHIND_A_DOT.fullmatch(value):
+            raise _ambiguous(whole)
     return read_decimal(value, mark), currency
 
 

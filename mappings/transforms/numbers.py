@@ -137,6 +137,10 @@ def _money(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
 
 
 _NUMBER = {**NOTATION, "percent": PERCENT}
+_PLAIN_TEXT = (
+    "In text without `mark` or `locale` a dot stands before decimals (`1.250` is 1.25), "
+    "`12.500,00` is clear, and `1,250` is refused."
+)
 
 NUMBERS = (
     Transform(
@@ -147,6 +151,7 @@ NUMBERS = (
         takes=NUMERIC,
         gives="number",
         examples=(Example("1'200", 1200, back=1200), Example("", None, back=None)),
+        notes=(_PLAIN_TEXT,),
     ),
     Transform(
         "number",
@@ -162,6 +167,7 @@ NUMBERS = (
             Example("(1,200)", -1200, {"mark": "."}, back=-1200),
         ),
         lossy="digits beyond the 15 or so that a JSON number carries; decimal keeps all",
+        notes=(_PLAIN_TEXT,),
     ),
     Transform(
         "decimal",
@@ -177,6 +183,7 @@ NUMBERS = (
             Example(0.1, "0.1"),
             Example("1’234.50", "1234.50", {"locale": "de-CH", "write": "text"}),  # noqa: RUF001
         ),
+        notes=(_PLAIN_TEXT,),
     ),
     Transform(
         "money",
@@ -198,6 +205,13 @@ NUMBERS = (
                 {"currency": "EUR", "locale": "de", "write": "text"},
                 back="1.250,50",
             ),
+        ),
+        notes=(
+            "Text that shows its currency is written by people: without `mark` or `locale`, "
+            "`1.250 CHF` is refused, as `1,250` is, since it may be 1250 or 1.25. `12.500,00 EUR`, "
+            "`0.125 CHF` and the plain text `1.250` (that is 1.25) are clear.",
+            "A currency beside the amount counts before `currency`. Where neither says one, it is "
+            "null: say `{money: EUR}`, or the path of the field that has it.",
         ),
     ),
 )

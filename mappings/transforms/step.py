@@ -154,6 +154,8 @@ class Transform:
     examples: tuple[Example, ...] = ()
     lossy: str = ""
     """What does not survive the way in and out again."""
+    notes: tuple[str, ...] = ()
+    """What else its user has to know, a Markdown sentence or two each."""
 
 
 class ParamError(Exception):

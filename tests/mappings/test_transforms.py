@@ -166,6 +166,7 @@ def test_any_value_is_a_time_or_a_named_error(value: Any) -> None:
         (0.1, UNSET, {"value": "0.10", "currency": None}),
         (0.125, UNSET, {"value": "0.125", "currency": None}),
         (-5, UNSET, {"value": "-5.00", "currency": None}),
+        (10**29, UNSET, {"value": "1" + "0" * 29 + ".00", "currency": None}),
         ("12000.5", "CHF", {"value": "12000.50", "currency": "CHF"}),
         ("CHF 12'000.50", UNSET, {"value": "12000.50", "currency": "CHF"}),
         ("€12.5", UNSET, {"value": "12.50", "currency": "EUR"}),
@@ -191,6 +192,61 @@ def test_an_amount_comes_back_as_the_same_number(amount: Decimal) -> None:
 def test_what_is_no_amount_is_named(value: Any) -> None:
     with pytest.raises(Fault):
         inward("money", value)
+
+
+@pytest.mark.parametrize("value", ["1.250 CHF", "CHF 1.250", "€ 12.500", "$125.000", "-1.250 CHF"])
+def test_three_digits_behind_a_dot_beside_a_currency_may_be_thousands(value: str) -> None:
+    with pytest.raises(Fault, match="may mean two numbers; say which sign") as caught:
+        inward("money", value)
+    assert value in str(caught.value)
+    assert inward("money", value, mark=".")["value"].lstrip("-").endswith("0")
+    assert inward("money", value, mark=",")["value"].endswith("0.00")
+
+
+@pytest.mark.parametrize(
+    ("value", "amount"),
+    [
+        ("0.125 CHF", "0.125"),
+        ("1250.500 CHF", "1250.500"),
+        ("12.50 CHF", "12.50"),
+        ("1'250.500 CHF", "1250.500"),
+        ("1.250", "1.250"),
+        (1.25, "1.25"),
+        ("12.500,00 EUR", "12500.00"),
+        ("EUR 1,250.50", "1250.50"),
+    ],
+)
+def test_an_amount_with_one_meaning_needs_no_mark(value: Any, amount: str) -> None:
+    assert inward("money", value)["value"] == amount
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ("12.500,25", 12500.25),
+        ("12,500.25", 12500.25),
+        ("1.234.567,5", 1234567.5),
+        ("1'250,5", 1250.5),
+        ("-1 250,125", -1250.125),
+    ],
+)
+def test_the_sign_after_the_thousands_separates_decimals(value: str, number: float) -> None:
+    assert inward("number", value) == number
+    assert float(inward("decimal", value)) == number
+    assert float(inward("money", value)["value"]) == number
+
+
+@pytest.mark.parametrize("value", ["1,250", "1,250,000", "12.50,000", "1.250,00.0", "1.2.3,4", ","])
+def test_a_comma_that_is_not_clear_stays_refused(value: str) -> None:
+    for name in ("number", "decimal", "money"):
+        with pytest.raises(Fault):
+            inward(name, value)
+
+
+def test_three_decimals_as_plain_text_are_decimals() -> None:
+    """So do the tools send them that write decimals as text."""
+    assert inward("number", "1.250") == 1.25
+    assert inward("decimal", "1.250") == "1.250"
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,7 @@ def to_html(text: str) -> str:
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 40})
 _MARKDOWN.enable(["table", "strikethrough"])
+_MARKDOWN.parse("*a*")  # its first text readies it, which two threads must not do at once
 
 
 def _shown(tokens: Sequence[Token]) -> list[Token]:
