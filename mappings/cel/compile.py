@@ -305,7 +305,8 @@ class _Writer:
             case "<" | "<=" | ">" | ">=":
                 return self._ordered(node, local)
         left, right = self.write(node.left, local), self.write(node.right, local)
-        return f"{_MATH_NAMES[node.operator]}({left}, {right})"
+        steps = ", steps" if local and node.operator == "+" else ""
+        return f"{_MATH_NAMES[node.operator]}({left}, {right}{steps})"
 
     def _equal(self, node: syntax.Binary, local: dict[str, str]) -> str:
         steps = "steps" if local else "None"

@@ -15,6 +15,7 @@ from mappings.cel.operators import (
     ARITHMETIC,
     ORDERS,
     Steps,
+    add,
     built,
     contained,
     element,
@@ -133,6 +134,8 @@ class Walker:
             case "in":
                 return contained(left, _ready(right), self.settle, self.steps)
         order = ORDERS.get(node.operator)
+        if node.operator == "+":
+            return add(left, right, self.steps)
         return order(left, right) if order else ARITHMETIC[node.operator](left, right)
 
     def _logic(self, node: syntax.Logic, local: Local) -> Any:

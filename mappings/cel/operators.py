@@ -34,6 +34,12 @@ _NUMBERS = (int, float, Uint)
 _ORDERED = (str, bytes, bool, Timestamp, Duration)
 
 
+_SHORT = 100
+"""Elements or letters that may be joined for nothing."""
+_LETTERS = 50
+"""Letters joined that count as one step."""
+
+
 class Steps:
     """What an evaluation may still cost."""
 
@@ -218,13 +224,19 @@ def _uint(value: int) -> Uint:
     raise NoValue("a uint overflows 64 bits.")
 
 
-def add(left: Any, right: Any) -> Any:
-    """Numbers of one type, texts, bytes, lists, a moment and a duration."""
+def add(left: Any, right: Any, steps: Steps | None = None) -> Any:
+    """Numbers of one type, texts, bytes, lists, a moment and a duration. What grows is paid for:
+    `x + x` within a few `map` would fill any memory.
+    """
     kind, other = left.__class__, right.__class__
     if kind is other:
         if kind is int:
             return _int(_fitting(left) + _fitting(right))
-        if kind is float or kind is str or kind is bytes or kind is list:
+        if kind is float:
+            return left + right
+        if kind is str or kind is bytes or kind is list:
+            if (length := len(left) + len(right)) > _SHORT:
+                (steps or Steps()).take(length if kind is list else length // _LETTERS)
             return left + right
         if kind is Uint:
             return _uint(int(left) + int(right))
@@ -331,7 +343,7 @@ def invert(value: Any) -> bool:
     raise no_overload("!", value)
 
 
-ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+ARITHMETIC: dict[str, Callable[..., Any]] = {
     "+": add,
     "-": subtract,
     "*": multiply,
