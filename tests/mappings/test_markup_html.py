@@ -200,3 +200,10 @@ def test_html_of_more_text_than_a_tool_holds_is_refused_before_it_is_read() -> N
     with pytest.raises(html.TooMuch, match="longer than 100,000 characters"):
         html.to_markdown("<p>" + "a " * 60_000)
     assert html.to_markdown("<p style='color: red'>a</p>" * 10_000).count("a") == 10_000
+
+
+def test_markdown_is_ready_before_threads_share_it() -> None:
+    """What is made at the first text could be seen half made by another thread."""
+    readers = (html._MARKDOWN.core, html._MARKDOWN.block, html._MARKDOWN.inline)
+    assert all(one.ruler.__cache__ is not None for one in readers)
+    assert html._MARKDOWN.inline.ruler2.__cache__ is not None
