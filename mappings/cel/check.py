@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mappings.cel import syntax
+from mappings.cel.bare_words import lone_variable, meant, misplaced_type
 from mappings.cel.errors import CompileError, NoValue, invalid
 from mappings.cel.functions import FUNCTIONS, MACROS, pattern, to_duration, to_timestamp
 from mappings.cel.syntax import Node
@@ -76,6 +77,11 @@ class Checked:
 def check(text: str, root: Node, variables: Sequence[str], types: bool = True) -> Checked:
     """Resolve the names of a tree; with `types`, refuse what never works. Raises CompileError."""
     checker = _Checker(text, tuple(variables), types)
+    variable = lone_variable(variables) if types else ""
+    if variable and (lone := misplaced_type(root)):
+        raise checker.wrong(
+            lone.start, f"there is no '{lone.name}' here.", meant(lone.name, variable)
+        )
     checked = checker.visit(root, {})
     return Checked(text, checked, checker.types, frozenset(checker.named))
 
@@ -129,10 +135,12 @@ class _Checker:
             return syntax.Literal(node.start, node.end, TYPES[node.name]), "type"
         known = [*self.variables, *local]
         if node.name in FUNCTIONS or node.name in MACROS or node.name == "has":
-            raise self.wrong(node.start, f"'{node.name}' is a function.", f"Write {node.name}(…).")
-        raise self.wrong(
-            node.start, f"there is no '{node.name}' here.", did_you_mean(node.name, known)
-        )
+            field = f", or {lone_variable(known)}.{node.name} for a field"
+            hint = f"Write {node.name}(…){field if lone_variable(known) else ''}."
+            raise self.wrong(node.start, f"'{node.name}' is a function.", hint)
+        variable = lone_variable(self.variables)
+        hint = meant(node.name, variable) if variable else did_you_mean(node.name, known)
+        raise self.wrong(node.start, f"there is no '{node.name}' here.", hint)
 
     # -------------------------------------------------------------------------------- reaching
 

@@ -78,6 +78,44 @@ def test_a_wrong_expression_names_the_column_and_the_remedy(
     assert caught.value.column == column
 
 
+@pytest.mark.parametrize(
+    ("text", "column", "hint"),
+    [
+        ("type == 'bug'", 1, "Did you mean record.type?"),
+        ("'bug' == type", 10, "Did you mean record.type?"),
+        ("type in ['bug', 'task']", 1, "Did you mean record.type?"),
+        ("type", 1, "Did you mean record.type?"),
+        ("!bool", 2, "Did you mean record.bool?"),
+        ("string.startsWith('x')", 1, "Did you mean record.string?"),
+        ("has(type.name) && type.name == 'x'", 5, "Did you mean record.type?"),
+        ("record.open && size(list) > 1", 21, "Did you mean record.list?"),
+        ("status == 'open'", 1, "Did you mean record.status?"),
+        ("requester.email == 'a'", 1, "Did you mean record.requester?"),
+        ("rec.status == 'open'", 1, "Did you mean 'record'?"),
+        ("duration == 3", 1, "Write duration(…), or record.duration for a field."),
+    ],
+)
+def test_a_word_that_lacks_the_record_is_told_so_also_where_it_names_a_type(
+    text: str, column: int, hint: str
+) -> None:
+    with pytest.raises(CompileError) as refused:
+        compile_condition(text, ["record"])
+    assert (refused.value.column, refused.value.hint) == (column, hint)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "type(record.x) == string",
+        "type(record.x) in [int, double]",
+        "record.a.exists(type, type == 'x')",
+        "[int, bool].exists(t, type(record.x) == t)",
+    ],
+)
+def test_a_type_is_named_where_it_is_compared_with_one(text: str) -> None:
+    assert compile_condition(text, ["record"]).text == text
+
+
 def test_a_lone_expression_keeps_its_type() -> None:
     assert compile_text("${item.amount.value}").render(DEAL) == 20000.0
     assert compile_text("${item.custom.tenants}").render(DEAL) == [{"name": "one"}, {"name": "two"}]
