@@ -71,7 +71,8 @@ def named_mapping(name: str, connection: str | None) -> Subject:
     if found:
         return next(iter(found.values()))
     names = sorted({one.compiled.spec.name for one in known})
-    raise LookupError(f"There is no mapping '{name}'. {did_you_mean(name, names)}".strip())
+    hint = did_you_mean(name, names) or "All in use: hub mapping list."
+    raise LookupError(f"There is no mapping '{name}'. {hint}")
 
 
 def _shipped() -> Iterable[tuple[CompiledMapping, str]]:
