@@ -16,6 +16,7 @@ from mappings.transforms.amounts import (
     read_amount,
     read_decimal,
     vendor_number,
+    written,
 )
 from mappings.transforms.notation import NOTATION, PERCENT, Notation
 from mappings.transforms.step import (
@@ -23,6 +24,7 @@ from mappings.transforms.step import (
     Example,
     Fault,
     Param,
+    ParamError,
     Scope,
     Step,
     Transform,
@@ -101,9 +103,24 @@ def _decimal(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
     return inward, outward
 
 
+_WITH_CURRENCY = {
+    "amount_currency": "{amount} {currency}",
+    "currency_amount": "{currency} {amount}",
+}
+
+
 def _money(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
     notation, given = Notation.of(params), params.get("currency")
     path = parse_path(given) if given and given.startswith("$") else None
+    fixed = given if path is None else None
+    form = _WITH_CURRENCY.get(params.get("write", ""))
+    if form is not None and notation.mark is None:
+        # 1.125 CHF, once written, would be two numbers to whoever reads it
+        raise ParamError(
+            f"'{params['write']}' writes text, and its signs are not known.",
+            "Add locale: de, or mark: ',' or '.'.",
+            "write",
+        )
 
     def inward(value: Any, scope: Scope) -> Any:
         if value == "":
@@ -123,17 +140,35 @@ def _money(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
                 told = None
             currency = None if told is MISSING else told
         elif currency is None:
-            currency = given
+            currency = fixed
         if currency is not None and not isinstance(currency, str):
             raise Fault("the currency is not text")
         return {"value": amount_text(number), "currency": currency or None}
 
     def outward(value: Any, scope: Scope) -> Any:
-        amount = value.get("value") if isinstance(value, dict) else value
+        amount, currency = value, None
+        if isinstance(value, dict):
+            amount, currency = value.get("value"), value.get("currency")
         text = amount_text(exact(amount))
+        if form is not None:
+            shown = written(Decimal(text), notation.mark or ".", notation.group)
+            return form.format(amount=shown, currency=_code(currency or fixed)).strip()
+        if fixed and currency and str(currency).upper() != fixed.upper():
+            raise Fault(
+                f"it is in {currency}, and the tool is given a number that means {fixed}; "
+                "with write: amount_currency the currency stands beside it"
+            )
         return notation.give(Decimal(text), text)
 
     return inward, outward
+
+
+def _code(currency: Any) -> str:
+    """A currency as it can be read again beside an amount. Raises Fault."""
+    code = str(currency or "").upper()
+    if code and not (len(code) == 3 and code.isascii() and code.isalpha()):
+        raise Fault(f"its currency '{code[:20]}' is not a code of three letters")
+    return code
 
 
 _NUMBER = {**NOTATION, "percent": PERCENT}
@@ -191,6 +226,12 @@ NUMBERS = (
         _money,
         {
             **NOTATION,
+            "write": Param(
+                "text",
+                choices=("number", "text", *_WITH_CURRENCY),
+                about="what the tool is given: number; or, with locale or mark, 12.50 EUR or "
+                "EUR 12.50",
+            ),
             "currency": Param("path_or_text", about="a code, or the path of one in the record"),
         },
         short="currency",
@@ -205,6 +246,11 @@ NUMBERS = (
                 {"currency": "EUR", "locale": "de", "write": "text"},
                 back="1.250,50",
             ),
+            Example(
+                "12.500,00 EUR",
+                {"value": "12500.00", "currency": "EUR"},
+                {"locale": "de", "write": "amount_currency"},
+            ),
         ),
         notes=(
             "Text that shows its currency is written by people: without `mark` or `locale`, "
@@ -212,6 +258,8 @@ NUMBERS = (
             "`0.125 CHF` and the plain text `1.250` (that is 1.25) are clear.",
             "A currency beside the amount counts before `currency`. Where neither says one, it is "
             "null: say `{money: EUR}`, or the path of the field that has it.",
+            "An amount in another currency than the one that `currency` names is a problem on its "
+            "way out, unless the currency is written beside it.",
         ),
     ),
 )

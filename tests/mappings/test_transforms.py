@@ -243,6 +243,45 @@ def test_a_comma_that_is_not_clear_stays_refused(value: str) -> None:
             inward(name, value)
 
 
+@given(
+    st.decimals(-(10**12), 10**12, places=3),
+    st.sampled_from(["amount_currency", "currency_amount"]),
+    st.sampled_from(["de", "de-CH", "fr", "sv", "en"]),
+    st.sampled_from(["EUR", "CHF"]),
+)
+def test_an_amount_written_with_its_currency_comes_back_with_it(
+    amount: Decimal, form: str, locale: str, currency: str
+) -> None:
+    params = {"write": form, "locale": locale, "currency": "USD"}
+    text = outward("money", {"value": str(amount), "currency": currency}, **params)
+    money = inward("money", text, **params)
+    assert (Decimal(money["value"]), money["currency"]) == (amount, currency)
+
+
+@pytest.mark.parametrize("params", [{"currency": "CHF"}, {"currency": "CHF", "write": "text"}])
+def test_an_amount_in_another_currency_is_not_written_as_a_bare_number(
+    params: dict[str, str],
+) -> None:
+    """It would read back as that many francs."""
+    with pytest.raises(Fault, match=r"in EUR, .* means CHF; with write: amount_currency"):
+        outward("money", {"value": "12.50", "currency": "EUR"}, **params)
+    assert outward("money", {"value": "12.50", "currency": None}, currency="CHF") == 12.5
+
+
+def test_a_currency_is_compared_and_written_as_a_code() -> None:
+    assert outward("money", {"value": "12.50", "currency": "EUR"}, currency="eur") == 12.5
+    written = {"write": "amount_currency", "mark": "."}
+    assert outward("money", {"value": "12.50", "currency": "eur"}, **written) == "12.50 EUR"
+    with pytest.raises(Fault, match="'EURO' is not a code of three letters"):
+        outward("money", {"value": "12.50", "currency": "Euro"}, **written)
+
+
+def test_the_currency_is_written_beside_an_amount_only_with_known_signs() -> None:
+    with pytest.raises(ParamError) as caught:
+        bind(use("money", write="amount_currency"))
+    assert caught.value.hint == "Add locale: de, or mark: ',' or '.'."
+
+
 def test_three_decimals_as_plain_text_are_decimals() -> None:
     """So do the tools send them that write decimals as text."""
     assert inward("number", "1.250") == 1.25
@@ -299,6 +338,24 @@ def test_transforms_inward(name: str, value: Any, params: dict[str, Any], expect
         ("split", ["a", "b"], {}, "a, b"),
         ("money", {"value": "12.50", "currency": "CHF"}, {}, 12.5),
         ("money", {"value": "12.50", "currency": "CHF"}, {"write": "text"}, "12.50"),
+        (
+            "money",
+            {"value": "-12500.00", "currency": "EUR"},
+            {"write": "amount_currency", "locale": "de", "currency": "CHF"},
+            "-12.500,00 EUR",
+        ),
+        (
+            "money",
+            {"value": "1.125", "currency": None},
+            {"write": "currency_amount", "mark": ".", "currency": "CHF"},
+            "CHF 1.125",
+        ),
+        (
+            "money",
+            {"value": "5.00", "currency": None},
+            {"write": "amount_currency", "mark": ".", "currency": "$.CurrencyIsoCode"},
+            "5.00",
+        ),
         ("date", {"date": "2026-03-01"}, {"format": "excel"}, 46082),
     ],
 )
