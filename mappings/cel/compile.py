@@ -19,6 +19,7 @@ from mappings.cel.functions import FUNCTIONS, pattern, safe_surrogates
 from mappings.cel.operators import (
     ARITHMETIC,
     ORDERS,
+    SEARCHING,
     Steps,
     built,
     contained,
@@ -28,6 +29,7 @@ from mappings.cel.operators import (
     has_text_keys,
     keys_of,
     negate,
+    searched,
 )
 from mappings.cel.syntax import Node
 from mappings.cel.values import Built, Settle, amount_of, now_of
@@ -128,6 +130,7 @@ _NAMES: dict[str, Any] = {
     "has_field": has_field,
     "element": element,
     "negate": negate,
+    "searched": searched,
     "built": built,
     "found": _found,
     **{f"f_{name}": function.run for name, function in FUNCTIONS.items()},
@@ -273,6 +276,9 @@ class _Writer:
 
     def _call(self, node: syntax.Call, local: dict[str, str]) -> str:
         given = node.children()
+        written = [self.write(one, local) for one in given]
+        if local and node.function in SEARCHING:
+            written[0] = f"searched({written[0]}, steps)"
         last = given[-1] if given else None
         if isinstance(last, syntax.Literal) and isinstance(last.value, str):
             if node.function == "matches":
@@ -280,7 +286,7 @@ class _Writer:
                     regex = self._constant(pattern(last.value))
                 except NoValue:
                     return "unsure()"
-                return f"found({self.write(given[0], local)}, {regex})"
+                return f"found({written[0]}, {regex})"
             if node.function in ("timestamp", "duration") and len(given) == 1:
                 try:
                     return self._constant(FUNCTIONS[node.function].run(last.value))
@@ -291,8 +297,8 @@ class _Writer:
                 given[0].value
             )  # Python warns of 1.5["x"] where it is written out
         if node.function == "dyn":
-            return self.write(given[0], local)
-        return f"f_{node.function}({', '.join(self.write(one, local) for one in given)})"
+            return written[0]
+        return f"f_{node.function}({', '.join(written)})"
 
     def _binary(self, node: syntax.Binary, local: dict[str, str]) -> str:
         match node.operator:

@@ -224,11 +224,12 @@ def safe_surrogates(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def pattern(text: str) -> Any:
     """A regular expression of RE2. Raises NoValue if it is none."""
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = 1 << 20  # it may be a record's text, and is kept for a while
     try:
         return re2.compile(safe_surrogates(text), options)
     except re2.error as error:

@@ -14,6 +14,7 @@ from mappings.cel.functions import FUNCTIONS
 from mappings.cel.operators import (
     ARITHMETIC,
     ORDERS,
+    SEARCHING,
     Steps,
     add,
     built,
@@ -27,6 +28,7 @@ from mappings.cel.operators import (
     no_key,
     no_member,
     no_overload,
+    searched,
 )
 from mappings.cel.syntax import Node
 from mappings.cel.values import Built, Settle, adapt, amount_of, now_of, text_keys
@@ -118,6 +120,8 @@ class Walker:
 
     def _call(self, node: syntax.Call, local: Local) -> Any:
         given = [self.visit(child, local) for child in node.children()]
+        if local and node.function in SEARCHING:
+            given[0] = searched(given[0], self.steps)
         return FUNCTIONS[node.function].run(*given)
 
     def _unary(self, node: syntax.Unary, local: Local) -> Any:

@@ -38,6 +38,10 @@ _SHORT = 100
 """Elements or letters that may be joined for nothing."""
 _LETTERS = 50
 """Letters joined that count as one step."""
+_SEARCHED = 1_000
+"""Letters looked through that count as one."""
+SEARCHING = frozenset({"contains", "matches"})
+"""Functions whose cost grows with the text."""
 
 
 class Steps:
@@ -56,6 +60,13 @@ class Steps:
                 f"it looks at more than {MAX_STEPS:,} elements. "
                 "Filter the list first, or nest fewer exists, all, map and filter."
             )
+
+
+def searched(text: Any, steps: Steps) -> Any:
+    """The text that one of SEARCHING gets within a macro, paid for."""
+    if text.__class__ is str and len(text) > _SEARCHED:
+        steps.take(len(text) // _SEARCHED)
+    return text
 
 
 def no_overload(operator: str, *values: Any) -> NoValue:
