@@ -77,8 +77,12 @@ class _Reader:
         self.known_keys(top, TOP_KEYS, "a mapping file")
         name = self.word(top, "mapping", required=True)
         fields: dict[str, FieldSpec] = {}
+        reported: set[str] = set()
         for key, value in (self.section(top, "fields") or {}).items():
+            before = len(self.source.findings)
             spec = self.field(key, value, top["fields"])
+            if len(self.source.findings) > before:
+                reported.add(key)
             if spec:
                 fields[key] = spec
         if "fields" not in top and "extends" not in top:
@@ -106,6 +110,7 @@ class _Reader:
             deletes_out=self.choice(deletes, "out", DELETES_OUT) or "never",
             identity=self.identity(top),
             examples=self.examples(top),
+            reported=frozenset(reported),
             written=frozenset(top),
             places=dict(top.value_places),
             lines={self.source.file: self.source.lines},
@@ -132,10 +137,13 @@ class _Reader:
             if not origins and not set(value) <= set(FIELD_KEYS):
                 return None  # a misspelt source, which has its finding
             both = " and ".join(f"'{key}'" for key in origins)
+            remedy = "Give exactly one of from, value and text."
+            if origins == ["from", "value"] and isinstance(value["value"], Map):
+                remedy = "Did you mean 'values'?"
             self.source.find(
                 value.key_at(origins[1]) if origins else place,
                 f"'{name}' has {both}." if origins else f"'{name}' has no source.",
-                "Give exactly one of from, value and text.",
+                remedy,
             )
             return None
         values = self.section(value, "values")

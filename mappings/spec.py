@@ -136,6 +136,8 @@ class MappingSpec:
     examples: tuple[ExampleSpec, ...] = ()
     baseless: bool = False
     """What it extends is not there, which was said: what it lacks is no mistake of its own."""
+    reported: frozenset[str] = frozenset()
+    """Fields of this file of whose form something was said: nothing follows from what they lack."""
     written: frozenset[str] = frozenset()
     """The keys this file writes itself, so that `extends` knows what to inherit."""
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)

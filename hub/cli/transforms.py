@@ -25,8 +25,8 @@ def transforms(name: Name = None, json: Json = False) -> None:
     from hub.cli.session import quiet
     from hub.transform_docs import described
     from hub.transforms import brought_transforms
-    from mappings.source import did_you_mean
     from mappings.transforms import TRANSFORMS
+    from mappings.transforms.other_names import transform_hint
 
     quiet()
     brought = brought_transforms()
@@ -35,7 +35,7 @@ def transforms(name: Name = None, json: Json = False) -> None:
         if one.problem:
             note(f"warning: the transform '{one.name}' of {one.distribution}: {one.problem}.")
     if name is not None and name not in TRANSFORMS:
-        fail(f"there is no transform '{name}'. {did_you_mean(name, TRANSFORMS)}".strip(), 2)
+        fail(f"there is no transform '{name}'. {transform_hint(name, TRANSFORMS)}", 2)
     chosen = sorted(TRANSFORMS) if name is None else [name]
     found = [
         {**described(TRANSFORMS[each]), "package": origin.get(each, "process-hub")}

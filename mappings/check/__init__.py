@@ -20,7 +20,7 @@ def check_mapping(spec: MappingSpec) -> list[Finding]:
     """What is wrong with a mapping whose `extends` is resolved, in the order of the file."""
     findings = [*check_head(spec), *check_custom(spec), *check_examples(spec)]
     for field in spec.fields.values():
-        if not field.removed:
+        if not field.removed and field.name not in spec.reported:
             found = list(check_field(spec, field))
             errors = [finding for finding in found if finding.severity == "error"]
             # what else a field with a mistake might surprise with is seen when it is mended

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mappings.canonical import MAPPED_FIELDS
+from mappings.check.head import misspelt
 from mappings.source import Finding, did_you_mean
 from mappings.spec import ExampleSpec, MappingSpec
 from mappings.values import canonical_field
@@ -39,6 +40,8 @@ def _expectations(spec: MappingSpec, example: ExampleSpec) -> Iterator[Finding]:
         if name == "custom":
             continue
         field = spec.fields.get(name)
+        if name in spec.reported or (field is None and misspelt(spec, name)):
+            continue  # what is wrong is the field, and that was said
         if field is None:
             yield spec.finding(
                 place,

@@ -59,6 +59,14 @@ def check_field(spec: MappingSpec, field: FieldSpec) -> Iterator[Finding]:
             yield spec.finding(place, error.message, error.hint)
     if len(paths) != len(field.sources) or (field.to and not target):
         return
+    if field.text and field.to:
+        yield spec.finding(
+            field.key_at("to"),
+            f"'{field.name}' cannot be written to {field.to.text}: a composed text cannot be "
+            "written back.",
+            "Remove 'to' and write direction: in, or read it with from.",
+        )
+        return
     yield from check_constants(spec, field, canonical)
     yield from check_reach(spec, field, paths)
     if chain_ok:

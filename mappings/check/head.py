@@ -8,6 +8,7 @@ from mappings.canonical import MAPPED_FIELDS
 from mappings.check.texts import check_condition, read_path
 from mappings.source import Finding, did_you_mean
 from mappings.spec import MappingSpec
+from mappings.values import canonical_field
 
 DECLARES_IDENTITY = ("rest", "spreadsheet", "webhook")
 """Connectors that cannot know who a record is, so that their mappings say it."""
@@ -52,7 +53,7 @@ def _missing(spec: MappingSpec) -> Iterator[Finding]:
         yield spec.finding(
             spec.place, "there is no 'entity'.", f"Write one of {', '.join(MAPPED_FIELDS)}."
         )
-    if not any(not field.removed for field in spec.fields.values()):
+    if not any(not field.removed for field in spec.fields.values()) and not spec.reported:
         yield spec.finding(
             spec.place_of("fields"), "no field is mapped.", "Add at least title: $.title."
         )
@@ -104,7 +105,7 @@ def _required(spec: MappingSpec) -> Iterator[Finding]:
     if not spec.fields:
         return  # told already
     for name, canonical in MAPPED_FIELDS.get(spec.entity or "", {}).items():
-        if not canonical.required:
+        if not canonical.required or name in spec.reported or misspelt(spec, name):
             continue
         field = spec.fields.get(name)
         inbound = field is not None and spec.direction_of(field) != "out"
@@ -115,3 +116,13 @@ def _required(spec: MappingSpec) -> Iterator[Finding]:
                 f"Add {name}: $.PATH.",
                 "warning",
             )
+
+
+def misspelt(spec: MappingSpec, name: str) -> bool:
+    """Whether a field that is not there was meant by one that an entity does not have. That is said
+    of the other, and mends this one too.
+    """
+    if name in spec.fields:
+        return False
+    unknown = [one for one in spec.fields if canonical_field(spec.entity or "", one) is None]
+    return bool(did_you_mean(name, unknown, few=0))

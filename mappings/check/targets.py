@@ -7,13 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mappings.custom import is_custom, related
-from mappings.fields import one_way, target_path, transforms_of
-from mappings.paths import Path, Step
+from mappings.fields import written_path
+from mappings.paths import Step
 from mappings.source import Finding
-from mappings.spec import UNSET, FieldSpec, MappingSpec
-from mappings.transforms import ParamError
-from mappings.values import canonical_field
-from mappings.writing import writer
+from mappings.spec import FieldSpec, MappingSpec
 
 
 def check_targets(spec: MappingSpec) -> Iterator[Finding]:
@@ -22,7 +19,7 @@ def check_targets(spec: MappingSpec) -> Iterator[Finding]:
     """
     taken: dict[tuple[Step, ...], FieldSpec] = {}
     for field in spec.fields.values():
-        path = _written(spec, field)
+        path = written_path(spec, field)
         if path is None:
             continue
         place = path.steps if path.steps is not None else (path.projection or ((), ()))[0]
@@ -54,17 +51,3 @@ def check_custom(spec: MappingSpec) -> Iterator[Finding]:
                     "Rename one of them.",
                 )
                 break
-
-
-def _written(spec: MappingSpec, field: FieldSpec) -> Path | None:
-    """Where a field goes; None if it never does."""
-    canonical = canonical_field(spec.entity or "", field.name)
-    if field.removed or canonical is None or spec.direction_of(field) == "in" or field.text:
-        return None
-    path = target_path(field)
-    if path is None or writer(path) is None or (field.value is not UNSET and field.to is None):
-        return None
-    try:
-        return None if one_way(field, transforms_of(field, canonical)) else path
-    except ParamError:
-        return None

@@ -14,6 +14,7 @@ import re2  # type: ignore[import-untyped]  # publishes no types
 from mappings.paths import PathError, parse_path
 from mappings.source import did_you_mean
 from mappings.spec import UNSET, TransformUse
+from mappings.transforms.other_names import transform_hint
 from mappings.transforms.times import NAMED_FORMATS, TimeError, zone
 
 ProblemKind = Literal["unmapped_value", "mapping_error"]
@@ -218,7 +219,9 @@ def bind(use: TransformUse) -> Bound:
     if transform is None and use.name in _UNAVAILABLE:
         raise ParamError(f"there is no transform '{use.name}': {_UNAVAILABLE[use.name]}.")
     if transform is None:
-        raise ParamError(f"there is no transform '{use.name}'.", did_you_mean(use.name, TRANSFORMS))
+        raise ParamError(
+            f"there is no transform '{use.name}'.", transform_hint(use.name, TRANSFORMS)
+        )
     params = dict(use.params)
     if use.argument is not UNSET and use.argument is not None:
         if transform.short is None:

@@ -65,7 +65,23 @@ FIELDS = [
     (
         "unknown transform",
         "due: {from: $.d, as: ▸dat}",
-        "error: there is no transform 'dat'. Did you mean 'date'?",
+        "error: there is no transform 'dat'. Did you mean 'date'? All of them: hub transforms",
+    ),
+    (
+        "a transform by the name of what it should give",
+        "due: {from: $.d, as: ▸markdown}",
+        "error: there is no transform 'markdown'. Did you mean 'html', 'adf' or 'plain'? "
+        "All of them: hub transforms",
+    ),
+    (
+        "a transform by another language's name",
+        "custom.x: {from: $.d, as: ▸bool}",
+        "error: there is no transform 'bool'. Did you mean 'boolean'? All of them: hub transforms",
+    ),
+    (
+        "a value map under the key of a constant",
+        "priority: {from: $.p, ▸value: {1: high}}",
+        "error: 'priority' has 'from' and 'value'. Did you mean 'values'?",
     ),
     (
         "unknown parameter",
@@ -394,6 +410,12 @@ FIELDS = [
         "▸status: {from: $.s, values: {a: open}}",
         "warning: 'status' may become in_progress, on_hold, done, cancelled, for which the "
         "tool has no value here. Add them under back, or such a change raises an exception.",
+    ),
+    (
+        "a composed text with a place to go",
+        "description: {text: '${record.a}', ▸to: $.d}",
+        "error: 'description' cannot be written to $.d: a composed text cannot be written back. "
+        "Remove 'to' and write direction: in, or read it with from.",
     ),
     (
         "a field removed that is not inherited",

@@ -119,6 +119,25 @@ def test_a_file_that_extends_another_overrides_field_by_field() -> None:
     assert check_mapping(mine) == []
 
 
+@pytest.mark.parametrize(
+    ("line", "warned"),
+    [
+        ('{text: "${record.a}"}', "a composed text only comes in. Write direction: in to say so."),
+        ("{value: x}", "a constant only comes in. Write direction: in to say so."),
+        ('{text: "${record.a}", direction: in}', ""),
+        ("{value: x, to: $.d}", ""),
+        ("$.other", ""),
+    ],
+)
+def test_an_override_that_quietly_ends_the_way_back_is_warned_of(line: str, warned: str) -> None:
+    base = loaded(f"{HEAD}fields: {{title: $.t, description: $.d}}\n")
+    child = loaded(f"mapping: mine\nextends: m\nfields:\n  description: {line}\n")
+    specs, findings = resolve([child, base])
+    assert check_mapping(specs["mine"]) == []
+    first = "m.yaml:4:3 warning: 'description' is no longer written to the tool ($.d in 'm'): "
+    assert [str(one) for one in findings] == ([first + warned] if warned else [])
+
+
 def test_extending_what_does_not_exist_or_oneself_is_found() -> None:
     a = loaded("mapping: a\nextends: b\n")
     b = loaded("mapping: b\nextends: a\n")
@@ -206,3 +225,18 @@ def test_a_misspelt_word_of_ours_is_not_taken_for_a_map_the_wrong_way_round(
     ):
         (found,) = check_mapping(spec(field % pair))
         assert found.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("fields", "tests"),
+    [
+        ("{title: $.t, lables: $.tags}", "{labels: [a]}"),
+        ("{title: $.t, priority: {from: $.p, value: {1: high}}}", "{priority: high}"),
+        ("{title: $.t, status: {from: $.s, vlaues: {1: open}, otherwise: keep}}", "{status: open}"),
+        ("{titel: $.t}", "{title: x}"),
+        ("{title: {as: text}}", "{title: x}"),
+    ],
+)
+def test_one_mistake_in_a_field_is_told_once(fields: str, tests: str) -> None:
+    found = findings_of(f"{HEAD}fields: {fields}\ntests: [{{given: {{t: x}}, expect: {tests}}}]\n")
+    assert len(found) == 1, said(found)
