@@ -15,9 +15,9 @@ from typing import Any
 
 from mappings.canonical import CanonicalField
 from mappings.expressions import Condition, ExpressionError, compile_condition, compile_text
-from mappings.paths import MISSING, Path, WrongType, kind_of, parse_path
+from mappings.paths import MISSING, Path, PathError, WrongType, kind_of, parse_path
 from mappings.spec import UNSET, FieldSpec, MappingSpec, TransformUse, ValuePair
-from mappings.transforms import Bound, Fault, Scope, Step, bind
+from mappings.transforms import Bound, Fault, ParamError, Scope, Step, bind
 from mappings.transforms.step import AS_IT_IS, Usual
 from mappings.values import (
     IMPLIED,
@@ -122,6 +122,20 @@ def target_path(spec: FieldSpec) -> Path | None:
         return None
     path = parse_path(spec.sources[0].text)
     return path if path.steps and writer(path) else None
+
+
+def written_path(mapping: MappingSpec, spec: FieldSpec) -> Path | None:
+    """Where a field whose parts are in order goes; None if it never does."""
+    canonical = canonical_field(mapping.entity or "", spec.name)
+    if spec.removed or canonical is None or mapping.direction_of(spec) == "in" or spec.text:
+        return None
+    try:
+        path = target_path(spec)
+        if path is None or writer(path) is None or one_way(spec, transforms_of(spec, canonical)):
+            return None
+    except (ParamError, PathError):
+        return None
+    return path
 
 
 def _reader(spec: FieldSpec) -> Callable[[Any], Any] | None:

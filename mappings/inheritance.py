@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from mappings.fields import written_path
 from mappings.source import Finding, did_you_mean
-from mappings.spec import MappingSpec
+from mappings.spec import UNSET, MappingSpec
 
 _INHERITED = ("object", "entity", "filter", "direction", "conflict", "identity")
 
@@ -93,6 +94,7 @@ class _Family:
         for child in reversed(line[:-1]):
             if child is spec and not baseless:
                 self.findings += _other_things(result, child)
+                self.findings += _no_longer_written(result, child)
             result = extend(result, child)
         return result
 
@@ -134,6 +136,27 @@ class _Family:
                 did_you_mean(name, known),
             )
         )
+
+
+def _no_longer_written(base: MappingSpec, child: MappingSpec) -> Iterator[Finding]:
+    """Fields that went out by the base, and by the child's line for them silently do not: a
+    composed text or a constant, of which nothing else is said.
+    """
+    merged = extend(base, child)
+    for name, own in child.fields.items():
+        composed = own.text is not None or (own.value is not UNSET and own.to is None)
+        if own.direction is not None or not composed or name not in base.fields:
+            continue
+        before = written_path(base, base.fields[name])
+        if before is not None and merged.direction_of(own) != "in":
+            what = "composed text" if own.text else "constant"
+            yield child.finding(
+                own.place,
+                f"'{name}' is no longer written to the tool ({before.text} in '{base.name}'): a "
+                f"{what} only comes in.",
+                "Write direction: in to say so.",
+                "warning",
+            )
 
 
 def _other_things(base: MappingSpec, child: MappingSpec) -> Iterator[Finding]:
