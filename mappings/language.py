@@ -43,6 +43,7 @@ from mappings.spec import (
     TransformUse,
     ValuePair,
 )
+from mappings.yaml_mistakes import glued
 
 __all__ = ["Conflict", "Direction", "MappingSpec", "extend", "load_mapping", "resolve"]
 
@@ -77,8 +78,9 @@ class _Reader:
         self.known_keys(top, TOP_KEYS, "a mapping file")
         name = self.word(top, "mapping", required=True)
         fields: dict[str, FieldSpec] = {}
-        reported: set[str] = set()
-        for key, value in (self.section(top, "fields") or {}).items():
+        written = self.section(top, "fields")
+        reported: set[str] = {"fields"} if written is None and top.get("fields") else set()
+        for key, value in (written or {}).items():
             before = len(self.source.findings)
             spec = self.field(key, value, top["fields"])
             if len(self.source.findings) > before:
@@ -286,7 +288,9 @@ class _Reader:
 
     def known_keys(self, section: Map, known: Collection[str], where: str) -> None:
         for key in section:
-            if key not in known:
+            if key not in known and (remedy := glued(key)):
+                self.source.find(section.key_at(key), "a space is missing after the colon.", remedy)
+            elif key not in known:
                 self.source.find(
                     section.key_at(key), f"{where} has no '{key}'.", did_you_mean(key, list(known))
                 )
@@ -295,6 +299,9 @@ class _Reader:
         value = parent.get(key)
         if value is None or isinstance(value, Map):
             return value
+        if remedy := glued(value):
+            self.source.find(parent.at(key), "a space is missing after the colon.", remedy)
+            return None
         self.source.find(parent.at(key), f"'{key}' is a set of keys and values.")
         return None
 

@@ -19,6 +19,8 @@ from rapidfuzz import fuzz
 from rapidfuzz import process as fuzzy
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from mappings.yaml_mistakes import indentation_hint, missing_space
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 MAX_DEPTH = 60
@@ -138,6 +140,11 @@ class Source:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             place = Place(self.file, mark.line + 1, mark.column + 1) if mark else Place(self.file)
+            space = missing_space(self.lines, place.line)
+            if space is not None:
+                place = Place(self.file, *space[:2])
+                self.find(place, "a space is missing after the colon.", space[2])
+                raise SourceError(self.findings) from None
             what = " ".join(part for part in (error.context, error.problem) if part)
             self.find(place, f"not valid YAML: {what}.", _yaml_hint(self.lines, place))
             raise SourceError(self.findings) from None
@@ -232,6 +239,8 @@ def _yaml_hint(lines: Sequence[str], place: Place) -> str:
         return "Indent with spaces; YAML does not allow tabs."
     if re.search(r":\s+[^'\"#]*: |\$[\w.]*\[", line) or "${" in line:
         return "Quote the text: a colon, a bracket and a brace have a meaning in YAML."
+    if hint := indentation_hint(lines, place.line):
+        return hint
     return "Check quotes, colons and indentation on this line and the one before."
 
 

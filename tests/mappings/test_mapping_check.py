@@ -240,3 +240,33 @@ def test_a_misspelt_word_of_ours_is_not_taken_for_a_map_the_wrong_way_round(
 def test_one_mistake_in_a_field_is_told_once(fields: str, tests: str) -> None:
     found = findings_of(f"{HEAD}fields: {fields}\ntests: [{{given: {{t: x}}, expect: {tests}}}]\n")
     assert len(found) == 1, said(found)
+
+
+@pytest.mark.parametrize(
+    ("fields", "line", "column", "remedy"),
+    [
+        ("  title:$.subject\n", 6, 3, "Write title: $.subject"),
+        ("  title:$.subject\n  status: $.s\n", 6, 3, "Write title: $.subject"),
+        ("  status: $.s\n  title:$.subject\n  x: $.y\n", 7, 3, "Write title: $.subject"),
+        ("  title: {from:$.x, as: date}\n", 6, 11, "Write from: $.x"),
+    ],
+)
+def test_a_colon_without_a_space_is_told_on_its_own_line(
+    fields: str, line: int, column: int, remedy: str
+) -> None:
+    (only,) = findings_of(f"{HEAD}fields:\n{fields}")
+    assert only.message == "a space is missing after the colon."
+    assert (only.place.line, only.place.column, only.hint) == (line, column, remedy)
+
+
+@pytest.mark.parametrize(
+    ("fields", "remedy"),
+    [
+        ("  status: $.s\n   title: $.t\n", "deeper than 'status' above it, which has a value"),
+        ("  status:\n    from: $.s\n   as: date\n", "3 spaces. Indent it by 4 or 2 or 0."),
+        ("    status: $.s\n  title: $.t\n", "2 spaces. Indent it by 4 or 0."),
+    ],
+)
+def test_a_wrong_indentation_is_told_how_many_spaces_to_write(fields: str, remedy: str) -> None:
+    (only,) = findings_of(f"{HEAD}fields:\n{fields}")
+    assert remedy in only.hint
