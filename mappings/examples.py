@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from mappings.compiler import CompiledMapping, Mapped
@@ -12,6 +12,7 @@ from mappings.source import Finding
 from mappings.spec import ExampleSpec
 from mappings.transforms import Fault
 from mappings.transforms.times import TimeError, read_time
+from mappings.values import canonical_field
 
 _SHORT = 80
 
@@ -26,9 +27,12 @@ class Namesakes:
         return party
 
 
-def run_examples(compiled: CompiledMapping, load_sample: Callable[[str], Any]) -> list[Finding]:
+def run_examples(
+    compiled: CompiledMapping, load_sample: Callable[[str], Any], people: Collection[str] = ()
+) -> list[Finding]:
     """A finding for each expectation that does not hold. `load_sample` gives the JSON of a sample
-    by its path as written; it raises OSError or ValueError where it cannot.
+    by its path as written; it raises OSError or ValueError where it cannot. `people` are the keys
+    of people.yaml, of which an example knows nothing.
 
     `expect` is a part of the canonical values (labels in any order), `back` a part of the vendor
     fields written for them, and `roundtrip` says that the vendor's own values come back.
@@ -50,12 +54,14 @@ def run_examples(compiled: CompiledMapping, load_sample: Callable[[str], Any]) -
                 continue
         findings += [
             compiled.spec.finding(example.place, message, hint)
-            for message, hint in _outcome(compiled, example, given)
+            for message, hint in _outcome(compiled, example, given, people)
         ]
     return findings
 
 
-def _outcome(compiled: CompiledMapping, example: ExampleSpec, record: Any) -> list[tuple[str, str]]:
+def _outcome(
+    compiled: CompiledMapping, example: ExampleSpec, record: Any, people: Collection[str]
+) -> list[tuple[str, str]]:
     if not isinstance(record, Mapping):
         return [("the sample is not one record.", "Give a JSON object.")]
     directory, connection = Namesakes(), compiled.spec.connection or "example"
@@ -69,10 +75,13 @@ def _outcome(compiled: CompiledMapping, example: ExampleSpec, record: Any) -> li
     expected_values = flat(example.expect, compiled.spec.fields)
     for name, expected in expected_values.items():
         if name not in mapped.values:
-            wrong.append((f"'{name}' should be {_show(expected)}; {_absence(mapped, name)}.", ""))
+            wrong.append(
+                (f"'{name}' should be {_show(expected)}; {_absence(compiled, mapped, name)}.", "")
+            )
         elif not _same(name, mapped.values[name], expected):
             got = _show(mapped.values[name])
-            wrong.append((f"'{name}' should be {_show(expected)}, and is {got}.", ""))
+            hint = _of_people(compiled, name, expected, people)
+            wrong.append((f"'{name}' should be {_show(expected)}, and is {got}.", hint))
     expected_to_fail = expected_values.keys() - mapped.values.keys()
     for problem in mapped.problems:
         if problem.field not in expected_to_fail:
@@ -128,11 +137,24 @@ def _same(name: str, value: Any, expected: Any) -> bool:
     return bool(value == expected)
 
 
-def _absence(mapped: Mapped, name: str) -> str:
+def _of_people(compiled: CompiledMapping, name: str, expected: Any, people: Collection[str]) -> str:
+    canonical = canonical_field(compiled.spec.entity or "", name)
+    if canonical is None or canonical.type != "party":
+        return ""
+    if not isinstance(expected, str) or expected not in people:
+        return ""
+    return f"'{expected}' is a key of people.yaml; an example calls a person as the tool does."
+
+
+def _absence(compiled: CompiledMapping, mapped: Mapped, name: str) -> str:
     for problem in mapped.problems:
         if problem.field == name:
             return problem.message.removesuffix(".")
-    return "the record does not speak of it"
+    field = compiled.spec.fields.get(name)
+    paths = " or ".join(one.text for one in field.sources) if field else ""
+    if not field or not paths:
+        return "the record does not speak of it"
+    return f"the record does not speak of it ({paths}, {field.sources[0].place})"
 
 
 def _not_within(part: Any, whole: Any, where: str) -> str:

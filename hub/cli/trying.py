@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ def run_tests(folder: Folder = None, json: Json = False) -> None:
     ran: list[tuple[str, str, list[Finding]]] = []
     for name, compiled in {one.spec.name: one for one in workspace.mappings.values()}.items():
         if compiled.spec.place.file.startswith("mappings/"):
-            ran += _mapping_examples(name, compiled, _sample_reader(root))
+            ran += _mapping_examples(name, compiled, _sample_reader(root), workspace.people)
     ran += _rule_tests(workspace, root)
     failures = [found for _, _, findings in ran for found in findings]
     failed = sum(bool(findings) for _, _, findings in ran)
@@ -77,7 +77,10 @@ def _sample_reader(root: Path) -> Callable[[str], Any]:
 
 
 def _mapping_examples(
-    name: str, compiled: CompiledMapping, load_sample: Callable[[str], Any]
+    name: str,
+    compiled: CompiledMapping,
+    load_sample: Callable[[str], Any],
+    people: Collection[str],
 ) -> list[tuple[str, str, list[Finding]]]:
     """Each example by itself, so that one failing leaves the others' verdicts standing."""
     from dataclasses import replace
@@ -88,7 +91,7 @@ def _mapping_examples(
     for number, one in enumerate(compiled.spec.examples, 1):
         alone = replace(compiled, spec=replace(compiled.spec, examples=(one,)))
         given = f" {one.given}" if isinstance(one.given, str) else ""
-        findings = run_examples(alone, load_sample)
+        findings = run_examples(alone, load_sample, people)
         found.append((f"mapping {name} #{number}{given}", str(one.place), findings))
     return found
 

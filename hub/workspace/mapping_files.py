@@ -5,7 +5,7 @@ there is none, one compiled mapping for each connection and object.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 
@@ -15,6 +15,7 @@ from hub.transforms import brought_transforms
 from hub.workspace.connections import ConnectionSpec
 from mappings import check
 from mappings.check import check_mapping
+from mappings.check.met import check_met
 from mappings.compiler import CompiledMapping, MappingError, compile_mapping
 from mappings.language import MappingSpec, load_mapping, resolve
 from mappings.source import Finding
@@ -53,14 +54,14 @@ def _default_specs(
 
 def load_mappings(
     files: Mapping[str, str],
-    samples: Iterable[str],
+    samples: Mapping[str, str],
     connections: Mapping[str, ConnectionSpec],
     connectors: Connectors,
     zone: str,
     broken: Collection[str] = (),
 ) -> tuple[dict[tuple[str, str], CompiledMapping], list[Finding]]:
     """The compiled mapping of each (connection, object). `files` are those of mappings/, `samples`
-    the names of the files an example may point at, `broken` connections that hub.yaml has
+    those that an example may point at, `broken` connections that hub.yaml has
     but that could not be read.
     """
     brought_transforms()
@@ -92,6 +93,8 @@ def load_mappings(
         problems = [*check_mapping(spec)]
         if spec.name in names:
             problems += _check_names(spec, connections, connectors, sample_names, broken, told)
+            if not any(problem.severity == "error" for problem in problems):
+                problems += check_met(spec, samples)
         findings += problems
         if not spec.baseless and not any(problem.severity == "error" for problem in problems):
             try:

@@ -134,7 +134,7 @@ def load(
 
     mappings, found = load_mappings(
         {file: files[file] for file in _in(files, "mappings")},
-        [file for file in files if file.startswith("samples/")],
+        {file: text for file, text in files.items() if file.startswith("samples/")},
         connections,
         connectors,
         timezone,
