@@ -43,6 +43,8 @@ _STEP = re.compile(
     r"""\.(?P<name>[^\W\d][\w-]*)|\.?\[\s*(?:(?P<index>-?\d{1,9})|'(?P<single>[^'\\*]+)'|"(?P<double>[^"\\*]+)"|(?P<all>\*))\s*\]"""
 )
 
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+
 
 class PathError(Exception):
     """A path is not valid. `column` counts from 1 within the path's text."""
@@ -85,11 +87,21 @@ class Path:
 @lru_cache(maxsize=8192)
 def parse_path(text: str) -> Path:
     """Compile a path that starts at the record (`$`). Raises PathError."""
+    if "${" in text and not text.startswith(("$.", "$[")):
+        raise PathError(
+            f"'{text[:60]}' is composed text, not a path.", 1, f'Write {{text: "{text[:60]}"}}.'
+        )
     if not text.startswith("$"):
         raise PathError(f"'{text[:60]}' does not start with $.", 1, f"Write $.{text[:60]}.")
     if len(text) > MAX_PATH:
         raise PathError(f"a path is longer than {MAX_PATH} characters.", MAX_PATH)
     steps = _steps(text)
+    if steps is None and "||" in (bare := _QUOTED.sub(lambda found: "_" * len(found[0]), text)):
+        raise PathError(
+            "a filter in a path has no ||.",
+            bare.index("||") + 1,
+            "Give several paths under from, a list of which the first that gives something counts.",
+        )
     if steps is None:
         return _general(text)
     if "*" not in steps:

@@ -37,6 +37,11 @@ class Template:
         """Whether the text contains no expression."""
         return all(isinstance(part, str) for part in self._parts)
 
+    @property
+    def literals(self) -> tuple[str, ...]:
+        """What stands between the expressions."""
+        return tuple(part for part in self._parts if isinstance(part, str))
+
     def render(self, variables: Mapping[str, Any]) -> Any:
         """The value as plain JSON; within longer text null is empty. Raises ExpressionError."""
         parts = self._parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from mappings.expressions import CompileError, Condition, compile_condition, compile_text
@@ -9,6 +10,10 @@ from mappings.fields import RECORD
 from mappings.paths import Path, PathError, parse_path
 from mappings.source import Finding, Place
 from mappings.spec import Located, MappingSpec
+from mappings.templates import Template
+
+_FORGOTTEN = re.compile(r"#?\{\s*record\s*[.\[][^{}]*\}")
+"""An expression whose $ was forgotten, or is another language's."""
 
 
 def read_path(spec: MappingSpec, located: Located) -> tuple[Path | None, list[Finding]]:
@@ -46,7 +51,19 @@ def check_condition(
 
 def check_text(spec: MappingSpec, located: Located) -> Iterator[Finding]:
     """Whether composed text can be read."""
-    yield from _compiled(spec, located, "the text", lambda text: compile_text(text, RECORD))
+    compiled: list[Template] = []
+    yield from _compiled(
+        spec, located, "the text", lambda text: compiled.append(compile_text(text, RECORD))
+    )
+    for literal in compiled[0].literals if compiled else ():
+        if found := _FORGOTTEN.search(literal):
+            yield spec.finding(
+                within(spec, located, located.text.index(found[0]) + 1),
+                f"'{found[0]}' stands in the text as it is written here.",
+                f"Write ${found[0].lstrip('#')} for the record's value.",
+                "warning",
+            )
+            return
 
 
 def _compiled(

@@ -412,6 +412,28 @@ FIELDS = [
         "tool has no value here. Add them under back, or such a change raises an exception.",
     ),
     (
+        "an or in a filter",
+        "custom.a: {from: \"$.f[?(@.name == 'a||b' ▸|| @.name == 'b')].v\", direction: in}",
+        "error: a filter in a path has no ||. Give several paths under from, a list of which the "
+        "first that gives something counts.",
+    ),
+    (
+        "composed text as a path",
+        'description: "▸${record.a}"',
+        "error: '${record.a}' is composed text, not a path. Write {text: \"${record.a}\"}.",
+    ),
+    (
+        "composed text with words before, as a path",
+        'description: "▸No ${record.a}"',
+        "error: 'No ${record.a}' is composed text, not a path. Write {text: \"No ${record.a}\"}.",
+    ),
+    (
+        "another language's expression in a text",
+        'description: {text: "No ▸#{record.number}"}',
+        "warning: '#{record.number}' stands in the text as it is written here. "
+        "Write ${record.number} for the record's value.",
+    ),
+    (
         "a composed text with a place to go",
         "description: {text: '${record.a}', ▸to: $.d}",
         "error: 'description' cannot be written to $.d: a composed text cannot be written back. "
