@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from connectors.sdk import Connector, ConnectorError, Host, Source
@@ -50,8 +51,8 @@ def ask_the_tools(
         try:
             cls = classes[spec.connector]
             connector = cls(name, spec.settings(cls, resolve), host)
-        except ConnectorError as error:
-            found.append(Finding(spec.place, f"'{name}' cannot be asked: {error}"))
+        except Exception as error:
+            found.append(Finding(spec.place, f"'{name}' cannot be asked: {_said(error)}"))
             continue
         try:
             connector.check()
@@ -62,9 +63,24 @@ def ask_the_tools(
                         found += compare(mapping, account, f"{object} of '{name}'")
         except ConnectorError as error:
             found.append(Finding(spec.place, f"'{name}' does not answer as it should: {error}"))
+        except Exception as error:
+            found.append(
+                Finding(
+                    spec.place,
+                    f"'{name}' cannot be reached: {_said(error)}",
+                    "Look at its settings in hub.yaml, then: hub doctor",
+                )
+            )
         finally:
-            connector.close()
+            with suppress(Exception):
+                connector.close()
     return sorted(dict.fromkeys(found), key=lambda one: one.place)
+
+
+def _said(error: Exception) -> str:
+    """An error in a sentence, also where a connector let through one that says nothing."""
+    text = " ".join(str(error).split())
+    return f"{text.removesuffix('.') or type(error).__name__}."
 
 
 def compare(mapping: CompiledMapping, account: Account, object: str) -> Iterator[Finding]:

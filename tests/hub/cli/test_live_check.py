@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from connectors.sdk.records import Field
-from hub.cli.live_check import compare
+from hub.cli.live_check import ask_the_tools, compare
 from mappings.compiler import compile_mapping
 from mappings.language import load_mapping
+from mappings.source import Place
 
 ACCOUNT = {
     field.name: field
@@ -151,3 +155,33 @@ def test_what_the_account_does_not_have_is_told_with_a_way_out(
 @pytest.mark.parametrize("line", FITTING)
 def test_what_fits_is_not_told(line: str) -> None:
     assert said(line, "in") == []
+
+
+class Unreachable:
+    """A connector whose library lets its own errors through."""
+
+    def __init__(self, name: str, settings: Any, host: Any) -> None:
+        self.name = name
+
+    def check(self) -> None:
+        raise OSError(f"no route to {self.name}.")
+
+    def close(self) -> None:
+        raise OSError("it was never open")
+
+
+def test_a_connection_that_cannot_be_reached_leaves_the_others_to_be_asked() -> None:
+    def connection(line: int) -> Any:
+        place = Place("hub.yaml", line, 3)
+        return SimpleNamespace(connector="x", place=place, settings=lambda cls, resolve: None)
+
+    workspace: Any = SimpleNamespace(
+        connections={"crm": connection(4), "desk": connection(7)}, mappings={}
+    )
+    classes: Any = {"x": Unreachable}
+    host: Any = None
+    found = ask_the_tools(workspace, classes, lambda name: None, host)
+    assert [(str(one.place), one.message) for one in found] == [
+        ("hub.yaml:4:3", "'crm' cannot be reached: no route to crm."),
+        ("hub.yaml:7:3", "'desk' cannot be reached: no route to desk."),
+    ]
