@@ -34,8 +34,9 @@ def run_examples(
     by its path as written; it raises OSError or ValueError where it cannot. `people` are the keys
     of people.yaml, of which an example knows nothing.
 
-    `expect` is a part of the canonical values (labels in any order), `back` a part of the vendor
-    fields written for them, and `roundtrip` says that the vendor's own values come back.
+    `expect` is `filtered` for a record that stays out, else a part of the canonical values (labels
+    in any order), `back` a part of the vendor fields written for them, and `roundtrip` says that
+    the vendor's own values come back.
     """
     findings: list[Finding] = []
     for example in compiled.spec.examples:
@@ -66,8 +67,16 @@ def _outcome(
         return [("the sample is not one record.", "Give a JSON object.")]
     directory, connection = Namesakes(), compiled.spec.connection or "example"
     try:
-        if not compiled.matches(record):
-            return [("the filter does not let this record in.", "")]
+        let_in = compiled.matches(record)
+        if example.filtered:
+            return [("the filter lets this record in, and should not.", "")] if let_in else []
+        if not let_in:
+            return [
+                (
+                    "the filter does not let this record in.",
+                    "If it should stay out, write expect: filtered.",
+                )
+            ]
     except ExpressionError as error:
         return [(f"the filter has no answer for this record: {error}", "")]
     mapped = compiled.inward(record, directory, connection)

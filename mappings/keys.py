@@ -78,7 +78,8 @@ IDENTITY_KEYS: Keys = {
 }
 TEST_KEYS: Keys = {
     "given": "A record of the tool: written out, or the path of a sample.",
-    "expect": "Our fields that must come of it, and their values.",
+    "expect": "Our fields that must come of it, and their values; or the word filtered, where the "
+    "filter keeps the record out.",
     "roundtrip": "true: writing what came in must give the tool's own values again.",
     "back": "The tool's fields that must be written for it, and their values.",
 }

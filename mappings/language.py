@@ -122,6 +122,11 @@ class _Reader:
 
     def field(self, name: str, value: Any, parent: Map) -> FieldSpec | None:
         place = parent.key_at(name)
+        if value is None and (comment := self.comment_at(place)):
+            self.source.find(
+                place, f"'{name}' has no value: # starts a comment.", f'Quote it: "{comment}".'
+            )
+            return None
         if value is None:
             return FieldSpec(name, place, removed=True)
         if isinstance(value, str):
@@ -169,6 +174,12 @@ class _Reader:
             places=value.value_places,
             keys=value.key_places,
         )
+
+    def comment_at(self, place: Place) -> str:
+        """What stands behind a key as a comment and was meant as its value, as in `a: #${…}`."""
+        line = self.source.lines[place.line - 1][place.column - 1 :]
+        found = re.match(r"""[^:]+:\s+(#[^\s#].*?)\s*$""", line)
+        return found[1].strip("\"'") if found else ""
 
     def sources(self, value: Map) -> tuple[Located, ...]:
         given = value.get("from")
@@ -270,12 +281,16 @@ class _Reader:
                 )
                 continue
             self.known_keys(test, TEST_KEYS, "an example")
-            back, expect = self.section(test, "back"), self.section(test, "expect")
+            filtered = test.get("expect") == "filtered"
+            back, expect = self.section(test, "back"), None
+            if not filtered:
+                expect = self.section(test, "expect")
             found.append(
                 ExampleSpec(
                     _plain(test["given"]),
                     given.at(index),
                     _plain(expect or {}),
+                    filtered,
                     self.flag(test, "roundtrip"),
                     None if back is None else _plain(back),
                     test.at("given"),

@@ -98,6 +98,8 @@ class ExampleSpec:
     given: Any
     place: Place
     expect: Mapping[str, Any] = field(default_factory=dict)
+    filtered: bool = False
+    """The filter keeps this record out."""
     roundtrip: bool = False
     back: Mapping[str, Any] | None = None
     given_place: Place | None = None

@@ -15,6 +15,9 @@ def check_examples(spec: MappingSpec) -> Iterator[Finding]:
     """Findings about `tests`, without running them."""
     for example in spec.examples:
         yield from _expectations(spec, example)
+        if example.filtered:
+            yield from _kept_out(spec, example)
+            continue
         if not example.expect and not example.roundtrip and example.back is None:
             yield spec.finding(
                 example.place,
@@ -30,6 +33,22 @@ def check_examples(spec: MappingSpec) -> Iterator[Finding]:
                 "Remove it, or write direction: both.",
                 "warning",
             )
+
+
+def _kept_out(spec: MappingSpec, example: ExampleSpec) -> Iterator[Finding]:
+    if spec.filter is None and not spec.baseless:
+        yield spec.finding(
+            example.place,
+            "the example expects a record to be filtered, and this file has no filter.",
+            "Add filter: with a condition, or expect what comes of it.",
+        )
+    if example.roundtrip or example.back is not None:
+        what = "roundtrip" if example.roundtrip else "back"
+        yield spec.finding(
+            example.place,
+            f"'{what}' has nothing to look at: a filtered record does not come in.",
+            "Remove it.",
+        )
 
 
 def _expectations(spec: MappingSpec, example: ExampleSpec) -> Iterator[Finding]:

@@ -434,6 +434,11 @@ FIELDS = [
         "Write ${record.number} for the record's value.",
     ),
     (
+        "a value that YAML takes for a comment",
+        "▸description: #${record.number}",
+        "error: 'description' has no value: # starts a comment. Quote it: \"#${record.number}\".",
+    ),
+    (
         "a composed text with a place to go",
         "description: {text: '${record.a}', ▸to: $.d}",
         "error: 'description' cannot be written to $.d: a composed text cannot be written back. "

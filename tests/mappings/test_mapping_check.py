@@ -270,3 +270,30 @@ def test_a_colon_without_a_space_is_told_on_its_own_line(
 def test_a_wrong_indentation_is_told_how_many_spaces_to_write(fields: str, remedy: str) -> None:
     (only,) = findings_of(f"{HEAD}fields:\n{fields}")
     assert remedy in only.hint
+
+
+def test_a_value_that_yaml_takes_for_a_comment_is_the_only_finding_of_its_field() -> None:
+    """Even of a field that must be there."""
+    spec, findings = load_mapping("m.yaml", f"{HEAD}fields:\n  title: #${{record.number}}\n")
+    assert spec is not None
+    assert [one.place.line for one in [*findings, *check_mapping(spec)]] == [6]
+
+
+@pytest.mark.parametrize(
+    ("filtered", "example", "message"),
+    [
+        ('filter: "record.a"\n', "", ""),
+        ("", "", "expects a record to be filtered, and this file has no filter."),
+        ('filter: "record.a"\n', ", roundtrip: true", "a filtered record does not come in."),
+        ('filter: "record.a"\n', ", back: {t: x}", "a filtered record does not come in."),
+    ],
+)
+def test_an_example_that_stays_out_needs_a_filter_and_nothing_else(
+    filtered: str, example: str, message: str
+) -> None:
+    tests = f"tests: [{{given: {{a: false}}, expect: filtered{example}}}]\n"
+    spec, findings = load_mapping("m.yaml", f"{HEAD}{filtered}fields: {{title: $.t}}\n{tests}")
+    assert spec is not None
+    told = [one.message for one in [*findings, *check_mapping(spec)]]
+    assert len(told) == bool(message)
+    assert message in "".join(told)

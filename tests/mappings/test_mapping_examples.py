@@ -50,6 +50,8 @@ def test_examples_that_hold_are_silent(github_issue: dict[str, Any]) -> None:
     roundtrip: true
   - given: {title: a, size: M}
     expect: {custom: {size: small}}
+  - given: {title: a, pull_request: {}}
+    expect: filtered
 """,
         lambda path: {"samples/issue.json": github_issue}[path],
     )
@@ -67,6 +69,7 @@ def test_examples_that_hold_are_silent(github_issue: dict[str, Any]) -> None:
         ("{given: {title: a}, back: {title: b}}", "$.title should be 'b', and is 'a'"),
         ("{given: {title: a}, back: {state: open}}", "$.state should be 'open', and is not there"),
         ("{given: {pull_request: {}, title: a}, expect: {title: a}}", "filter does not let"),
+        ("{given: {title: a}, expect: filtered}", "the filter lets this record in, and should not"),
         ("{given: nothing.json, expect: {title: a}}", "cannot be read"),
         ("{given: '[]', expect: {title: a}}", "not one record"),
     ],
