@@ -82,16 +82,18 @@ def _loaded(line: str) -> Any:
 
 
 def from_tool(connection: str, object: str, id: str) -> Iterator[Given]:
-    """A record as the tool has it now. Raises ConnectorError or LookupError."""
+    """A record as the tool has it now, by the files as they are here. Raises ConnectorError or
+    LookupError.
+    """
     from connectors.sdk import ConfigError, Source
+    from hub.cli.planning import snapshot_of_files
     from hub.cli.session import opened
 
-    with opened() as hub:
-        snapshot = hub.live.current()
+    with opened() as hub, snapshot_of_files(hub) as snapshot:
         if connection not in snapshot.workspace.connections:
             raise LookupError(
-                f"There is no connection '{connection}' in force. Run hub apply, or name another"
-                " with --connection."
+                f"There is no connection '{connection}'. Name another with --connection, or add it"
+                " to hub.yaml."
             )
         tool = snapshot.connector(connection)
         if not isinstance(tool, Source):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json as json_module
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -107,6 +109,19 @@ def _plan(
     if unapplied:
         note("By the files here, which are not in force yet: hub apply puts them in force.")
     return bool(planning.counts.get("problems"))
+
+
+@contextmanager
+def snapshot_of_files(hub: Hub) -> Iterator[Snapshot]:
+    """The workspace files as they are now, applied or not, ready to ask the tools. Raises
+    NotValid.
+    """
+    snapshot, unapplied = _snapshot(hub, applied=False)
+    try:
+        yield snapshot
+    finally:
+        if unapplied:
+            snapshot.close()
 
 
 def _snapshot(hub: Hub, *, applied: bool) -> tuple[Snapshot, bool]:

@@ -26,8 +26,7 @@ def raw_of(told: FieldTrace) -> str:
 
     sources = [step for step in told.steps if step.kind == "source" and step.used]
     if told.raw is not MISSING:
-        text = told.raw if isinstance(told.raw, str) and told.raw else short(told.raw)
-        return text if len(text) <= LONG else f"{text[: LONG - 1]}…"
+        return _told_apart(told.raw) if isinstance(told.raw, str) else short(told.raw)
     if sources:
         return f"({sources[-1].state or 'unreadable'})"
     return "(not read)" if told.steps and told.steps[0].kind == "condition" else "-"
@@ -62,7 +61,27 @@ def result_of(told: FieldTrace) -> str:
 
     if told.problem is not None:
         return "(problem)"
-    return "(left as it is)" if told.result is MISSING else cell(told.result)
+    if told.result is MISSING:
+        return "(left as it is)"
+    if isinstance(told.result, str):
+        return _told_apart(told.result)
+    if told.result is None or isinstance(told.result, bool) or told.result in ([], {}):
+        return short(told.result)
+    return cell(told.result)
+
+
+def _told_apart(text: str) -> str:
+    """A text in a cell: in quotes where it would pass for a number, for true, false or null, or for
+    nothing at all.
+    """
+    bare = text.strip()
+    if bare in ("", "-") or bare[0] in '([{"':
+        return short(text)
+    try:
+        json.loads(bare)
+    except (ValueError, RecursionError):
+        return text if len(text) <= LONG else f"{text[: LONG - 1]}…"
+    return short(text)
 
 
 def _verdict(step: Step) -> str:

@@ -74,6 +74,20 @@ def test_a_record_is_read_from_the_tool(
     assert "There is no issue 'x'" in run("preview", "github-issue", "--id", "x", code=1).stderr
 
 
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [("true", '"true"'), ("7", '"7"'), ("null", '"null"'), ("-", '"-"'), ("Login", "Login")],
+)
+def test_a_text_that_could_be_another_kind_of_value_stands_in_quotes(
+    mapped: Path, run: Run, title: str, shown: str
+) -> None:
+    record = mapped / "one.json"
+    record.write_text(json.dumps({**ISSUE, "title": title}))
+    lines = run("preview", "github-issue", "--record", record).stdout.splitlines()
+    row = next(line for line in lines if line.startswith("title"))
+    assert row.split()[1] == row.split()[-1] == shown
+
+
 def test_one_source_of_records_must_be_named(mapped: Path, run: Run) -> None:
     assert "--delivery" in run("preview", "github-issue", code=2).stderr
 
