@@ -123,8 +123,9 @@ class _Reader:
     def field(self, name: str, value: Any, parent: Map) -> FieldSpec | None:
         place = parent.key_at(name)
         if value is None and (comment := self.comment_at(place)):
+            quoted = f'{{text: "{comment}"}}' if "${" in comment else f'"{comment}"'
             self.source.find(
-                place, f"'{name}' has no value: # starts a comment.", f'Quote it: "{comment}".'
+                place, f"'{name}' has no value: # starts a comment.", f"Quote it: {quoted}."
             )
             return None
         if value is None:

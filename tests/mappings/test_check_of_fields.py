@@ -436,7 +436,8 @@ FIELDS = [
     (
         "a value that YAML takes for a comment",
         "▸description: #${record.number}",
-        "error: 'description' has no value: # starts a comment. Quote it: \"#${record.number}\".",
+        "error: 'description' has no value: # starts a comment. Quote it: {text: "
+        '"#${record.number}"}.',
     ),
     (
         "a composed text with a place to go",
