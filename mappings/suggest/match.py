@@ -273,8 +273,14 @@ def _completed(
 _NOTHING = Suggestion(FieldSpec("", NOWHERE), 0.0, "")
 
 
+_SAYS_NOTHING = frozenset({"row", "record", "item", "object", "entry", "zeile", "line"})
+"""Names of objects that are no kind of thing."""
+
+
 def _constant(name: str, value: str) -> Suggestion:
     spec = FieldSpec(name, NOWHERE, value=value)
+    if value in _SAYS_NOTHING:
+        return Suggestion(spec, 0.3, "only the object's name: write what it is, such as invoice")
     return Suggestion(spec, 0.9, "by the object's name; a word that rules ask for")
 
 

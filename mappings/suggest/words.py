@@ -41,11 +41,12 @@ _TEXT: Names = {
     0.6: "comment, comments, kommentar, commentaire, information, info",
 }
 _STATE: Names = {
-    1.0: "status, state, status category, zustand, statut, etat, estado, stato, bearbeitungsstand",
+    1.0: "status, state, status category, zustand, statut, etat, estado, stato, bearbeitungsstand,"
+    " stand",
     0.92: "completed, done, closed, resolved, finished, complete, erledigt, abgeschlossen, fertig,"
     " termine, is closed, is done, is completed",
     0.85: "stage, phase, pipeline stage, progress status, workflow state, etape",
-    0.6: "list, column, section, bucket, liste, spalte, progress, resolution, stand",
+    0.6: "list, column, section, bucket, liste, spalte, progress, resolution",
 }
 
 FIELD_NAMES: Mapping[str, Mapping[str, Names]] = {
@@ -93,7 +94,7 @@ FIELD_NAMES: Mapping[str, Mapping[str, Names]] = {
         "title": {**_TITLE, 1.0: _TITLE[1.0] + ", name", 0.92: _TITLE[0.92] + ", label"},
         "stage": {
             1.0: "stage, stage name, pipeline stage, status, state, phase, lifecycle stage,"
-            " zustand, statut, etat, etape, estado, stato",
+            " zustand, stand, statut, etat, etape, estado, stato",
             0.85: "financial status, payment status, pipeline status, list",
         },
         "owner": {
@@ -111,7 +112,8 @@ FIELD_NAMES: Mapping[str, Mapping[str, Names]] = {
             1.0: "close date, expected close date, closing date, invoice date, order date,"
             " abschlussdatum, rechnungsdatum, bestelldatum, date cloture, date facture",
             0.85: "date, datum, due date, fecha, data, issued on, issue date, issued at, placed at,"
-            " date ordered, expected close, renewal date, fallig am, signed on",
+            " date ordered, expected close, renewal date, fallig am, frist,"
+            " signed on",
         },
     },
     "party": {

@@ -325,3 +325,11 @@ def test_every_suggestion_holds_when_it_is_taken_in(
             if taken[1].endswith(":") or re.match(r"\S+:  #", taken[1]):
                 continue  # the first line of several
             loaded(f"{head}fields:\n  {taken[1]}\n")
+
+
+def test_an_object_that_is_called_a_row_does_not_tell_the_kind_of_an_item() -> None:
+    records = [{"Bezeichnung": "Angebot A", "Stand": "offen", "Betrag": 12.5}]
+    draft = draft_mapping(Sample.of("row", records), connection="sheet", entity="item")
+    lines = {line.suggestion.field.name: line for line in draft.lines}
+    assert not lines["kind"].active
+    assert lines["stage"].suggestion.field.sources[0].text == "$.Stand"
