@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from mappings.expressions import CompileError, Condition, ExpressionError, compile_condition
@@ -46,8 +47,11 @@ class CompiledMapping:
     """The top-level vendor fields it reads; `*` where a path or condition may look at any."""
     source_paths: frozenset[str]
     """The same with members below them, dotted: what a query that names fields must ask for."""
+    inward: Inward
+    """The canonical values of a record (with the directory and the connection). Fields the record
+    does not speak of stay out.
+    """
     _fields: Mapping[str, FieldPlan]
-    _inward: Inward
     _whole: Whole | None
     _way_back: tuple[tuple[str, Step, Writer, FieldPlan], ...]
     _filter: Condition | None
@@ -79,10 +83,6 @@ class CompiledMapping:
             return self._filter.evaluate({"record": record})
         except FAILURES as error:
             raise ExpressionError(in_words(error)) from error
-
-    def inward(self, data: Mapping[str, Any], directory: Directory, connection: str) -> Mapped:
-        """The canonical values of a record. Fields the record does not speak of stay out."""
-        return self._inward(data if data.__class__ is dict else dict(data), directory, connection)
 
     def outward(
         self,
@@ -198,22 +198,23 @@ def compile_mapping(spec: MappingSpec, zone: str = "UTC") -> CompiledMapping:
 
     # Python takes longer to compile the source than all else takes together, and who only checks
     # files never runs it; so the first record that comes has it compiled, for itself and the others
+    read = cache(lambda: compile_inward([p for p in fields.values() if p.inward], zone))
+    written = cache(lambda: compile_whole(outward, zone))
+
     def inward(*args: Any) -> Any:
-        made = compile_inward([plan for plan in fields.values() if plan.inward], zone)
-        object.__setattr__(compiled, "_inward", made)
+        object.__setattr__(compiled, "inward", made := read())
         return made(*args)
 
     def whole(*args: Any) -> Any:
-        made = compile_whole(outward, zone)
-        object.__setattr__(compiled, "_whole", made)
+        object.__setattr__(compiled, "_whole", made := written())
         return None if made is None else made(*args)
 
     compiled = CompiledMapping(
         spec=spec,
         source_fields=frozenset(path.partition(".")[0] for path in paths),
         source_paths=paths,
+        inward=inward,
         _fields=fields,
-        _inward=inward,
         _whole=whole,
         _way_back=tuple(
             (plan.spec.name, plan.give, plan.write, plan)

@@ -61,6 +61,13 @@ class Condition:
             " which is neither true nor false."
         )
 
+    @property
+    def program(self) -> Program:
+        """What is evaluated: its `run` answers True or False, and where it does anything else,
+        `evaluate` knows what that means.
+        """
+        return self._program
+
     def constant(self) -> bool | None:
         """The answer that it has whatever the variables are; None if it depends on them."""
         try:

@@ -45,7 +45,7 @@ class Mapped:
     problems: list[Problem] = field(default_factory=list)
 
 
-Inward = Callable[[dict[str, Any], Directory, str], Mapped]
+Inward = Callable[[Mapping[str, Any], Directory, str], Mapped]
 
 
 # -------------------------------------------------------------------------------- the general way
@@ -144,7 +144,8 @@ def write_inward(plans: Sequence[FieldPlan], zone: str) -> tuple[str, dict[str, 
         names[f"plan{number}"] = plan
         lines = _field(number, plan, walk, names)
         walk.lines.extend(lines)
-    body = ["values, raws = {}, {}", "mapped = Mapped(values, raws, [])", *walk.lines]
+    body = ["if data.__class__ is not dict:", "    data = dict(data)"]
+    body += ["values, raws = {}, {}", "mapped = Mapped(values, raws, [])", *walk.lines]
     head = "def inward(data, directory, connection):\n    "
     return head + "\n    ".join([*body, "return mapped\n"]), names
 
@@ -172,15 +173,15 @@ def _field(number: int, plan: FieldPlan, walk: _Walk, names: dict[str, Any]) -> 
     lines += ["else:", f"    {judged}"]
     if plan.condition is None:
         return lines
-    names[f"condition{number}"] = plan.condition.evaluate
+    names[f"condition{number}"] = plan.condition.program
     return [
         "try:",
-        f"    holds = condition{number}({{'record': data}})",
-        "except FAILURES:",
+        f"    holds = condition{number}.run({{'record': data}})",
+        "except Exception:",
         "    holds = None",
-        "if holds:",
+        "if holds is True:",
         *(f"    {line}" for line in lines),
-        "elif holds is None:" if plan.default is UNSET else "else:",
+        "elif holds is not False:" if plan.default is UNSET else "else:",
         f"    {judged}",
     ]
 
