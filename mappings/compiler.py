@@ -11,14 +11,19 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from mappings.expressions import CompileError, Condition, ExpressionError, compile_condition
+from mappings.expressions import (
+    CompileError,
+    Condition,
+    ExpressionError,
+    compile_condition,
+    compile_text,
+)
 from mappings.fields import (
     FAILURES,
     RECORD,
     FieldPlan,
     MappingError,
     compile_field,
-    record_fields,
 )
 from mappings.inward import Inward, Mapped, Problem, compile_inward, in_words, problem
 from mappings.outward import Outward, Whole, compile_whole
@@ -51,21 +56,13 @@ class CompiledMapping:
     """The canonical values of a record (with the directory and the connection). Fields the record
     does not speak of stay out.
     """
-    _fields: Mapping[str, FieldPlan]
+    plans: Mapping[str, FieldPlan]
+    """Each field as it was compiled, for whoever shows how a value comes about."""
+    zone: str
+    """The workspace's time zone, in which a moment falls on a date."""
     _whole: Whole | None
     _way_back: tuple[tuple[str, Step, Writer, FieldPlan], ...]
     _filter: Condition | None
-    _zone: str
-
-    @property
-    def plans(self) -> Mapping[str, FieldPlan]:
-        """Each field as it was compiled, for whoever shows how a value comes about."""
-        return self._fields
-
-    @property
-    def zone(self) -> str:
-        """The workspace's time zone, in which a moment falls on a date."""
-        return self._zone
 
     @property
     def writes(self) -> bool:
@@ -103,7 +100,7 @@ class CompiledMapping:
                 return Outward(fields, [])
         result = Outward()
         known = None if base is None else dict(base)
-        scope = Scope(directory, connection, known, self._zone)
+        scope = Scope(directory, connection, known, self.zone)
         fields = result.fields
         for name, give, write, compiled in self._way_back:
             if name not in values or (only is not None and name not in only):
@@ -136,14 +133,14 @@ class CompiledMapping:
 
     def vendor_value(self, name: str, value: Any, directory: Directory, connection: str) -> Any:
         """One canonical value in the tool's words, whatever the tool holds. Raises Fault."""
-        give = self._fields[name].give
+        give = self.plans[name].give
         if give is None:
             raise Fault(f"'{name}' cannot be written back")
-        return give(value, Scope(directory, connection, None, self._zone))
+        return give(value, Scope(directory, connection, None, self.zone))
 
     def invertible(self, name: str) -> bool:
         """Whether this field can be written to the tool."""
-        compiled = self._fields.get(name)
+        compiled = self.plans.get(name)
         return bool(compiled and compiled.outward and compiled.give and compiled.write)
 
     @staticmethod
@@ -214,7 +211,8 @@ def compile_mapping(spec: MappingSpec, zone: str = "UTC") -> CompiledMapping:
         source_fields=frozenset(path.partition(".")[0] for path in paths),
         source_paths=paths,
         inward=inward,
-        _fields=fields,
+        plans=fields,
+        zone=zone,
         _whole=whole,
         _way_back=tuple(
             (plan.spec.name, plan.give, plan.write, plan)
@@ -222,7 +220,6 @@ def compile_mapping(spec: MappingSpec, zone: str = "UTC") -> CompiledMapping:
             if plan.give and plan.write
         ),
         _filter=condition,
-        _zone=zone,
     )
     return compiled
 
@@ -246,10 +243,12 @@ def _paths_read(spec: MappingSpec) -> frozenset[str]:
             members.append(step)
         found |= {".".join(members)} if members else path.roots
     for field_spec in spec.fields.values():
-        for expression in (field_spec.text, field_spec.condition):
-            found |= record_fields(expression.text) if expression else set()
+        if field_spec.text:
+            found |= compile_text(field_spec.text.text, RECORD).reads("record")
+        if field_spec.condition:
+            found |= compile_condition(field_spec.condition.text, RECORD).reads("record")
         for use in field_spec.transforms:
             found |= bind(use).reads
     if spec.filter:
-        found |= record_fields(spec.filter.text)
+        found |= compile_condition(spec.filter.text, RECORD).reads("record")
     return frozenset(found)

@@ -16,6 +16,7 @@ from mappings.cel.explain import Explanation, explain_program
 from mappings.cel.guards import Guard, guards_of
 from mappings.cel.needs import needed
 from mappings.cel.program import ABSENT, VENDOR, Context, Program, context, program
+from mappings.cel.reads import members_read
 from mappings.cel.values import as_written, to_json, with_amounts
 from mappings.templates import VARIABLES, Template, as_text, compile_text
 
@@ -44,29 +45,27 @@ class Condition:
     """A compiled expression that answers true or false."""
 
     text: str
-    _program: Program
+    program: Program
+    """Its `run` answers True or False; whatever else it does, `evaluate` knows what it means."""
 
     def evaluate(self, variables: Mapping[str, Any]) -> bool:
         """Raises ExpressionError if there is no result, or one that is neither true nor false."""
         try:
-            result = self._program.run(variables)
+            result = self.program.run(variables)
         except Exception as error:
-            result = self._program.recover(error, variables)
+            result = self.program.recover(error, variables)
         if result is True:
             return True
         if result is False:
             return False
         raise ExpressionError(
-            f"'{self.text}' gave {_short(self._program.settle(result))},"
+            f"'{self.text}' gave {_short(self.program.settle(result))},"
             " which is neither true nor false."
         )
 
-    @property
-    def program(self) -> Program:
-        """What is evaluated: its `run` answers True or False, and where it does anything else,
-        `evaluate` knows what that means.
-        """
-        return self._program
+    def reads(self, variable: str) -> frozenset[str]:
+        """The members of a variable that it looks at; `*` where it uses it whole."""
+        return members_read(self.program.checked, variable)
 
     def constant(self) -> bool | None:
         """The answer that it has whatever the variables are; None if it depends on them."""
@@ -80,7 +79,7 @@ class Condition:
         """The first of these variables without which it is never true, with its column and line;
         None if it can be true without them.
         """
-        found = needed(self._program.checked, absent)
+        found = needed(self.program.checked, absent)
         if found is None:
             return None
         place = invalid(self.text, found.start, "")
@@ -98,7 +97,7 @@ class Condition:
 
     def guards(self) -> tuple[Guard, ...]:
         """Comparisons with text that all must hold for the condition to be true."""
-        return guards_of(self._program.checked)
+        return guards_of(self.program.checked)
 
 
 def compile_condition(text: str, variables: Sequence[str] = VARIABLES) -> Condition:
@@ -108,7 +107,7 @@ def compile_condition(text: str, variables: Sequence[str] = VARIABLES) -> Condit
 
 def explain(condition: Condition, variables: Mapping[str, Any]) -> Explanation:
     """Which clause of a condition is false or has no answer, and what it saw."""
-    return explain_program(condition._program, variables)
+    return explain_program(condition.program, variables)
 
 
 def to_cel(value: Any) -> Any:

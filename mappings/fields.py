@@ -6,7 +6,6 @@ the usual case as source, from which `mappings.inward` and `mappings.outward` wr
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -44,7 +43,6 @@ FAILURES = (
 """What may come of one field of a hostile record, and must not cost the others."""
 
 _TIMES = ("due", "date", "moment")
-_RECORD_FIELD = re.compile(r"""\brecord\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*(['"])(.*?)\2\s*\])?""")
 
 
 class MappingError(Exception):
@@ -395,8 +393,3 @@ def _all_of(steps: list[Usual | None]) -> tuple[Usual, ...] | None:
 
 def _time_text(value: Any) -> Any:
     return (value.get("at") or value.get("date")) if isinstance(value, dict) else value
-
-
-def record_fields(expression: str) -> frozenset[str]:
-    """The record's top-level fields that an expression names; `*` if it uses the record whole."""
-    return frozenset(match[1] or match[3] or "*" for match in _RECORD_FIELD.finditer(expression))

@@ -10,6 +10,7 @@ from typing import Any
 
 from mappings.cel.errors import CompileError
 from mappings.cel.program import Program, program
+from mappings.cel.reads import members_read
 from mappings.cel.values import to_json
 
 VARIABLES: tuple[str, ...] = (
@@ -41,6 +42,11 @@ class Template:
     def literals(self) -> tuple[str, ...]:
         """What stands between the expressions."""
         return tuple(part for part in self._parts if isinstance(part, str))
+
+    def reads(self, variable: str) -> frozenset[str]:
+        """The members of a variable that its expressions look at; `*` where one uses it whole."""
+        programs = (part for part in self._parts if not isinstance(part, str))
+        return frozenset[str]().union(*(members_read(one.checked, variable) for one in programs))
 
     def render(self, variables: Mapping[str, Any]) -> Any:
         """The value as plain JSON; within longer text null is empty. Raises ExpressionError."""

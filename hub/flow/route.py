@@ -25,6 +25,7 @@ from hub.store.exceptions import Trouble
 from hub.store.queue import LostLease
 from hub.unit import MAX_HOPS, SYSTEM, Unit
 from hub.workspace import Action, Rule
+from hub.workspace.matching import seen_at
 from mappings.expressions import ABSENT, Context, ExpressionError
 from mappings.expressions import context as make_ready
 
@@ -124,12 +125,13 @@ def _context(unit: Unit, event: EventDraft) -> Context:
         },
         "now": unit.now,
     }
-    if event.type == "delivery.received":
+    brings = seen_at(event.type)
+    if "delivery" in brings:
         variables["delivery"] = dict(event.data) | {"id": event.subject}
     sees = make_ready(variables)
-    kind, _, _ = event.type.partition(".")
-    if kind in ("task", "item") and event.subject:
-        sees.later(kind, partial(_shown, unit, kind, event.subject))
+    for kind in brings & {"task", "item"}:
+        if event.subject:
+            sees.later(kind, partial(_shown, unit, kind, event.subject))
     if event.case:
         sees.later("case", partial(_case_view, unit, event.case))
     return sees

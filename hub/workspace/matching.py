@@ -15,6 +15,12 @@ _NEITHER = frozenset({type(None), bool, list, dict})
 _EXACT = 2**53
 
 
+def seen_at(event_type: str) -> frozenset[str]:
+    """What conditions may see at an event of this type; a case only where it concerns one."""
+    own = {event_type.partition(".")[0]} & {"task", "item", "delivery"}
+    return frozenset({"event", "now", "case", *own})
+
+
 class Listener(Protocol):
     """What has a condition: a rule."""
 

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hub.reading import Reader
+from hub.workspace.matching import seen_at
 from mappings.canonical import EVENT_TYPES
 from mappings.expressions import VARIABLES, CompileError, Condition
 from mappings.source import Map
-
-
-def seen_at(event_type: str) -> frozenset[str]:
-    """What conditions may see at an event of this type, as `hub.flow.route` fills it in."""
-    family = event_type.partition(".")[0]
-    own = {family} & {"task", "item", "delivery"}
-    return frozenset({"event", "now", "case", *own})
 
 
 def check_reach(reader: Reader, body: Map, condition: Condition, types: Iterable[str]) -> None:
