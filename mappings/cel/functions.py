@@ -16,8 +16,6 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import re2  # type: ignore[import-untyped]  # publishes no types
-
 from mappings.cel.errors import NoValue, Unsure
 from mappings.cel.operators import fits, no_overload
 from mappings.cel.times import duration_text, read_duration, read_timestamp, timestamp_text
@@ -33,6 +31,7 @@ from mappings.cel.values import (
     kind_of,
     safe_text,
 )
+from mappings.patterns import PatternError, compiled
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,400}")
 _REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
@@ -227,15 +226,10 @@ def safe_surrogates(text: str) -> str:
 @lru_cache(maxsize=128)
 def pattern(text: str) -> Any:
     """A regular expression of RE2. Raises NoValue if it is none."""
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 1 << 20  # it may be a record's text, and is kept for a while
     try:
-        return re2.compile(safe_surrogates(text), options)
-    except re2.error as error:
-        said = error.args[0] if error.args else error
-        said = said.decode() if isinstance(said, bytes) else str(said)
-        raise NoValue(f"'{_cut(text)}' is no regular expression of RE2: {said}.") from None
+        return compiled(safe_surrogates(text))
+    except PatternError as error:
+        raise NoValue(f"'{_cut(text)}' is no regular expression of RE2: {error}.") from None
 
 
 def matches(text: Any, regex: Any) -> bool:

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-import re2  # type: ignore[import-untyped]  # publishes no types
-
 from mappings.paths import PathError, parse_path
+from mappings.patterns import PatternError, compiled
 from mappings.source import did_you_mean
 from mappings.spec import UNSET, TransformUse
 from mappings.transforms.other_names import transform_hint
@@ -316,14 +315,9 @@ def _each(step: Step, bound: Callable[[list[Any]], None] | None) -> Step:
 
 def pattern(text: str) -> Any:
     """A compiled RE2 pattern, which cannot stall. Raises ParamError."""
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 1 << 20
     try:
-        return re2.compile(text, options)
-    except (re2.error, UnicodeEncodeError) as error:
-        reason = error.args[0] if error.args else error
-        said = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        return compiled(text)
+    except PatternError as error:
         raise ParamError(
-            f"not a pattern: {said}.", "Patterns are RE2: no look-around, no back-references."
+            f"not a pattern: {error}.", "Patterns are RE2: no look-around, no back-references."
         ) from None

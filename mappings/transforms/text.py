@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import re2  # type: ignore[import-untyped]  # publishes no types
-
 from mappings.paths import kind_of
+from mappings.patterns import FAILURES
 from mappings.transforms.amounts import decimal_text
 from mappings.transforms.numbers import exact
 from mappings.transforms.step import (
@@ -81,7 +80,7 @@ def _regex(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
             if replacement is not None:
                 return program.sub(replacement, text)
             match = program.search(text)
-        except (UnicodeEncodeError, re2.error):
+        except FAILURES:
             raise Fault("the text holds characters that no tool can store") from None
         return match.group(group) if match else None
 
