@@ -328,6 +328,9 @@ class GithubConnector(Connector, Source, Sink, Receiver, Subscriber):
     def verify(self, delivery: Delivery) -> str | None:
         return events.verify(delivery, self._settings.webhook)
 
+    def sign(self, delivery: Delivery, *, id: str = "") -> Delivery:
+        return events.sign(delivery, self._settings.webhook, id)
+
     def handshake(self, delivery: Delivery) -> Reply | None:
         """GitHub's `ping`, sent when the webhook is created; 200 makes its green tick."""
         if delivery.method.upper() != "POST" or events.event_of(delivery) != "ping":

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
 from connectors.github.records import Row, comment_record, issue_record
 from connectors.sdk import Delivery, Parsed, PayloadError, SignatureError, WebhookConfig
 from connectors.sdk.http import decode_json
-from connectors.sdk.signatures import check_hmac
+from connectors.sdk.senders import new_id, sign_hmac, with_default
+from connectors.sdk.signatures import GITHUB, check_hmac
 
 _SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
 _DELIVERY = re.compile(r"[A-Za-z0-9._:-]{1,100}")
@@ -32,6 +34,16 @@ def verify(delivery: Delivery, webhook: WebhookConfig) -> str | None:
         check_hmac(delivery.body, webhook.secret, [match[1]])
     guid = delivery.headers.get("x-github-delivery", "")
     return guid if _DELIVERY.fullmatch(guid) else None
+
+
+def sign(delivery: Delivery, webhook: WebhookConfig, id: str) -> Delivery:
+    """As GitHub sends it; the event is read off the body where no header names it."""
+    delivery = with_default(delivery, "content-type", "application/json")
+    delivery = with_default(delivery, "x-github-delivery", id or new_id())
+    if not event_of(delivery):
+        with suppress(PayloadError):
+            delivery = with_default(delivery, "x-github-event", _guess(_payload(delivery)))
+    return sign_hmac(GITHUB, delivery, webhook.secret)
 
 
 def event_of(delivery: Delivery) -> str:

@@ -24,6 +24,7 @@ from connectors.sdk import (
     Subscription,
 )
 from connectors.sdk.http import decode_json
+from connectors.sdk.senders import sign_token, stamped, with_default
 from connectors.sdk.signatures import check_token
 
 TOKEN = "x-goog-channel-token"  # noqa: S105 - the name of a header
@@ -141,6 +142,18 @@ class Channels:
         channel = delivery.headers.get("x-goog-channel-id", "")
         number = delivery.headers.get("x-goog-message-number", "")
         return f"{channel}:{number}" if channel and number else None
+
+    def sign(self, delivery: Delivery, id: str) -> Delivery:
+        """A notification that the content changed; Drive sends no body."""
+        channel, _, number = id.partition(":")
+        for name, value in {
+            STATE: "update",
+            "x-goog-changed": "content",
+            "x-goog-channel-id": channel or str(uuid.uuid4()),
+            "x-goog-message-number": number or stamped(delivery.received_at, "milliseconds"),
+        }.items():
+            delivery = with_default(delivery, name, value)
+        return sign_token(delivery, self._given, header=TOKEN)
 
 
 def speaks_of_rows(delivery: Delivery) -> bool:

@@ -215,6 +215,9 @@ class GoogleSheetsConnector(Connector, Source, Sink, Receiver, Subscriber):
     def verify(self, delivery: Delivery) -> str | None:
         return self._channels.verify(delivery)
 
+    def sign(self, delivery: Delivery, *, id: str = "") -> Delivery:
+        return self._channels.sign(delivery, id)
+
     def handshake(self, delivery: Delivery) -> Reply | None:
         """The first message of a channel says only that it is open."""
         return Reply() if delivery.headers.get(STATE) == "sync" else None

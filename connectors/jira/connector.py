@@ -185,6 +185,9 @@ class JiraConnector(Connector, Source, Sink, Receiver, Subscriber):
     def verify(self, delivery: Delivery) -> str | None:
         return events.verify(delivery, self.settings)
 
+    def sign(self, delivery: Delivery, *, id: str = "") -> Delivery:
+        return events.sign(delivery, self.settings, id)
+
     def parse(self, delivery: Delivery) -> Sequence[Parsed]:
         return events.parse(delivery)
 

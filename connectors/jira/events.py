@@ -16,6 +16,7 @@ from connectors.jira.records import gone, part
 from connectors.sdk import Delivery, Fetch, Parsed, PayloadError, SignatureError
 from connectors.sdk.http import decode_json
 from connectors.sdk.jwt import bearer, check_jwt
+from connectors.sdk.senders import new_id, sign_hmac, sign_jwt, with_default
 from connectors.sdk.signatures import JIRA, TOLERANCE
 
 ISSUE_EVENTS = ("jira:issue_created", "jira:issue_updated", "jira:issue_deleted")
@@ -39,6 +40,16 @@ def verify(delivery: Delivery, settings: JiraConfig) -> str | None:
     else:
         raise SignatureError("The header X-Hub-Signature is missing: give the webhook a secret.")
     return delivery.headers.get("x-atlassian-webhook-identifier") or None
+
+
+def sign(delivery: Delivery, settings: JiraConfig, id: str) -> Delivery:
+    """As an administrator's webhook, or without a secret for one as an OAuth app's."""
+    delivery = with_default(delivery, "content-type", "application/json")
+    delivery = with_default(delivery, "x-atlassian-webhook-identifier", id or new_id())
+    client = settings.auth.client_secret
+    if client is None or any(one.get_secret_value() for one in settings.webhook.secret):
+        return sign_hmac(JIRA, delivery, settings.webhook.secret)
+    return sign_jwt(delivery, [client], {"iss": settings.auth.client_id}, kind="Bearer")
 
 
 def parse(delivery: Delivery) -> Sequence[Parsed]:

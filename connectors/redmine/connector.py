@@ -39,6 +39,7 @@ from connectors.sdk.http import decode_json
 from connectors.sdk.paging import Listed, Mark, Row, walk
 from connectors.sdk.pushing import push_each
 from connectors.sdk.records import Cursor, Json
+from connectors.sdk.senders import sign_hmac, with_default
 from connectors.sdk.signatures import REDMINE
 
 Ask = Callable[[str, Json], Listed]
@@ -366,6 +367,10 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
         """
         REDMINE.check(delivery, self.settings.webhook.secret)
         return hashlib.sha256(delivery.body).hexdigest()
+
+    def sign(self, delivery: Delivery, *, id: str = "") -> Delivery:
+        delivery = with_default(delivery, "content-type", "application/json")
+        return sign_hmac(REDMINE, delivery, self.settings.webhook.secret)
 
     def parse(self, delivery: Delivery) -> Sequence[Parsed]:
         """Only what to read: the content is what the webhook's owner may see, was taken when the

@@ -50,6 +50,7 @@ from connectors.sdk import (
 from connectors.sdk.auth import Grant
 from connectors.sdk.config import ConnectionConfig
 from connectors.sdk.records import Cursor, Json
+from connectors.sdk.senders import sign_address, with_default
 
 T = TypeVar("T")
 LONG_AGO = timedelta(hours=1)
@@ -344,6 +345,12 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
         if wanted and message.organization != id18(wanted):
             raise SignatureError("The message comes from another Salesforce organisation.")
         return message.delivery_id
+
+    def sign(self, delivery: Delivery, *, id: str = "") -> Delivery:
+        """Salesforce cannot: the token in the address is all that it brings."""
+        delivery = with_default(delivery, "content-type", "text/xml; charset=utf-8")
+        delivery = with_default(delivery, "soapaction", '""')
+        return sign_address(delivery, self.settings.webhook.token)
 
     def acknowledge(self, delivery: Delivery) -> Reply | None:
         """Without this very answer Salesforce sends the message again for 24 hours."""

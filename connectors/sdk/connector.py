@@ -287,6 +287,18 @@ class Receiver(ABC):
         """The success answer where our JSON will not do."""
         return None
 
+    def sign(self, delivery: Delivery, *, id: str = "") -> Delivery:
+        """`delivery` as the genuine sender would send it: with the headers (at some vendors the
+        query, or the token in the address) that prove it, signed at `received_at` with the newest
+        secret. `id` is the sender's name for it, made up where it is left out.
+
+        For `hub sign`, sandboxes and tests. Raises ConfigError where the connection has no secret,
+        UnsupportedError where only the vendor holds what signs.
+        """
+        raise UnsupportedError(
+            "Nothing is known of how its sender signs; send a test from the vendor instead."
+        )
+
     @abstractmethod
     def parse(self, delivery: Delivery) -> Sequence[Parsed]:
         """What a genuine delivery says. Pure. Raises PayloadError. Knowingly ignored events give an

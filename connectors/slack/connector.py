@@ -297,6 +297,9 @@ class SlackConnector(Connector, Source, Sink, Receiver):
     def verify(self, delivery: Delivery) -> str | None:
         return events.verify(delivery, self.settings.webhook)
 
+    def sign(self, delivery: Delivery, *, id: str = "") -> Delivery:
+        return events.sign(delivery, self.settings.webhook)
+
     def handshake(self, delivery: Delivery) -> Reply | None:
         return events.handshake(delivery, self.settings.webhook)
 

@@ -23,7 +23,8 @@ from connectors.sdk import (
     WebhookConfig,
 )
 from connectors.sdk.http import decode_json
-from connectors.sdk.signatures import check_fresh, check_hmac
+from connectors.sdk.senders import sign_hmac, with_default
+from connectors.sdk.signatures import SLACK, check_fresh, check_hmac
 from connectors.slack.blocks import CHOSEN
 from connectors.slack.mrkdwn import plain
 from connectors.slack.records import (
@@ -58,6 +59,13 @@ def verify(delivery: Delivery, webhook: WebhookConfig) -> str | None:
     if payload.get("type") == "event_callback":
         return _usable(payload.get("event_id"))
     return _usable(payload.get("trigger_id"))
+
+
+def sign(delivery: Delivery, webhook: WebhookConfig) -> Delivery:
+    """As Slack sends it: an interaction as a form, an event as JSON."""
+    form = delivery.body.startswith(b"payload=")
+    delivery = with_default(delivery, "content-type", _FORM if form else "application/json")
+    return sign_hmac(SLACK, delivery, webhook.secret)
 
 
 def _check(delivery: Delivery, webhook: WebhookConfig) -> None:
