@@ -5,6 +5,7 @@
 
 from webhooks.app import WebhookApp
 from webhooks.inbox import Connections, Endpoint, Inbox, Incoming, Stored, Verdict
+from webhooks.noticed import Notice, Notices
 from webhooks.server import DeadlineHttpProtocol
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "Endpoint",
     "Inbox",
     "Incoming",
+    "Notice",
+    "Notices",
     "Stored",
     "Verdict",
     "WebhookApp",

@@ -31,12 +31,15 @@ class Answer:
 
 
 class Refused(Exception):
-    """Stop here and answer with the problem `code`. `reason` is for the log, never the sender."""
+    """Stop here and answer with the problem `code`. `reason`, and `part` where the code alone does
+    not name the check that failed, are for the operator, never the sender.
+    """
 
-    def __init__(self, code: str, reason: str = "") -> None:
+    def __init__(self, code: str, reason: str = "", part: str = "") -> None:
         super().__init__(reason or code)
         self.code = code
         self.reason = reason
+        self.part = part
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from connectors.sdk import Delivery, Receiver, Reply
 from webhooks import limits
 from webhooks.answers import Answer, Refused, accepted, duplicate, from_reply, problems
 from webhooks.inbox import Connections, Endpoint, Inbox
+from webhooks.noticed import Notice, Notices, Outcome, part_of, reason_of, shown_headers
 from webhooks.receive import (
     Address,
     Budget,
@@ -38,6 +39,8 @@ from webhooks.writer import CannotStore, Writer
 log = logging.getLogger("webhooks")
 
 PROBES = ("GET", "HEAD", "OPTIONS")
+UNSTORED: Mapping[str, Outcome] = {"duplicate": "duplicate", "handshake": "handshake"}
+"""Successful outcomes that leave no row."""
 LINGER_SECONDS = 5.0
 LINGER_BYTES = 16 * 1024 * 1024
 """How much of a refused body is read on, so that its sender gets to see the answer."""
@@ -49,6 +52,7 @@ class WebhookApp:
     Call `start()` before the first request and `stop()` after the last, or let the server do it by
     ASGI lifespan. `public_url` is how senders reach us, without `/webhooks`. `observe` is called
     with (connection, outcome) per answer, for metrics; the connection is empty where unknown.
+    `notices` is told of what left no row: refusals, duplicates and handshakes.
     Times are in seconds, sizes in bytes.
     """
 
@@ -67,6 +71,7 @@ class WebhookApp:
         max_waiting: int = 5000,
         retry_after: int = 10,
         observe: Callable[[str, str], None] | None = None,
+        notices: Notices | None = None,
     ) -> None:
         self._connections = connections
         self._public_url = public_url.rstrip("/")
@@ -78,6 +83,7 @@ class WebhookApp:
         self._writer = Writer(inbox, max_batch=max_batch, max_waiting=max_waiting)
         self._problems = problems(retry_after)
         self._observe = observe
+        self._notices = notices
 
     def start(self) -> None:
         """Start the writer. Harmless when it runs already."""
@@ -115,11 +121,13 @@ class WebhookApp:
         if endpoint is not None and not isinstance(endpoint.receiver, Receiver):
             endpoint = None
         body = RequestBody(scope, headers, receive)
+        why = None
         try:
             if endpoint is None:
                 raise Refused("connection_unknown")
             answer = await self._take(endpoint, scope["method"], address, headers, body)
         except Refused as refused:
+            why = refused
             answer = self._problems[refused.code]
             log.info("%s %s: %s %r", scope["method"], address.shown, refused.code, refused.reason)
         except Disconnected:
@@ -128,7 +136,42 @@ class WebhookApp:
             self._reading.used -= body.held
         if self._observe is not None:
             self._observe(endpoint.connection if endpoint else "", answer.outcome)
+        if self._notices is not None and (why is not None or answer.outcome in UNSTORED):
+            self._notice(self._notices, endpoint, scope, address, headers, body, answer, why)
         await _send(send, answer, scope["method"], body)
+
+    def _notice(
+        self,
+        notices: Notices,
+        endpoint: Endpoint | None,
+        scope: Scope,
+        address: Address,
+        headers: dict[str, str],
+        body: RequestBody,
+        answer: Answer,
+        why: Refused | None,
+    ) -> None:
+        """Tell of an answer that left no row; a flood of them costs a count each."""
+        outcome = "refused" if why is not None else UNSTORED[answer.outcome]
+        name = endpoint.connection if endpoint else ""
+        if not notices.wanted(name, outcome, answer.outcome) or endpoint is None:
+            return
+        client = scope.get("client")
+        notices.note(
+            Notice(
+                connection=name,
+                at=self._now(),
+                outcome=outcome,
+                code=answer.outcome,
+                part=part_of(answer.outcome, why.part) if why else "",
+                reason=reason_of(why.reason) if why else "",
+                method=scope["method"][:20],
+                path=address.shown[:200],
+                size=body.held or body.announced,
+                remote=client[0] if client else None,
+                headers=shown_headers(headers),
+            )
+        )
 
     async def _take(
         self,

@@ -177,12 +177,13 @@ def check_address_token(endpoint: Endpoint, token: bytes | None) -> None:
     """Raises Refused for a token that is wrong, missing or not expected."""
     if token is None:
         if endpoint.token_required:
-            raise Refused("signature_invalid", "the address lacks the token")
+            raise Refused("signature_invalid", "the address lacks the token", "token")
         return
     if endpoint.token_hash is None:
-        raise Refused("signature_invalid", "the address has a token, the connection has none")
+        reason = "the address has a token, the connection has none"
+        raise Refused("signature_invalid", reason, "token")
     if not hmac.compare_digest(hashlib.sha256(token).digest(), endpoint.token_hash):
-        raise Refused("signature_invalid", "the token in the address is wrong")
+        raise Refused("signature_invalid", "the token in the address is wrong", "token")
 
 
 @dataclass(frozen=True, slots=True)
