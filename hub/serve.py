@@ -25,7 +25,7 @@ from hub.jobs.broker import Jobs
 from hub.jobs.listening import Listeners
 from hub.jobs.scheduler import Scheduler
 from hub.settings import Settings
-from hub.store import dialect, inbox, outbox, queue, running, subscriptions
+from hub.store import dialect, inbox, outbox, queue, records, running, subscriptions
 from webhooks import DeadlineHttpProtocol
 
 log = structlog.get_logger("hub")
@@ -100,7 +100,7 @@ def _recover(hub: Hub) -> None:
     """What the last process was doing when it died is up again at once."""
     with hub.database.write() as tx:
         queue.recover(tx, inbox.DELIVERIES)
-        queue.recover(tx, inbox.RECORDS)
+        queue.recover(tx, records.RECORDS)
         queue.recover(tx, outbox.PUSHES, queue.SETTLE)
         running.recover_pulls(tx)
         subscriptions.recover(tx)

@@ -11,8 +11,8 @@ from hub.api.auth import HubDep, Member
 from hub.api.errors import Problem, invalid
 from hub.api.tasks import held_task, mirror_task, shown_task
 from hub.flow import change
-from hub.store import inbox, outbox, running, work
-from hub.store.inbox import NewRecord
+from hub.store import outbox, records, running, work
+from hub.store.records import NewRecord
 from hub.store.work import Row
 from hub.unit import Unit
 from mappings.canonical import Task
@@ -108,7 +108,7 @@ def _read_it(unit: Unit, connection: str, object: str, external_id: str) -> None
     """Have the record read, the quickest way that its connector has."""
     capability = unit.snapshot.offers(connection).get(object)
     if capability is not None and capability.fetch:
-        inbox.enqueue(
+        records.enqueue(
             unit.tx,
             [NewRecord(connection, object, external_id, "fetch", {}, "link")],
             unit.now,

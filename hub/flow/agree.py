@@ -14,7 +14,7 @@ from hub.flow import change
 from hub.flow.merge import same
 from hub.flow.outward import Plan
 from hub.process.people import owner
-from hub.store import inbox, outbox, work
+from hub.store import outbox, records, work
 from hub.store.exceptions import Trouble
 from hub.unit import Unit
 from mappings.compiler import CompiledMapping
@@ -181,11 +181,16 @@ def holds(
 
 def _look_at(unit: Unit, row: RowMapping, record: Record) -> None:
     """Merge what was found as any other record, so that a person's edit of it comes in."""
-    inbox.enqueue(
+    records.enqueue(
         unit.tx,
         [
-            inbox.NewRecord(
-                row["connection"], record.object, record.id, "state", inbox.state_of(record), "push"
+            records.NewRecord(
+                row["connection"],
+                record.object,
+                record.id,
+                "state",
+                records.state_of(record),
+                "push",
             )
         ],
         unit.now,

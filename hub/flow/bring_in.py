@@ -34,7 +34,7 @@ from hub.hub import Hub
 from hub.live import Snapshot
 from hub.participants import replies
 from hub.process.people import owner
-from hub.store import inbox, queue, running, work
+from hub.store import queue, records, running, work
 from hub.store.exceptions import Trouble
 from hub.store.tables import pushes
 from hub.unit import Unit, connector_actor
@@ -50,7 +50,7 @@ Row = dict[str, Any]
 
 def bring_in(hub: Hub) -> int:
     """Bring in a batch of waiting records; how many are done with."""
-    claim = take(hub, inbox.RECORDS, BATCH)
+    claim = take(hub, records.RECORDS, BATCH)
     if claim.poison:
         with hub.unit() as unit:
             for row in claim.poison:
@@ -83,7 +83,7 @@ def _fetch(hub: Hub, claim: queue.Claim) -> tuple[dict[int, Record], set[int]]:
             object = _directory(snapshot, row)
         if object and row["kind"] in ("fetch", "answer"):
             wanted.setdefault((row["connection"], object), []).append(row)
-    records: dict[int, Record] = {}
+    read: dict[int, Record] = {}
     waiting: set[int] = set()
     paused: set[str] = set()
     if wanted:
@@ -109,8 +109,8 @@ def _fetch(hub: Hub, claim: queue.Claim) -> tuple[dict[int, Record], set[int]]:
             continue
         for row in rows:
             id = _wanted(row)
-            records[row["position"]] = found.get(id) or Record(object, id, {}, deleted=True)
-    return records, waiting
+            read[row["position"]] = found.get(id) or Record(object, id, {}, deleted=True)
+    return read, waiting
 
 
 def _wanted(row: RowMapping) -> str:
@@ -195,7 +195,7 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rec
         if row["kind"] == "again":
             record = Record(object, row["external_id"], {})
         else:
-            record = fetched.get(row["position"]) or inbox.record_of(row["payload"])
+            record = fetched.get(row["position"]) or records.record_of(row["payload"])
         if object == "message":
             with unit.acting(connector_actor(connection, record.actor), origin=connection):
                 replies.on_message(unit, connection, record)
@@ -214,7 +214,7 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rec
         _wait_for_parent(unit, claim, arrival)
     late = {arrival.row["position"] for arrival in waiting}
     for why, positions in batch.ward.kept_rows().items():
-        queue.finish(unit.tx, claim, positions, inbox.RECORDS.aside, error=why)
+        queue.finish(unit.tx, claim, positions, records.RECORDS.aside, error=why)
         late.update(positions)
     done += [one.row["position"] for one in arrivals if one.row["position"] not in late]
     batch.save(unit)
@@ -263,7 +263,7 @@ def _wait_for_parent(unit: Unit, claim: queue.Claim, arrival: Arrival) -> None:
         delay = min(300.0, max(5.0, age.total_seconds()))
         queue.postpone(unit.tx, claim, row["position"], why, delay, counted=False)
         return
-    queue.finish(unit.tx, claim, [row["position"]], inbox.RECORDS.aside, error=why)
+    queue.finish(unit.tx, claim, [row["position"]], records.RECORDS.aside, error=why)
     unit.trouble(
         Trouble(
             "unrouted",

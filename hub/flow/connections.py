@@ -8,8 +8,9 @@ from datetime import timedelta
 
 from connectors.sdk import AuthError, ConfigError, ConnectorError, RateLimitError
 from hub.process.people import owner
-from hub.store import exceptions, inbox, outbox, queue, running, subscriptions
+from hub.store import exceptions, outbox, queue, running, subscriptions
 from hub.store.exceptions import Trouble
+from hub.store.records import RECORDS
 from hub.store.tables import pushes, records
 from hub.unit import Unit
 
@@ -44,7 +45,7 @@ def resume(unit: Unit, connection: str) -> None:
     if running.set_connection(unit.tx, connection, "active", None, unit.now):
         unit.emit("connection.resumed", connection)
     queue.hurry(unit.tx, outbox.PUSHES, pushes.c.connection == connection)
-    queue.hurry(unit.tx, inbox.RECORDS, records.c.connection == connection)
+    queue.hurry(unit.tx, RECORDS, records.c.connection == connection)
     running.pull_all_soon(unit.tx, connection)
     subscriptions.hurry(unit.tx, connection, unit.now)
     settle(unit, connection, "resumed")

@@ -15,9 +15,9 @@ from sqlalchemy.engine import RowMapping
 from hub.failpoints import reach
 from hub.flow.quarantine import end, is_outward
 from hub.hub import Hub
-from hub.store import exceptions, inbox, outbox, work
-from hub.store.inbox import NewRecord
+from hub.store import exceptions, outbox, records, work
 from hub.store.outbox import NewPush
+from hub.store.records import NewRecord
 from hub.unit import Unit
 
 BATCH = 500
@@ -85,11 +85,11 @@ def _records(unit: Unit, rows: Collection[Row]) -> None:
     """Records that were set aside as a whole, with what came."""
     again = [row for row in rows if row["data"].get("object") and _reads(unit, row)]
     lanes = [
-        inbox.lane_of(*(row["data"][name] for name in ("connection", "object", "external_id")))
+        records.lane_of(*(row["data"][name] for name in ("connection", "object", "external_id")))
         for row in again
     ]
     if lanes:
-        inbox.retry_lanes(unit.tx, lanes)
+        records.retry_lanes(unit.tx, lanes)
     gone = [row for row in rows if row["data"].get("object") and not _reads(unit, row)]
     end(unit, {_unread(unit): gone})
 
@@ -97,7 +97,7 @@ def _records(unit: Unit, rows: Collection[Row]) -> None:
 def _orphans(unit: Unit, rows: Collection[Row]) -> None:
     """Comments on something that was not here: it may have come in since."""
     for row in rows:
-        inbox.retry_orphans(unit.tx, row["data"]["connection"], row["data"]["object"])
+        records.retry_orphans(unit.tx, row["data"]["connection"], row["data"]["object"])
     end(unit, {f"tried again with revision {unit.snapshot.revision}": list(rows)})
 
 
@@ -111,10 +111,10 @@ def _inward(unit: Unit, rows: Collection[Row]) -> None:
             gone.append(row)
             continue
         record = (data["connection"], data["object"], data["external_id"])
-        again[inbox.lane_of(*record)] = NewRecord(
+        again[records.lane_of(*record)] = NewRecord(
             *record, "again", {"entity": row["subject"]}, "drain"
         )
-    inbox.enqueue(unit.tx, list(again.values()), unit.now)
+    records.enqueue(unit.tx, list(again.values()), unit.now)
     end(unit, {_unread(unit): gone})
 
 

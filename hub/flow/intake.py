@@ -28,9 +28,9 @@ from hub.flow.stage import Rows, in_halves, take
 from hub.hub import Hub
 from hub.live import Snapshot
 from hub.process.people import owner
-from hub.store import inbox, queue
+from hub.store import inbox, queue, records
 from hub.store.exceptions import Trouble
-from hub.store.inbox import NewRecord
+from hub.store.records import NewRecord
 from hub.unit import Unit
 
 BATCH = 500
@@ -81,7 +81,7 @@ def _rows_of(snapshot: Snapshot, connection: str, delivery: str, parsed: Parsed)
             found = identified(snapshot.mapping(connection, parsed.object), parsed)
             return [
                 NewRecord(
-                    connection, found.object, found.id, "state", inbox.state_of(found),
+                    connection, found.object, found.id, "state", records.state_of(found),
                     "webhook", delivery,
                 )
             ]  # fmt: skip
@@ -106,20 +106,20 @@ def _parse(unit: Unit, claim: queue.Claim, rows: Rows) -> None:
     by_status: dict[tuple[str, int, str | None], list[int]] = {}
     for row in rows:
         try:
-            records = parse(unit.snapshot, row)
+            named = parse(unit.snapshot, row)
         except ConnectorError as error:
             _quarantined(unit, row, str(error))
             by_status.setdefault(("quarantined", 0, str(error)[:2000]), []).append(row["position"])
             continue
-        found += [replace(one, received_at=row["received_at"]) for one in records]
-        status = "processed" if records else "ignored"
-        by_status.setdefault((status, len(records), None), []).append(row["position"])
+        found += [replace(one, received_at=row["received_at"]) for one in named]
+        status = "processed" if named else "ignored"
+        by_status.setdefault((status, len(named), None), []).append(row["position"])
         unit.emit(
             "delivery.received",
             row["id"],
-            data={"connection": row["connection"], "records": len(records)},
+            data={"connection": row["connection"], "records": len(named)},
         )
-    inbox.enqueue(unit.tx, found, unit.now)
+    records.enqueue(unit.tx, found, unit.now)
     for (status, count, why), positions in by_status.items():
         queue.finish(unit.tx, claim, positions, status, records=count, error=why)
 

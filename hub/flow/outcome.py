@@ -23,7 +23,7 @@ from hub.flow.quarantine import end, field_trouble, is_outward, kept
 from hub.hub import Hub
 from hub.participants import messages
 from hub.process.people import owner
-from hub.store import exceptions, inbox, queue, running, work
+from hub.store import exceptions, queue, records, running, work
 from hub.store.exceptions import Trouble
 from hub.unit import Unit
 
@@ -217,11 +217,16 @@ def _look_again(unit: Unit, row: RowMapping, record: Record) -> None:
     """The tool moved underneath us: its state is merged first, and what still differs is written
     then.
     """
-    inbox.enqueue(
+    records.enqueue(
         unit.tx,
         [
-            inbox.NewRecord(
-                row["connection"], record.object, record.id, "state", inbox.state_of(record), "push"
+            records.NewRecord(
+                row["connection"],
+                record.object,
+                record.id,
+                "state",
+                records.state_of(record),
+                "push",
             )
         ],
         unit.now,

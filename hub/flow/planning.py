@@ -31,6 +31,7 @@ from hub.ids import new_id
 from hub.live import Snapshot
 from hub.participants import replies
 from hub.store import exceptions, inbox, running, work
+from hub.store.records import RECORDS, state_of
 from hub.store.tables import deliveries, pushes
 from hub.store.tables import records as arriving
 from hub.unit import Unit, connector_actor
@@ -213,7 +214,7 @@ class Planning:
                 "object": record.object,
                 "external_id": record.id,
                 "kind": "state",
-                "payload": inbox.state_of(record),
+                "payload": state_of(record),
                 "source": "pull",
                 "delivery": None,
                 "received_at": unit.now,
@@ -356,5 +357,5 @@ def pending_in(hub: Hub, connection: str) -> int:
                 )
             )
             or 0
-            for table, queue in ((arriving, inbox.RECORDS), (deliveries, inbox.DELIVERIES))
+            for table, queue in ((arriving, RECORDS), (deliveries, inbox.DELIVERIES))
         )

@@ -32,9 +32,9 @@ from hub.hub import Hub
 from hub.ids import new_id
 from hub.live import Snapshot
 from hub.process.calendar import parse_duration
-from hub.store import inbox, running, work
-from hub.store.inbox import NewRecord
+from hub.store import records, running, work
 from hub.store.queue import LostLease
+from hub.store.records import NewRecord
 from hub.store.tables import events
 from hub.store.tables import records as arriving
 from mappings.compiler import CompiledMapping
@@ -202,16 +202,16 @@ def _store_page(
     """Its records count as received when the page was asked for: whatever came in meanwhile, by
     webhook or as the answer to a push, may be newer.
     """
-    records = [
+    heard = [
         identified(mapping, record) if record.object == result.object else record
         for record in page.records
     ]
     with hub.database.write() as tx:
         known = work.links_by_external(
-            tx, result.connection, result.object, {record.id for record in records}
+            tx, result.connection, result.object, {record.id for record in heard}
         )
-        changed = [record for record in records if not known_already(record, known.get(record.id))]
-        inbox.enqueue(
+        changed = [record for record in heard if not known_already(record, known.get(record.id))]
+        records.enqueue(
             tx,
             [
                 NewRecord(
@@ -219,7 +219,7 @@ def _store_page(
                     record.object,
                     record.id,
                     "state",
-                    inbox.state_of(record),
+                    records.state_of(record),
                     "pull",
                     result.id,
                 )
@@ -229,9 +229,9 @@ def _store_page(
         )
         running.move_cursor(tx, result.connection, result.object, fence, page.cursor, LEASE)
     reach("pull.stored")
-    result.seen += len(records)
+    result.seen += len(heard)
     result.queued += len(changed)
-    result.unchanged += len(records) - len(changed)
+    result.unchanged += len(heard) - len(changed)
     if changed:
         hub.wake("bring_in")
 

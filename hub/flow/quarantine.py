@@ -16,7 +16,7 @@ from sqlalchemy.engine import RowMapping
 from hub.flow import change
 from hub.flow.merge import FieldPolicy, ours_holds
 from hub.process.people import owner
-from hub.store import exceptions, inbox
+from hub.store import exceptions, records
 from hub.store.exceptions import Trouble
 from hub.store.types import to_json
 from hub.unit import Unit
@@ -223,7 +223,7 @@ class Ward:
         """Write what became of all of it."""
         end(unit, self._ended)
         if self._let_go:
-            inbox.let_go(unit.tx, self._let_go)
+            records.let_go(unit.tx, self._let_go)
         noted = [one for of in self._noted.values() for one in of.values()]
         for trouble, cause in (*noted, *self._noted_whole.values()):
             with unit.acting(unit.actor, cause=cause):

@@ -17,7 +17,7 @@ from hub.hub import Hub
 from hub.jobs.broker import Jobs
 from hub.live import NoWorkspace
 from hub.process import clocks
-from hub.store import events, inbox, outbox, queue, running
+from hub.store import events, inbox, outbox, queue, records, running
 
 log = structlog.get_logger("hub.scheduler")
 
@@ -51,7 +51,7 @@ class Scheduler:
         with hub.database.read() as tx:
             waiting = {
                 "intake": queue.due_count(tx, inbox.DELIVERIES),
-                "bring_in": queue.due_count(tx, inbox.RECORDS),
+                "bring_in": queue.due_count(tx, records.RECORDS),
                 "deliver": queue.due_count(tx, outbox.PUSHES),
             }
         for stage, count in waiting.items():
@@ -70,7 +70,7 @@ class Scheduler:
             clocks.note_overdue(unit)
         if self._ticks % _HOURLY == 0:
             with hub.database.write() as tx:
-                inbox.forget_done(tx, hub.clock() - KEEP_RECORDS)
+                records.forget_done(tx, hub.clock() - KEEP_RECORDS)
         self._ticks += 1
 
     def run(self) -> None:

@@ -14,9 +14,9 @@ from hub.flow import change, connections
 from hub.process import cases as moving
 from hub.process import edits
 from hub.process.answers import Refused
-from hub.store import cases, inbox, outbox, work
+from hub.store import cases, inbox, outbox, records, work
 from hub.store import exceptions as store
-from hub.store.inbox import NewRecord
+from hub.store.records import NewRecord
 from hub.unit import Unit
 from mappings.compiler import CompiledMapping, Mapped
 
@@ -82,7 +82,7 @@ def waive(unit: Unit, id: str, actor: Actor, comment: str | None) -> None:
             _agree_to_differ(unit, row)
         elif row["type"] == "mapping_error" and row["data"].get("object"):
             about = (row["data"][name] for name in ("connection", "object", "external_id"))
-            inbox.let_go(unit.tx, [inbox.lane_of(*about)])
+            records.let_go(unit.tx, [records.lane_of(*about)])
         _close(unit, row, "waived", actor, str(comment), {})
 
 
@@ -348,7 +348,7 @@ def _insist(unit: Unit, row: Row) -> str:
 
 def _take_in_again(unit: Unit, row: Row) -> str:
     data = row["data"]
-    if not inbox.retry_records(unit.tx, data["connection"], data["external_id"]):
+    if not records.retry_records(unit.tx, data["connection"], data["external_id"]):
         raise Refused(
             "subject_gone", "The record is not set aside any more; pull the connection instead."
         )
@@ -369,5 +369,5 @@ def _map_again(unit: Unit, row: Row) -> str:
         link["connection"], link["object"], link["external_id"], "again",
         {"entity": entity["id"]}, "retry",
     )  # fmt: skip
-    inbox.enqueue(unit.tx, [again], unit.now)
+    records.enqueue(unit.tx, [again], unit.now)
     return "bring_in"

@@ -10,13 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub.store import inbox, outbox
+from hub.store import inbox, outbox, records
 from hub.store.queue import Queue
 from hub.store.tables import cases, deliveries, events, exceptions, steps
 
 QUEUES: tuple[tuple[str, Queue], ...] = (
     ("deliveries", inbox.DELIVERIES),
-    ("records", inbox.RECORDS),
+    ("records", records.RECORDS),
     ("pushes", outbox.PUSHES),
 )
 

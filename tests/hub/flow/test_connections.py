@@ -17,7 +17,7 @@ from hub.flow.deliver import deliver
 from hub.flow.intake import parse_deliveries
 from hub.flow.pull import count_outcome, pull
 from hub.process import exceptions as settling
-from hub.store import access, inbox, running
+from hub.store import access, records, running
 from hub.store import tables as t
 from tests.hub.flow.conftest import MakeWorld
 from tests.hub.flow.world import World
@@ -294,13 +294,13 @@ def test_records_to_fetch_wait_while_their_connection_is_paused(
     world: World, github: GithubSandbox
 ) -> None:
     """A delivery named an issue without its content."""
-    from hub.store.inbox import NewRecord
+    from hub.store.records import NewRecord
 
     github.open_issue("One")
     id = str(github.issue(1)["id"])
     with world.hub.unit() as unit:
         connections.pause(unit, "github", "Somebody asked for it.")
-        inbox.enqueue(
+        records.enqueue(
             unit.tx, [NewRecord("github", "comment", id, "fetch", {}, "webhook", "x")], unit.now
         )
     for _ in range(5):
@@ -315,7 +315,7 @@ def test_records_to_fetch_wait_while_their_connection_is_paused(
 def test_a_bug_in_a_fetch_sets_its_records_aside_only(
     world: World, github: GithubSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hub.store.inbox import NewRecord
+    from hub.store.records import NewRecord
 
     connector = type(world.hub.live.current().connector("github"))
 
@@ -327,7 +327,7 @@ def test_a_bug_in_a_fetch_sets_its_records_aside_only(
     world.hear(github)
     parse_deliveries(world.hub)
     with world.hub.unit() as unit:
-        inbox.enqueue(
+        records.enqueue(
             unit.tx, [NewRecord("github", "issue", "5", "fetch", {}, "webhook", "x")], unit.now
         )
     for _ in range(4):

@@ -13,10 +13,10 @@ import pytest
 from connectors.sdk import Page, Record, TransientError
 from hub.flow import pull as pulling
 from hub.flow.pull import one_ahead, pull
-from hub.store import inbox
+from hub.store import records
 from hub.store import tables as t
-from hub.store.inbox import NewRecord
 from hub.store.queue import LostLease
+from hub.store.records import NewRecord
 from tests.hub.club import THING, ClubConnector, ClubSandbox
 from tests.hub.flow.conftest import MakeWorld
 from tests.hub.flow.world import World
@@ -227,9 +227,9 @@ def test_of_two_states_of_one_second_the_one_heard_of_later_holds(
 
     def heard(title: str, seconds: int) -> None:
         record = Record("thing", "1", {"title": title}, version="0001")
-        new = NewRecord("club", "thing", "1", "state", inbox.state_of(record), "webhook", "x")
+        new = NewRecord("club", "thing", "1", "state", records.state_of(record), "webhook", "x")
         with world.hub.database.write() as tx:
-            inbox.enqueue(tx, [new], world.clock() + timedelta(seconds=seconds))
+            records.enqueue(tx, [new], world.clock() + timedelta(seconds=seconds))
         world.work()
 
     heard("First", 0)

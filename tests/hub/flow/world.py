@@ -26,9 +26,9 @@ from hub.flow.pull import pull, pullable
 from hub.hub import Hub, open_hub
 from hub.registry import connector_classes
 from hub.settings import Settings
-from hub.store import cases, events, exceptions, inbox, outbox, queue, work
+from hub.store import cases, events, exceptions, inbox, outbox, queue, records, work
 from hub.store import tables as t
-from hub.store.inbox import NewRecord
+from hub.store.records import NewRecord
 from tests.hub.club import ClubConnector
 from webhooks.inbox import Incoming, Stored
 
@@ -92,13 +92,13 @@ class World:
     def hurry(self) -> None:
         """Whatever waits for its time may go now."""
         with self.hub.database.write() as tx:
-            for one in (inbox.DELIVERIES, inbox.RECORDS, outbox.PUSHES):
+            for one in (inbox.DELIVERIES, records.RECORDS, outbox.PUSHES):
                 queue.hurry(tx, one)
 
     def die(self) -> None:
         """What a `kill -9` leaves: leases that nobody holds, and claims that are not forgotten."""
         with self.hub.database.write() as tx:
-            for one in (inbox.DELIVERIES, inbox.RECORDS, outbox.PUSHES):
+            for one in (inbox.DELIVERIES, records.RECORDS, outbox.PUSHES):
                 queue.recover(tx, one)
 
     def pull(self, *connections: str) -> None:
@@ -152,16 +152,16 @@ class World:
         self.given |= {one.guid for one in fresh}
         return self.receive(connection, fresh)
 
-    def bring(self, *records: Any, connection: str = "github", source: str = "webhook") -> None:
+    def bring(self, *states: Any, connection: str = "github", source: str = "webhook") -> None:
         """Queue records as a delivery or a pull would."""
         with self.hub.database.write() as tx:
-            inbox.enqueue(
+            records.enqueue(
                 tx,
                 [
                     NewRecord(
-                        connection, one.object, one.id, "state", inbox.state_of(one), source, "x"
+                        connection, one.object, one.id, "state", records.state_of(one), source, "x"
                     )
-                    for one in records
+                    for one in states
                 ],
                 self.clock(),
             )

@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from connectors.sdk import Record
-from hub.store import inbox, queue
+from hub.store import inbox, queue, records
 from hub.store.database import Database
-from hub.store.inbox import NewRecord
-from hub.store.tables import deliveries, records
+from hub.store.records import NewRecord
+from hub.store.tables import deliveries
+from hub.store.tables import records as arriving
 from webhooks.inbox import Incoming, Stored
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -166,36 +167,35 @@ def test_a_record_comes_back_from_the_store_as_it_was(database: Database) -> Non
         actor="octocat", key="hub-1",
     )  # fmt: skip
     with database.write() as tx:
-        inbox.enqueue(
+        records.enqueue(
             tx,
-            [NewRecord("github", "issue", "1", "state", inbox.state_of(record), "webhook")],
+            [NewRecord("github", "issue", "1", "state", records.state_of(record), "webhook")],
             NOW,
         )
-        [row] = queue.claim(tx, inbox.RECORDS, 1).rows
-    assert inbox.record_of(row["payload"]) == record
+        [row] = queue.claim(tx, records.RECORDS, 1).rows
+    assert records.record_of(row["payload"]) == record
 
 
 def test_records_set_aside_come_again_when_asked(database: Database) -> None:
     with database.write() as tx:
-        inbox.enqueue(tx, [NewRecord("github", "issue", "1", "state", {}, "webhook")], NOW)
-        claim = queue.claim(tx, inbox.RECORDS, 1)
+        records.enqueue(tx, [NewRecord("github", "issue", "1", "state", {}, "webhook")], NOW)
+        claim = queue.claim(tx, records.RECORDS, 1)
         queue.finish(tx, claim, [1], "quarantined", error="?")
-        assert inbox.retry_records(tx, "github", "1") == 1
-        assert inbox.retry_records(tx, "github", "1") == 0
-        assert len(queue.claim(tx, inbox.RECORDS, 1).rows) == 1
+        assert records.retry_records(tx, "github", "1") == 1
+        assert records.retry_records(tx, "github", "1") == 0
+        assert len(queue.claim(tx, records.RECORDS, 1).rows) == 1
 
 
 def test_only_old_and_finished_records_are_forgotten(database: Database) -> None:
     with database.write() as tx:
         for id, age in (("1", 10), ("2", 10), ("3", 1)):
-            inbox.enqueue(
+            records.enqueue(
                 tx,
                 [NewRecord("github", "issue", id, "state", {}, "pull")],
                 NOW - timedelta(days=age),
             )
-        claim = queue.claim(tx, inbox.RECORDS, 10)
+        claim = queue.claim(tx, records.RECORDS, 10)
         queue.finish(tx, claim, [1, 3], "done")
-        assert inbox.forget_done(tx, NOW - timedelta(days=7)) == 1
-        assert list(tx.scalars(sa.select(records.c.external_id).order_by(records.c.position))) == [
-            "2", "3",
-        ]  # fmt: skip
+        assert records.forget_done(tx, NOW - timedelta(days=7)) == 1
+        left = tx.scalars(sa.select(arriving.c.external_id).order_by(arriving.c.position))
+        assert list(left) == ["2", "3"]
