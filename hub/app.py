@@ -17,7 +17,8 @@ from hub.failpoints import reach
 from hub.flow.subscriptions import take_secret
 from hub.hub import Hub
 from hub.live import NoWorkspace, Snapshot
-from hub.store import access, inbox
+from hub.noticing import Noticing
+from hub.store import access, inbox, running
 from hub.web import create_web
 from webhooks import Endpoint, Incoming, Stored, WebhookApp
 
@@ -49,7 +50,7 @@ class LiveEndpoints:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self._endpoints: dict[str, Endpoint] = {}
-        self._seen: Snapshot | None = None
+        self._seen: tuple[Snapshot, set[str]] | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -59,17 +60,19 @@ class LiveEndpoints:
         return self._endpoints.get(name)
 
     def refresh(self) -> None:
-        """Take over the newest revision, if there is one."""
+        """Take over the newest revision, if there is one, and who captures."""
         try:
             snapshot = self.hub.live.current()
         except NoWorkspace:
             return
+        with self.hub.database.read() as tx:
+            capturing = running.capturing(tx)
         with self._lock:
-            if snapshot is not self._seen:
-                self._endpoints = dict(self._build(snapshot))
-                self._seen = snapshot
+            if self._seen is None or snapshot is not self._seen[0] or capturing != self._seen[1]:
+                self._endpoints = dict(self._build(snapshot, capturing))
+                self._seen = (snapshot, capturing)
 
-    def _build(self, snapshot: Snapshot) -> Mapping[str, Endpoint]:
+    def _build(self, snapshot: Snapshot, capturing: set[str]) -> Mapping[str, Endpoint]:
         found = {}
         for name in snapshot.workspace.connections:
             try:
@@ -85,6 +88,7 @@ class LiveEndpoints:
                     token_hash=_hash(webhook.token),
                     token_required=webhook.token is not None,
                     unsigned=webhook.unsigned,
+                    capture=webhook.capture or name in capturing,
                     on_secret=partial(self._take_secret, name) if webhook.subscribe else None,
                 )
         return found
@@ -126,8 +130,13 @@ class Application:
         self.stream = Stream(hub.settings.redis_url)
         hub.announce = self.stream.publish
         self.endpoints = LiveEndpoints(hub)
+        self.noticing = Noticing(hub)
         self.intake = WebhookApp(
-            self.endpoints, StoreInbox(hub), public_url=public_url, now=hub.clock
+            self.endpoints,
+            StoreInbox(hub),
+            public_url=public_url,
+            now=hub.clock,
+            notices=self.noticing,
         )
         self.pages = create_api(hub, self.stream)
         self.pages.include_router(create_web(hub))
@@ -141,10 +150,12 @@ class Application:
     def start(self) -> None:
         """Be ready to answer."""
         self.endpoints.start()
+        self.noticing.start()
         self.intake.start()
 
     def stop(self) -> None:
         """Store what was taken in, then stop."""
         self.intake.stop()
+        self.noticing.stop()
         self.endpoints.stop()
         self.stream.close()

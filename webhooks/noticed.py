@@ -63,7 +63,8 @@ class Notice:
 
     `code` is that of the problem, else the outcome again. `part` names the check that refused.
     `path` is without token and query; `size` is in bytes as far as known; `remote` is the address
-    of the socket, which may be a proxy's. A header whose value is not for showing stands there as `***`.
+    of the socket, which may be a proxy's. A header whose value is not for showing stands there as
+    `***`.
     """
 
     connection: str

@@ -47,6 +47,11 @@ class WebhookConfig(BaseModel):
     unsigned: bool = Field(
         False, description="Accept deliveries without any proof. Shown on every screen."
     )
+    capture: bool = Field(
+        False,
+        description="Store deliveries without processing them, to build a mapping from. Shown on "
+        "every screen.",
+    )
     subscribe: bool = Field(
         False,
         description="Let the hub register the webhook at the vendor, renew and end it; needs "

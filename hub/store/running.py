@@ -112,6 +112,22 @@ def paused(tx: Connection) -> set[str]:
     return set(tx.scalars(sa.select(connections.c.name).where(connections.c.status == "paused")))
 
 
+def capturing(tx: Connection) -> set[str]:
+    """Names of the connections whose deliveries are collected as samples at the moment."""
+    now = dialect.database_now(tx)
+    return set(tx.scalars(sa.select(connections.c.name).where(connections.c.capture_until >= now)))
+
+
+def set_capture(tx: Connection, name: str, lasting: timedelta | None) -> datetime | None:
+    """Collect a connection's deliveries for so long, by the database's clock, or (None) no more;
+    until when.
+    """
+    until = dialect.database_now(tx) + lasting if lasting else None
+    keep_connections(tx, [name])
+    tx.execute(sa.update(connections).where(connections.c.name == name).values(capture_until=until))
+    return until
+
+
 def set_connection(
     tx: Connection, name: str, status: str, reason: str | None, now: datetime
 ) -> bool:

@@ -84,6 +84,37 @@ records = sa.Table(
 )
 sa.Index("ix_records_delivery", records.c.delivery)
 
+# what intake answered without a row in deliveries: the last of each connection and outcome
+notices = sa.Table(
+    "notices",
+    metadata,
+    _position(),
+    sa.Column("connection", sa.String(100), nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("outcome", sa.String(10), nullable=False),
+    sa.Column("code", sa.String(40), nullable=False),
+    sa.Column("part", sa.String(20), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("method", sa.String(20), nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger),
+    sa.Column("remote", sa.String(64)),
+    sa.Column("headers", Document, nullable=False),
+)
+sa.Index("ix_notices_connection", notices.c.connection, notices.c.outcome, notices.c.position)
+
+# and how many there were in all; the connection is empty where an address named none
+notice_counts = sa.Table(
+    "notice_counts",
+    metadata,
+    sa.Column("connection", sa.String(100), primary_key=True),
+    sa.Column("outcome", sa.String(10), primary_key=True),
+    sa.Column("code", sa.String(40), primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("first_at", Moment, nullable=False),
+    sa.Column("last_at", Moment, nullable=False),
+)
+
 # ------------------------------------------------------------------------------------------ work
 
 parties = sa.Table(
@@ -486,6 +517,8 @@ connections = sa.Table(
     sa.Column("changed_at", Moment),
     # the tool asked us to slow down until then
     sa.Column("limited_until", Moment),
+    # somebody collects its deliveries as samples until then: they are stored, not processed
+    sa.Column("capture_until", Moment),
 )
 
 # the newest OAuth tokens of a connection: a rotated refresh token exists nowhere else
@@ -578,4 +611,16 @@ leases = sa.Table(
     sa.Column("holder", sa.String(60), nullable=False),
     sa.Column("fence", sa.BigInteger, nullable=False),
     sa.Column("until", Moment, nullable=False),
+)
+
+# what was answered to requests that may be sent again: see `repeats`
+repeats = sa.Table(
+    "repeats",
+    metadata,
+    sa.Column("scope", sa.String(64), primary_key=True),
+    sa.Column("body_hash", sa.String(64), nullable=False),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("headers", Document, nullable=False),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("answered_at", Moment, nullable=False, index=True),
 )

@@ -33,8 +33,9 @@ def test_the_migrations_build_what_the_code_believes_in(database: Database) -> N
 
 def test_migrating_again_changes_nothing(database: Database) -> None:
     database.migrate()
+    newest = max(file.name for file in (MIGRATIONS / "versions").glob("0*.py"))[:4]
     with database.read() as tx:
-        assert tx.scalar(sa.text("SELECT version_num FROM alembic_version")) == "0003"
+        assert tx.scalar(sa.text("SELECT version_num FROM alembic_version")) == newest
 
 
 def test_a_database_of_the_first_schema_is_brought_up_to_date(database_url: str) -> None:
