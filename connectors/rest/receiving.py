@@ -23,11 +23,10 @@ from connectors.sdk.signatures import (
     GITHUB,
     SLACK,
     check_basic,
-    check_standard_webhooks,
-    check_stripe,
     check_token,
     header_of,
 )
+from connectors.sdk.vendor_signatures import check_standard_webhooks, check_stripe
 
 PLACE = "the delivery"
 LONGEST = 1000

@@ -12,18 +12,11 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import SecretStr
 
+from connectors.sdk.encodings import LONGEST, decode, digest_of, raw
 from connectors.sdk.errors import PayloadError, SignatureError
 from connectors.sdk.http import decode_json
 from connectors.sdk.records import Delivery, Json
-from connectors.sdk.signatures import (
-    LONGEST,
-    check_hmac,
-    decode,
-    digest_of,
-    header_of,
-    query_of,
-    raw,
-)
+from connectors.sdk.signatures import check_hmac, header_of, query_of
 
 LATE = 60
 """Seconds that the clocks of sender and hub may differ."""

@@ -20,9 +20,10 @@ from uuid import uuid4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 
+from connectors.sdk.encodings import Encoding, KeyForm, Unit, key_of, raw
 from connectors.sdk.errors import ConfigError, UnsupportedError
 from connectors.sdk.records import Delivery, Json
-from connectors.sdk.signatures import Encoding, Hmac, KeyForm, Unit, key_of, raw
+from connectors.sdk.signatures import Hmac
 
 JWT_SECONDS = 180
 """How long a token that is made here is good for."""

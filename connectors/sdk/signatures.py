@@ -1,6 +1,6 @@
-"""Checking that a delivery is genuine: one dataclass for everything that is an HMAC, and a function
-for each scheme that is more. Whatever is malformed ends in SignatureError, never in another
-exception.
+"""Checking that a delivery is genuine: what all schemes are made of. Whatever is malformed ends in
+SignatureError, never in another exception; its message says which part failed and what is usually
+the cause, for the log and `hub listen`, never a secret or what was expected.
 
 Signatures are over the raw bytes and compared as bytes in constant time. Several secrets are tried,
 so that they can be rotated; an empty or undecodable one never verifies. Timestamps count only where
@@ -9,33 +9,34 @@ they are signed, and may lie neither too far back nor too far ahead.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
-from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import SecretStr
 
+from connectors.sdk.encodings import (
+    LONGEST,
+    Algorithm,
+    Encoding,
+    KeyForm,
+    Unit,
+    decode,
+    digest_of,
+    key_of,
+    moment_of,
+    raw,
+)
 from connectors.sdk.errors import SignatureError
 from connectors.sdk.records import Delivery
-
-Algorithm = Literal["sha1", "sha256", "sha512"]
-Encoding = Literal["hex", "base64", "base64url"]
-KeyForm = Literal["utf8", "base64", "hex"]
-Unit = Literal["seconds", "milliseconds", "iso"]
+from connectors.sdk.refusals import Mistakes, keyless, shown, why_not
 
 TOLERANCE = 300
 """Seconds a signed timestamp may lie in the past or the future."""
-LONGEST = 8192
-"""Characters of a header that are looked at; no scheme needs more."""
 MOST = 16
 """Signatures in one header that are looked at; rotation needs two."""
 
@@ -48,25 +49,40 @@ def check_hmac(
     encoding: Encoding = "hex",
     algorithm: Algorithm = "sha256",
     key: KeyForm = "utf8",
+    place: str = "The signature",
+    mistakes: Mistakes = tuple,
+    address: str | None = None,
 ) -> None:
     """Return if any candidate is the HMAC of `base` under any of the secrets, else raise
-    SignatureError. `key` says how a secret is written.
+    SignatureError. `key` says how a secret is written, `place` where the signature stood.
+    For the message: `mistakes`, what else may have been signed, and `address`, the one that is
+    signed, if one is.
     """
     keys = [found for secret in secrets if (found := key_of(secret, key))]
     if not keys:
-        raise SignatureError("No signing secret is configured for this connection.")
-    if not candidates or len(candidates) > MOST or max(map(len, candidates)) > LONGEST:
-        raise SignatureError("The signature header is missing or malformed.")
+        raise SignatureError(keyless(secrets, key))
+    if not candidates or not any(candidates):
+        raise SignatureError(f"{place} is missing.")
+    if len(candidates) > MOST or max(map(len, candidates)) > LONGEST:
+        raise SignatureError(f"{place} is far too long, or holds more than {MOST} signatures.")
+    given = [decode(candidate, encoding) for candidate in candidates]
     genuine = False
     for one in keys:
         expected = hmac.new(one, base, algorithm).digest()
-        for candidate in candidates:
-            genuine |= hmac.compare_digest(expected, decode(candidate, encoding))
+        for candidate in given:
+            genuine |= hmac.compare_digest(expected, candidate)
     if not genuine:
-        raise SignatureError("The signature does not match the body.")
+        why = why_not(base, secrets, keys, given, encoding, algorithm, key, mistakes)
+        where = f" It covers the address, taken to be {shown(address)}." if address else ""
+        raise SignatureError(f"{place} {why}{where}")
 
 
-def check_token(given: str, expected: SecretStr | Sequence[SecretStr] | None) -> None:
+def check_token(
+    given: str,
+    expected: SecretStr | Sequence[SecretStr] | None,
+    *,
+    place: str = "The token",
+) -> None:
     """Return if a shared token (a header, Graph's `clientState`) is one of `expected`, else raise
     SignatureError. Neither length nor content shows in the time it takes.
     """
@@ -77,7 +93,15 @@ def check_token(given: str, expected: SecretStr | Sequence[SecretStr] | None) ->
         wanted = secret.get_secret_value()
         genuine |= hmac.compare_digest(digest_of(given), digest_of(wanted)) and wanted != ""
     if not genuine:
-        raise SignatureError("The token does not match.")
+        if not any(one.get_secret_value() for one in secrets):
+            raise SignatureError(keyless([], "utf8"))
+        if not given:
+            raise SignatureError(f"{place} is missing.")
+        known = "is not the one" if len(secrets) == 1 else f"is none of the {len(secrets)}"
+        bare = {digest_of(one.get_secret_value().strip()) for one in secrets}
+        if any(hmac.compare_digest(digest_of(given), one) for one in bare):
+            known = "has no white space around it, unlike the one"
+        raise SignatureError(f"{place} {known} that this connection knows.")
 
 
 def check_basic(header: str, user: str, passwords: Sequence[SecretStr]) -> None:
@@ -88,13 +112,20 @@ def check_basic(header: str, user: str, passwords: Sequence[SecretStr]) -> None:
     pair = decode(packed, "base64") if len(packed) <= LONGEST else b""
     if kind.lower() != "basic" or not pair:
         raise SignatureError("The request brings no user and password (Authorization: Basic …).")
+    if not any(one.get_secret_value() for one in passwords):
+        raise SignatureError(keyless([], "utf8"))
     genuine = False
     for password in passwords:
         wanted = f"{user}:{password.get_secret_value()}".encode(errors="surrogatepass")
         fits = hmac.compare_digest(hashlib.sha256(pair).digest(), hashlib.sha256(wanted).digest())
         genuine |= fits and password.get_secret_value() != ""
     if not genuine:
-        raise SignatureError("The user or the password does not match.")
+        same = hmac.compare_digest(
+            hashlib.sha256(pair.partition(b":")[0]).digest(),
+            hashlib.sha256(user.encode(errors="surrogatepass")).digest(),
+        )
+        what = "The password is another" if same else f"The user is not '{user}'"
+        raise SignatureError(f"{what} (Authorization: Basic …).")
 
 
 def check_fresh(
@@ -105,23 +136,19 @@ def check_fresh(
     `unit` is how many of the whole number make a second, or the name of the unit; "iso" wants a
     moment with its zone.
     """
-    moment = _moment(timestamp, unit)
+    moment = moment_of(timestamp, unit)
     if moment is None:
+        written = unit if isinstance(unit, str) else "plain digits"
+        what = f"is not written in {written}" if timestamp else "is missing"
+        raise SignatureError(f"The signed time {what}.", code="timestamp_out_of_window")
+    age = received_at.timestamp() - moment
+    if abs(age) > tolerance:
+        lies = f"is too old, {age:.0f} s" if age > 0 else f"lies in the future, {-age:.0f} s"
         raise SignatureError(
-            "The timestamp is missing or malformed.", code="timestamp_out_of_window"
+            f"The signed time {lies} where {tolerance} s are allowed: check the clocks of both "
+            "sides, and whether something holds deliveries back or sends old ones again.",
+            code="timestamp_out_of_window",
         )
-    if abs(received_at.timestamp() - moment) > tolerance:
-        raise SignatureError(
-            "The timestamp is too old or in the future.", code="timestamp_out_of_window"
-        )
-
-
-def key_of(secret: SecretStr, form: KeyForm = "utf8") -> bytes:
-    """The key that a secret stands for; b"" where it is not written in that form."""
-    text = secret.get_secret_value()
-    if form == "utf8":
-        return text.encode(errors="surrogatepass")
-    return decode(text, form)
 
 
 # ------------------------------------------------------------------------------------ generic HMAC
@@ -158,14 +185,17 @@ class Hmac:
         """
         given = header_of(delivery, self.header)
         if not given.startswith(self.prefix):
-            raise SignatureError(f"The signature lacks its prefix '{self.prefix}'.")
+            raise SignatureError(f"The header {self.header} does not begin with '{self.prefix}'.")
         check_hmac(
             self.signed(delivery, url),
             secrets,
-            [given.removeprefix(self.prefix)],
+            [given[len(self.prefix) :]],
             encoding=self.encoding,
             algorithm=self.algorithm,
             key=self.key,
+            place=f"The signature in {self.header}",
+            mistakes=lambda: self._mistakes(delivery, url),
+            address=(url or delivery.url) if "{url}" in self.base else None,
         )
         if self.timestamp_header:
             timestamp = header_of(delivery, self.timestamp_header)
@@ -179,6 +209,23 @@ class Hmac:
             for at, part in enumerate(parts)
         ]
         return b"".join(found)
+
+    def _mistakes(self, delivery: Delivery, url: str | None) -> Iterable[tuple[str, bytes]]:
+        """What is signed, or checked, by mistake."""
+        if "url" in self.names():
+            assumed = url or delivery.url
+            told = f"the sender signed another address than {shown(assumed)}"
+            plain = assumed.replace("https://", "http://", 1)
+            yield f"{told}, namely with http://", self.signed(delivery, plain)
+            yield f"{told}, without the / at its end", self.signed(delivery, assumed.rstrip("/"))
+            if url:
+                yield f"{told}: leave `url` out", self.signed(delivery, delivery.url)
+        if delivery.body[-1:] in b"\r\n" and delivery.body:
+            bare = replace(delivery, body=delivery.body.rstrip(b"\r\n"))
+            yield "a line break was added to the body after it was signed", self.signed(bare, url)
+        elif delivery.body:
+            ended = replace(delivery, body=delivery.body + b"\n")
+            yield "a line break at the end of the body got lost", self.signed(ended, url)
 
     def names(self) -> frozenset[str]:
         """What stands in braces in `base`."""
@@ -245,95 +292,19 @@ AIRTABLE = Hmac("x-airtable-content-mac", prefix="hmac-sha256=", key="base64")
 """The secret is the `macSecretBase64` that creating the webhook handed over."""
 
 
-# --------------------------------------------------------------------------------- schemes of lists
-
-
-def check_standard_webhooks(
-    delivery: Delivery, secrets: Sequence[SecretStr], *, tolerance: int = TOLERANCE
-) -> str:
-    """The webhook-id of a genuine and fresh delivery, else SignatureError.
-
-    `secrets` are `whsec_` (shared, checks `v1`) and `whpk_` (public, checks `v1a`, ed25519) in any
-    mixture; other versions are skipped. https://www.standardwebhooks.com
-    """
-    id, timestamp = header_of(delivery, "webhook-id"), header_of(delivery, "webhook-timestamp")
-    listed = header_of(delivery, "webhook-signature").split(" ")
-    given = [one.partition(",")[::2] for one in listed if one][: MOST + 1]
-    base = b".".join([raw(id), raw(timestamp), delivery.body])
-    public = [one for one in secrets if one.get_secret_value().startswith("whpk_")]
-    shared = [
-        SecretStr(one.get_secret_value().removeprefix("whsec_"))
-        for one in secrets
-        if one not in public
-    ]
-    short = [signature for version, signature in given if version == "v1"]
-    long = [signature for version, signature in given if version == "v1a"]
-    if not any(_ed25519(base, key, one) for key in public for one in long[:MOST]):
-        check_hmac(base, shared, short, encoding="base64", key="base64")
-    check_fresh(timestamp, delivery.received_at, tolerance=tolerance)
-    return id
-
-
-def _ed25519(base: bytes, key: SecretStr, signature: str) -> bool:
-    try:
-        public = decode(key.get_secret_value().removeprefix("whpk_"), "base64")
-        Ed25519PublicKey.from_public_bytes(public).verify(decode(signature, "base64"), base)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
-
-
-def check_stripe(
-    delivery: Delivery,
-    secrets: Sequence[SecretStr],
-    *,
-    header: str = "stripe-signature",
-    tolerance: int = TOLERANCE,
-) -> None:
-    """Return if a `t=…,v1=…,v1=…` header signs `t.body`, else SignatureError. The whole secret is
-    the key, `whsec_` included. https://docs.stripe.com/webhooks/signature
-    """
-    pairs = [one.strip().partition("=")[::2] for one in header_of(delivery, header).split(",")]
-    moments = [value for name, value in pairs if name == "t"]
-    if len(moments) != 1:
-        raise SignatureError("The signature header has no timestamp, or several.")
-    base = raw(moments[0]) + b"." + delivery.body
-    check_hmac(base, secrets, [value for name, value in pairs if name == "v1"])
-    check_fresh(moments[0], delivery.received_at, tolerance=tolerance)
-
-
-def check_twilio(delivery: Delivery, secrets: Sequence[SecretStr]) -> None:
-    """Return if the account's auth token signed the URL and the form (a JSON body by its hash in
-    the query), else SignatureError. There is no timestamp.
-    https://www.twilio.com/docs/usage/security#validating-requests
-    """
-    base = delivery.url
-    digest = query_of(delivery.url).get("bodySHA256", [])
-    if digest:
-        ours = hashlib.sha256(delivery.body).hexdigest()
-        if not hmac.compare_digest(digest_of(digest[0].lower()), digest_of(ours)):
-            raise SignatureError("The body is not the one that was signed.")
-    else:
-        try:
-            form = parse_qsl(delivery.body.decode(), keep_blank_values=True, max_num_fields=1000)
-        except ValueError:
-            raise SignatureError("The body is not a form, and its hash is not signed.") from None
-        base += "".join(name + value for name, value in sorted(set(form)))
-    signature = header_of(delivery, "x-twilio-signature")
-    check_hmac(
-        base.encode(errors="surrogatepass"), secrets, [signature],
-        encoding="base64", algorithm="sha1",
-    )  # fmt: skip
-
-
 # --------------------------------------------------------------------------------------------------
 
 
 def header_of(delivery: Delivery, name: str) -> str:
     """A header that must be there. Raises SignatureError."""
     given = delivery.headers.get(name.lower(), "")
-    if not given or len(given) > LONGEST:
-        raise SignatureError(f"The header '{name}' is missing or far too long.")
+    if not given:
+        raise SignatureError(
+            f"The header {name} is missing: the sender was told no secret, or something between "
+            "drops the header."
+        )
+    if len(given) > LONGEST:
+        raise SignatureError(f"The header {name} is far too long.")
     return given
 
 
@@ -343,44 +314,3 @@ def query_of(url: str) -> dict[str, list[str]]:
         return parse_qs(urlsplit(url).query, keep_blank_values=True, max_num_fields=1000)
     except ValueError:
         raise SignatureError("The query of the address is malformed.") from None
-
-
-def _moment(timestamp: str, unit: int | Unit) -> float | None:
-    """Epoch seconds; None for anything but plain digits, or a full ISO time with its zone."""
-    if not timestamp.isascii() or len(timestamp) > 40:
-        return None
-    if unit == "iso":
-        try:
-            moment = datetime.fromisoformat(timestamp)
-            return moment.timestamp() if moment.tzinfo else None
-        except (ValueError, OverflowError):
-            return None
-    parts = {"seconds": 1, "milliseconds": 1000}.get(unit, 1) if isinstance(unit, str) else unit
-    return int(timestamp) / parts if timestamp.isdigit() and len(timestamp) <= 16 else None
-
-
-def digest_of(text: str) -> bytes:
-    """SHA-256, so that comparing two texts shows nothing of their length."""
-    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
-
-
-def raw(text: str) -> bytes:
-    """A header's text as the bytes that came over the wire."""
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        raise SignatureError("A header holds characters that HTTP does not have.") from None
-
-
-def decode(text: str, encoding: Encoding) -> bytes:
-    """The bytes, or b"" for anything that is not written exactly so; base64 may lack padding."""
-    try:
-        if encoding == "hex":
-            return bytes.fromhex(text) if text.isalnum() and text.isascii() else b""
-        if encoding == "base64url":
-            if "+" in text or "/" in text:
-                return b""
-            text = text.replace("-", "+").replace("_", "/")
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (ValueError, binascii.Error):
-        return b""

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.sdk.signatures import Algorithm, Encoding, Hmac, KeyForm, Unit
+from connectors.sdk.encodings import Algorithm, Encoding, KeyForm, Unit
+from connectors.sdk.signatures import Hmac
 
 PLACES = frozenset({"body", "timestamp", "id", "method", "url"})
 """What a signature may cover, besides headers by their name."""

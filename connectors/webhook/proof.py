@@ -7,13 +7,9 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from connectors.sdk import ConfigError, Delivery, SignatureError
-from connectors.sdk.signatures import (
-    check_basic,
-    check_standard_webhooks,
-    check_stripe,
-    check_token,
-    key_of,
-)
+from connectors.sdk.encodings import key_of
+from connectors.sdk.signatures import check_basic, check_token
+from connectors.sdk.vendor_signatures import check_standard_webhooks, check_stripe
 from connectors.webhook.config import REQUIRED, WebhookConnection
 from connectors.webhook.events import mode_of
 

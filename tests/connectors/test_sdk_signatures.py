@@ -36,12 +36,10 @@ from connectors.sdk.signatures import (
     check_basic,
     check_fresh,
     check_hmac,
-    check_standard_webhooks,
-    check_stripe,
     check_token,
-    check_twilio,
     hubspot_url,
 )
+from connectors.sdk.vendor_signatures import check_standard_webhooks, check_stripe, check_twilio
 
 BODY = b'{"id":"T-1","status":"done"}'
 KEY = "hub_test_secret"
