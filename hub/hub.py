@@ -52,9 +52,13 @@ class Hub:
             route(unit)
             unit.flush()
         if "push" in unit.topics:
-            self.wake("deliver")
+            self.soon("deliver")
         if unit.topics:
-            self.announce(unit.topics)
+            self.database.afterwards(lambda: self.announce(unit.topics))
+
+    def soon(self, stage: str) -> None:
+        """Have a stage run once what was written is there for it to see."""
+        self.database.afterwards(lambda: self.wake(stage))
 
     @contextmanager
     def rehearsal(self, snapshot: Snapshot) -> Iterator[Unit]:

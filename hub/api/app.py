@@ -30,6 +30,7 @@ from hub.api import (
     tasks,
 )
 from hub.api.bodies import StrictBodies
+from hub.api.doors import Doors
 from hub.api.stream import Stream
 from hub.hub import Hub
 
@@ -93,6 +94,7 @@ def create_api(hub: Hub, stream: Stream) -> FastAPI:
     app.state.registry = metrics.registry_of(hub, stream)
     errors.install(app)
     app.add_middleware(StrictBodies)
+    app.add_middleware(Doors, routes=lambda: app.routes)
     api = APIRouter(prefix="/api/v1")
     for family in _FAMILIES:
         api.include_router(family.router)

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
+from hub.api import repeating
 from hub.api.errors import Problem
 
 Scope = MutableMapping[str, Any]
@@ -114,7 +115,9 @@ class StrictBodies:
             if scope["method"] in ("GET", "HEAD", "OPTIONS"):
                 await self.app(scope, receive, send)
                 return
-            body = await _read(scope, receive)
+            headers = {name.lower(): value for name, value in scope["headers"]}
+            body = await _read(headers, receive)
+            repeating.note(scope, headers, body)
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return
@@ -130,8 +133,7 @@ class StrictBodies:
         await self.app(scope, again, send)
 
 
-async def _read(scope: Scope, receive: Receive) -> bytes:
-    headers = {name.lower(): value for name, value in scope["headers"]}
+async def _read(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
     announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced[:12]) > MAX_BODY:
         raise _too_large()

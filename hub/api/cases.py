@@ -13,6 +13,7 @@ from hub.api.auth import Anyone, HubDep, Member
 from hub.api.decisions import shown_decisions
 from hub.api.errors import Problem, invalid, not_found
 from hub.api.paging import Cursor, Limit, Page, at_moment, cut
+from hub.api.repeating import Repeatable
 from hub.hub import Hub
 from hub.identity import Caller
 from hub.process import cases as moving
@@ -20,7 +21,7 @@ from hub.store import cases, events, work
 from mappings.canonical import Case, Decision, Event, Handoff
 from mappings.states import CaseStatus, Health
 
-router = APIRouter(prefix="/cases", tags=["cases"])
+router = APIRouter(prefix="/cases", tags=["cases"], route_class=Repeatable)
 
 TIMELINE = 500
 """Events of a case that are shown, the latest."""

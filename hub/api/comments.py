@@ -11,6 +11,7 @@ from hub import present
 from hub.api.auth import Anyone, HubDep, Member
 from hub.api.errors import not_found
 from hub.api.paging import Page
+from hub.api.repeating import Repeatable
 from hub.api.tasks import held_task
 from hub.flow import change
 from hub.store import work
@@ -18,7 +19,7 @@ from hub.store.work import Row
 from hub.unit import Unit
 from mappings.canonical import Comment
 
-router = APIRouter(prefix="/tasks/{id}/comments", tags=["tasks"])
+router = APIRouter(prefix="/tasks/{id}/comments", tags=["tasks"], route_class=Repeatable)
 
 
 class NewComment(BaseModel):

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from connectors.sdk import AuthError, ConfigError, ConnectorError
 from hub.api.auth import HubDep, Member, Operator
 from hub.api.errors import Problem, invalid
+from hub.api.repeating import Repeatable, asks_a_tool
 from hub.flow import connections as flow
 from hub.flow import pull as pulling
 from hub.hub import Hub
@@ -21,7 +22,7 @@ from hub.store import figures, running, subscriptions
 from hub.store.figures import Waiting
 from mappings.canonical import Moment
 
-router = APIRouter(prefix="/connections", tags=["connections"])
+router = APIRouter(prefix="/connections", tags=["connections"], route_class=Repeatable)
 
 Row = dict[str, Any]
 
@@ -263,6 +264,7 @@ def _state(
     status_code=202,
     responses={200: {"description": "With `wait`: it was pulled just now."}},
 )
+@asks_a_tool
 def pull(
     hub: HubDep, caller: Operator, name: str, response: Response, body: PullRequest | None = None
 ) -> Pulls:
@@ -341,11 +343,12 @@ def resume(hub: HubDep, caller: Operator, name: str) -> ConnectionState:
         for object in pullable(snapshot, name):
             running.pull_soon(unit.tx, name, object)
     for stage in ("bring_in", "deliver"):
-        hub.wake(stage)
+        hub.soon(stage)
     return _shown(hub, name)
 
 
 @router.post("/{name}/check")
+@asks_a_tool
 def check(hub: HubDep, caller: Operator, name: str) -> Checked:
     """Ask the tool whether it accepts our credentials. Changes nothing."""
     snapshot = _known(hub, name)

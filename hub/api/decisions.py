@@ -13,6 +13,7 @@ from hub import present
 from hub.api.auth import Anyone, HubDep, InPerson
 from hub.api.errors import not_found
 from hub.api.paging import Cursor, Limit, Page, at_moment, cut
+from hub.api.repeating import Repeatable
 from hub.api.tasks import WhoFilter, party_filter
 from hub.hub import Hub
 from hub.identity import Caller
@@ -22,7 +23,7 @@ from hub.store import cases
 from mappings.canonical import Decision, Handoff
 from mappings.states import HandoffStatus
 
-router = APIRouter()
+router = APIRouter(route_class=Repeatable)
 
 Row = dict[str, Any]
 Comment = Annotated[str, StringConstraints(max_length=20_000)]

@@ -11,12 +11,13 @@ from hub import present
 from hub.api.auth import HubDep, Operator
 from hub.api.errors import not_found
 from hub.api.paging import Cursor, Limit, Page, at_position, cut
+from hub.api.repeating import Repeatable
 from hub.process import exceptions as ending
 from hub.store import inbox, outbox
 from mappings.canonical import Moment
 from mappings.states import DeliveryStatus, PushStatus
 
-router = APIRouter()
+router = APIRouter(route_class=Repeatable)
 
 
 class DeliverySummary(BaseModel):
@@ -109,7 +110,7 @@ def replay_delivery(hub: HubDep, caller: Operator, id: str) -> Replayed:
         if copy is None:
             raise not_found("delivery", id)
         row = inbox.delivery(unit.tx, copy)
-    hub.wake("intake")
+    hub.soon("intake")
     return Replayed(id=copy, replay_of=row["replay_of"] if row else id)
 
 
@@ -155,5 +156,5 @@ def retry_push(hub: HubDep, caller: Operator, id: str) -> Push:
         if outbox.push(unit.tx, id) is None:
             raise not_found("push", id)
         ending.retry_push(unit, id, caller.actor())
-    hub.wake("deliver")
+    hub.soon("deliver")
     return get_push(hub, caller, id)

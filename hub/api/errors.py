@@ -26,6 +26,7 @@ CODES: Mapping[int, str] = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    408: "body_timeout",
     409: "conflict",
     413: "body_too_large",
     415: "unsupported_media_type",
@@ -33,6 +34,13 @@ CODES: Mapping[int, str] = {
     500: "internal_error",
     503: "unavailable",
 }
+
+
+DETAILS: Mapping[int, str] = {
+    404: "There is nothing at this address. All calls are listed at /docs.",
+    405: "This address takes other methods; `Allow` names them.",
+}
+"""What a framework's bare error does not say."""
 
 
 class Problem(Exception):
@@ -109,7 +117,8 @@ def problem_of(error: Exception) -> Problem:
             return _unreadable(error.errors())
         case HTTPException():
             code = CODES.get(error.status_code, "error")
-            return Problem(error.status_code, code, str(error.detail), headers=error.headers or {})
+            detail = DETAILS.get(error.status_code, str(error.detail))
+            return Problem(error.status_code, code, detail, headers=error.headers or {})
         case _:
             return Problem(
                 500, "internal_error", "Something went wrong here. It was logged, not your fault."

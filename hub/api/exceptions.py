@@ -11,6 +11,7 @@ from hub import present
 from hub.api.auth import Anyone, HubDep, PersonOrOperator
 from hub.api.errors import not_found
 from hub.api.paging import Cursor, Limit, Page, at_moment, cut
+from hub.api.repeating import Repeatable
 from hub.api.tasks import WhoFilter, party_filter
 from hub.hub import Hub
 from hub.process import exceptions as ending
@@ -18,7 +19,7 @@ from hub.store import exceptions as store
 from mappings.canonical import Exception_
 from mappings.states import ExceptionType
 
-router = APIRouter(prefix="/exceptions", tags=["exceptions"])
+router = APIRouter(prefix="/exceptions", tags=["exceptions"], route_class=Repeatable)
 
 Text = Annotated[str, StringConstraints(max_length=20_000)]
 
@@ -133,5 +134,5 @@ def retry(
     with hub.unit() as unit:
         stage = ending.retry(unit, id, caller.actor(), comment=body.comment if body else None)
     if stage is not None:
-        hub.wake(stage)
+        hub.soon(stage)
     return _shown(hub, id)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from hub.api.auth import HubDep, Member
 from hub.api.errors import Problem, invalid
+from hub.api.repeating import Repeatable
 from hub.api.tasks import held_task, mirror_task, shown_task
 from hub.flow import change
 from hub.store import outbox, records, running, work
@@ -17,7 +18,7 @@ from hub.store.work import Row
 from hub.unit import Unit
 from mappings.canonical import Task
 
-router = APIRouter(prefix="/tasks/{id}/links", tags=["tasks"])
+router = APIRouter(prefix="/tasks/{id}/links", tags=["tasks"], route_class=Repeatable)
 
 
 class NewLink(BaseModel):
@@ -46,7 +47,7 @@ def add_link(hub: HubDep, caller: Member, id: str, body: NewLink, response: Resp
             response.status_code = 202
         else:
             _link(unit, task, body, body.external_id)
-    hub.wake("bring_in")
+    hub.soon("bring_in")
     return shown_task(hub, id, response)
 
 

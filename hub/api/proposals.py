@@ -12,13 +12,14 @@ from hub import present
 from hub.api.auth import Anyone, HubDep, InPerson
 from hub.api.errors import not_found
 from hub.api.paging import Cursor, Limit, Page, at_moment, cut
+from hub.api.repeating import Repeatable
 from hub.hub import Hub
 from hub.process import proposals as proposing
 from hub.store import proposals
 from mappings.canonical import Proposal
 from mappings.states import ProposalStatus
 
-router = APIRouter(prefix="/proposals", tags=["proposals"])
+router = APIRouter(prefix="/proposals", tags=["proposals"], route_class=Repeatable)
 
 Text = Annotated[str, StringConstraints(max_length=50_000)]
 

@@ -14,6 +14,7 @@ from hub import present
 from hub.api.auth import Anyone, HubDep, Member
 from hub.api.errors import Problem, invalid, not_found
 from hub.api.paging import Cursor, Limit, Page, at_moment, cut
+from hub.api.repeating import Repeatable
 from hub.flow import change
 from hub.hub import Hub
 from hub.identity import Caller
@@ -27,7 +28,7 @@ from hub.workspace.uses import taken_as
 from mappings.canonical import Actor, Event, Task
 from mappings.states import TaskStatus, WaitingOn
 
-router = APIRouter(prefix="/tasks", tags=["tasks"])
+router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=Repeatable)
 
 Row = dict[str, Any]
 NOBODY = "nobody"

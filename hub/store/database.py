@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -30,17 +30,24 @@ class Database:
         self._turn = threading.Lock() if dialect.is_sqlite(self.engine) else None
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._guard = dialect.Guard(self.engine)
+        self._joined = threading.local()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent snapshot."""
+        if (joined := self._joint()) is not None:
+            yield joined
+            return
         with self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction: all of it, or nothing if the block raises."""
-        if self._turn is None:
+        if (joined := self._joint()) is not None:
+            with joined.begin_nested():
+                yield joined
+        elif self._turn is None:
             with self._writer.begin() as connection:
                 yield connection
         else:
@@ -48,10 +55,39 @@ class Database:
                 yield connection
 
     @contextmanager
+    def together(self) -> Iterator[Connection]:
+        """One transaction for everything that this thread reads and writes inside: each `write` is
+        a part of it that may be undone alone, and `afterwards` waits for its commit.
+        """
+        later: list[Callable[[], None]] = []
+        with self.write() as connection:
+            self._joined.connection, self._joined.later = connection, later
+            try:
+                yield connection
+            finally:
+                self._joined.connection = None
+        for call in later:
+            call()
+
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Call it once what this thread has written is there for others to see: at once, or at the
+        end of `together`. Dropped where that is undone.
+        """
+        if self._joint() is None:
+            call()
+        else:
+            self._joined.later.append(call)
+
+    def _joint(self) -> Connection | None:
+        return getattr(self._joined, "connection", None)
+
+    @contextmanager
     def rehearse(self) -> Iterator[Connection]:
         """A transaction that sees its own writes and is always undone. Keep it as short as any
         other: it holds the same locks. Raises RuntimeError where somebody commits it.
         """
+        if self._joint() is not None:
+            raise RuntimeError("A rehearsal is no part of another transaction.")
         with self._turn or nullcontext(), self._writer.connect() as connection:
             sa.event.listen(connection, "commit", _refuse)
             transaction = connection.begin()

@@ -7,18 +7,22 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import sqlite3
+import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
+
+from hub.store.types import moment_text
 
 SAFE_SQLITE = (3, 51, 3)
 """Versions 3.7.0 to 3.51.2 can corrupt a database in WAL mode when two checkpoints race."""
@@ -89,10 +93,48 @@ def database_now(connection: Connection) -> datetime:
     return moment.astimezone(UTC)
 
 
+_clocks: WeakKeyDictionary[sa.Dialect, tuple[datetime, float]] = WeakKeyDictionary()
+"""What a PostgreSQL's clock said, and when by ours."""
+CLOCK_SECONDS = 5.0
+
+
+def recent_now(connection: Connection) -> datetime:
+    """The database's clock without asking it each time: never ahead of it, behind by no more than a
+    question takes. For work that may begin at once.
+    """
+    if is_sqlite(connection):
+        return datetime.now(UTC)
+    asked, at = _clocks.get(connection.dialect, (None, 0.0))
+    passed = time.monotonic() - at
+    if asked is None or passed > CLOCK_SECONDS:
+        asked, passed = database_now(connection), 0.0
+        _clocks[connection.dialect] = asked, time.monotonic()
+    return asked + timedelta(seconds=passed)
+
+
+def written_moment(connection: Connection) -> Callable[[datetime], Any]:
+    """How the driver takes a moment in UTC: see `Moment`."""
+    return moment_text if is_sqlite(connection) else _as_it_is
+
+
+def _as_it_is(moment: datetime) -> datetime:
+    return moment
+
+
 def critical_section(connection: Connection, name: str) -> None:
     """Let one transaction at a time past this line. A SQLite writer is alone already."""
     if not is_sqlite(connection):
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(zlib.crc32(name.encode()))))
+
+
+def enter_at_once(connection: Connection, name: str) -> bool:
+    """Go past this line until the end of the transaction, unless another process is there. Always
+    true where a SQLite writer is alone already.
+    """
+    if is_sqlite(connection):
+        return True
+    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+    return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(key))))
 
 
 PATIENCE = 120
