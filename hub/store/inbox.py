@@ -9,110 +9,123 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from hub.ids import new_id
-from hub.store import dialect, queue
+from hub.store import bulk, dialect, queue
 from hub.store.tables import deliveries
+from hub.store.types import to_json
 from webhooks.inbox import Incoming, Stored
 
 DELIVERIES = queue.Queue(deliveries, ready="accepted", aside="quarantined")
+
+
+_COLUMNS = {
+    "id": "text",
+    "connection": "text",
+    "delivery_id": "text",
+    "dedupe": "text",
+    "received_at": "timestamptz",
+    "method": "text",
+    "url": "text",
+    "headers": "text",
+    "body": "bytea",
+    "body_hash": "text",
+    "size": "int4",
+    "verdict": "text",
+    "lane": "text",
+    "status": "text",
+    "next_attempt_at": "timestamptz",
+}
+"""What a new row says, with the types of PostgreSQL."""
+_ID, _DEDUPE, _HASH, _VERDICT = (
+    list(_COLUMNS).index(name) for name in ("id", "dedupe", "body_hash", "verdict")
+)
+_Row = tuple[Any, ...]
 
 
 def store(tx: Connection, batch: Sequence[Incoming]) -> list[Stored]:
     """Store a batch: per delivery, in order, the row that holds it and whether it did already.
 
     The same delivery id with another body is stored beside the first with the verdict `altered`,
-    never dropped.
+    never dropped. Nothing is looked for beforehand: the unique index tells what is known.
     """
-    now = dialect.database_now(tx)
-    keys = {key for one in batch if (key := _dedupe(one))}
-    known = {
-        row.dedupe: (row.id, row.body_hash)
-        for row in tx.execute(
-            sa.select(deliveries.c.dedupe, deliveries.c.id, deliveries.c.body_hash).where(
-                deliveries.c.dedupe.in_(keys)
-            )
+    answers: dict[int, Stored] = {}
+    twins: list[tuple[int, int]] = []
+    waiting = dict(enumerate(_rows(tx, batch)))
+    while waiting:
+        # one of each delivery id at a time: another body under the same id comes after the first
+        turn: dict[int, _Row] = {}
+        later: dict[int, _Row] = {}
+        firsts: dict[str, int] = {}
+        for at, row in waiting.items():
+            first = firsts.setdefault(row[_DEDUPE], at) if row[_DEDUPE] else at
+            if first == at:
+                turn[at] = row
+            elif row[_HASH] == waiting[first][_HASH]:
+                twins.append((at, first))
+            else:
+                later[at] = row
+        known = _insert(tx, list(turn.values()))
+        for at, row in turn.items():
+            there = known.get(row[_ID])
+            answers[at] = Stored(there, True) if there else Stored(row[_ID])
+        waiting = later
+    for at, first in twins:
+        answers[at] = Stored(answers[first].id, True)
+    return [answers[at] for at in range(len(batch))]
+
+
+def _rows(tx: Connection, batch: Sequence[Incoming]) -> list[_Row]:
+    """Values in the order of `_COLUMNS`, as the driver takes them."""
+    written = dialect.written_moment(tx)
+    now = written(dialect.recent_now(tx))
+    return [
+        (
+            new_id("dlv"),
+            one.connection,
+            one.delivery_id,
+            f"{one.connection}\n{one.delivery_id}"[:400] if one.delivery_id else None,
+            written(one.received_at),
+            one.method,
+            one.url,
+            to_json(one.headers),
+            one.body,
+            one.body_hash,
+            len(one.body),
+            one.verdict,
+            one.connection,
+            "captured" if one.capture else DELIVERIES.ready,
+            now,
         )
-    }
-    rows: list[dict[str, Any]] = []
-    answers: list[Stored] = []
-    for one in batch:
-        dedupe = _dedupe(one)
-        verdict: str = one.verdict
-        first = known.get(dedupe) if dedupe else None
-        if first and first[1] == one.body_hash:
-            answers.append(Stored(first[0], True))
-            continue
-        if first:
-            verdict, dedupe = "altered", f"{dedupe}\n{one.body_hash}"
-            again = known.get(dedupe) or _find(tx, dedupe)
-            if again:
-                answers.append(Stored(again[0], True))
-                continue
-        new = new_id("dlv")
-        rows.append(
-            {
-                "id": new,
-                "connection": one.connection,
-                "delivery_id": one.delivery_id,
-                "dedupe": dedupe,
-                "received_at": one.received_at,
-                "method": one.method,
-                "url": one.url,
-                "headers": dict(one.headers),
-                "body": one.body,
-                "body_hash": one.body_hash,
-                "size": len(one.body),
-                "verdict": verdict,
-                **queue.work_row(
-                    now, one.connection, "captured" if one.capture else DELIVERIES.ready
-                ),
-            }
-        )
-        if dedupe:
-            known[dedupe] = (new, one.body_hash)
-        answers.append(Stored(new))
-    if not rows:
-        return answers
-    dialect.insert_or_ignore(tx, deliveries, rows)
-    lost = _overtaken(tx, rows)
-    return [Stored(lost[one.id], True) if one.id in lost else one for one in answers]
+        for one in batch
+    ]
 
 
-def _dedupe(one: Incoming) -> str | None:
-    return f"{one.connection}\n{one.delivery_id}"[:400] if one.delivery_id else None
+def _insert(tx: Connection, rows: Sequence[_Row]) -> dict[str, str]:
+    """Insert rows with different delivery ids; for each that was stored before, also by another
+    process a moment ago, our id for it and the id of the row that holds it.
 
-
-def _overtaken(tx: Connection, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Another process may have stored a delivery between our look and our insert: our id to its.
-
-    Where it stored another body under the same delivery id, ours is kept beside it as `altered`.
+    Another body under the same delivery id is kept beside the first as `altered`.
     """
-    ours = {row["dedupe"]: row for row in rows if row["dedupe"]}
-    if not ours:
+    if bulk.insert_new(tx, "deliveries", _COLUMNS, rows) == len(rows):
         return {}
-    lost: dict[str, str] = {}
-    beside: list[dict[str, Any]] = []
+    ours = {row[_DEDUPE]: row for row in rows if row[_DEDUPE]}
+    known: dict[str, str] = {}
+    beside: list[_Row] = []
     for there in tx.execute(
         sa.select(deliveries.c.dedupe, deliveries.c.id, deliveries.c.body_hash).where(
             deliveries.c.dedupe.in_(ours)
         )
     ):
         mine = ours[there.dedupe]
-        if there.id == mine["id"]:
+        if there.id == mine[_ID]:
             continue
-        if there.body_hash == mine["body_hash"]:
-            lost[mine["id"]] = there.id
+        if there.body_hash == mine[_HASH]:
+            known[mine[_ID]] = there.id
         else:
-            other = f"{there.dedupe}\n{mine['body_hash']}"
-            beside.append({**mine, "verdict": "altered", "dedupe": other})
-    dialect.insert_or_ignore(tx, deliveries, beside)
-    return lost | (_overtaken(tx, beside) if beside else {})
-
-
-def _find(tx: Connection, dedupe: str) -> tuple[str, str] | None:
-    row = tx.execute(
-        sa.select(deliveries.c.id, deliveries.c.body_hash).where(deliveries.c.dedupe == dedupe)
-    ).first()
-    return (row[0], row[1]) if row else None
+            altered = list(mine)
+            altered[_DEDUPE] = f"{there.dedupe}\n{mine[_HASH]}"
+            altered[_VERDICT] = "altered"
+            beside.append(tuple(altered))
+    return known | (_insert(tx, beside) if beside else {})
 
 
 def replay(tx: Connection, delivery: str) -> str | None:

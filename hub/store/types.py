@@ -11,6 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 
+def moment_text(moment: datetime) -> str:
+    """An aware datetime as SQLite keeps it: ISO in UTC of one width, which sorts."""
+    return f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:26]}Z"
+
+
 class Moment(sa.types.TypeDecorator[datetime]):
     """An aware UTC datetime: `timestamptz` on PostgreSQL, fixed-width ISO text (which sorts) on
     SQLite.
@@ -29,10 +34,9 @@ class Moment(sa.types.TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a stored moment needs a zone")
-        value = value.astimezone(UTC)
         if dialect.name == "postgresql":
-            return value
-        return f"{value.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+            return value.astimezone(UTC)
+        return moment_text(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:

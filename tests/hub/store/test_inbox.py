@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from connectors.sdk import Record
-from hub.store import inbox, queue, records
+from hub.store import bulk, inbox, queue, records
 from hub.store.database import Database
 from hub.store.records import NewRecord
 from hub.store.tables import deliveries
@@ -87,28 +87,60 @@ def test_a_captured_delivery_is_not_worked_on(database: Database) -> None:
 
 
 @pytest.mark.parametrize("bodies", [("a", "a"), ("a", "b")])
-def test_whoever_comes_between_look_and_insert_loses_nothing(
+def test_whoever_is_overtaken_loses_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch, bodies: tuple[str, str]
 ) -> None:
-    """Another web process stores the same id in that very moment."""
-    from hub.store import dialect
-
-    insert = dialect.insert_or_ignore
+    """Another process stores the same id in the moment of our insert, in a batch with others."""
+    insert = bulk.insert_new
     ours, theirs = bodies
 
-    def overtaken(tx: Any, table: Any, rows: Any) -> None:
-        monkeypatch.setattr(dialect, "insert_or_ignore", insert)
+    def overtaken(tx: Any, *what: Any) -> int:
+        monkeypatch.setattr(bulk, "insert_new", insert)
         inbox.store(tx, [incoming("1", theirs)])
-        insert(tx, table, rows)
+        return insert(tx, *what)
 
-    monkeypatch.setattr(dialect, "insert_or_ignore", overtaken)
-    [answer] = store(database, incoming("1", ours))
-    rows = stored(database)
-    assert answer.id in {row["id"] for row in rows}
-    assert [bytes(row["body"]).decode() for row in rows] == list(dict.fromkeys((theirs, ours)))
+    monkeypatch.setattr(bulk, "insert_new", overtaken)
+    before, answer, after = store(
+        database, incoming("0"), incoming("1", ours), incoming("2", "third")
+    )
+    rows = {row["id"]: row for row in stored(database)}
+    held = [bytes(row["body"]).decode() for row in rows.values() if row["delivery_id"] == "1"]
+    assert held == list(dict.fromkeys((theirs, ours)))
+    assert bytes(rows[answer.id]["body"]).decode() == ours
     assert answer.duplicate == (ours == theirs)
-    if ours != theirs:
-        assert [row["verdict"] for row in rows] == ["genuine", "altered"]
+    assert rows[answer.id]["verdict"] == ("genuine" if ours == theirs else "altered")
+    assert not before.duplicate and not after.duplicate
+    assert {before.id, after.id} < set(rows)
+
+
+def test_many_bodies_under_one_id_are_each_kept_once(database: Database) -> None:
+    """Twins, bodies that are there already and new ones, mixed in one batch of a hundred."""
+    store(database, incoming("1", "3"))
+    batch = [incoming("1", str(at % 7)) for at in range(100)]
+    answers = store(database, *batch, incoming("2"))
+    rows = {row["id"]: row for row in stored(database)}
+    assert len(rows) == 8
+    assert [bytes(rows[one.id]["body"]).decode() for one in answers[:-1]] == [
+        str(at % 7) for at in range(100)
+    ]
+    assert sum(not one.duplicate for one in answers) == 7
+    kept = [row["verdict"] for row in rows.values() if row["delivery_id"] == "1"]
+    assert kept == ["genuine", *["altered"] * 6]
+
+
+def test_a_row_says_what_came(database: Database) -> None:
+    """Past SQLAlchemy's types the columns read as through them."""
+    headers = {"x-github-event": "issues", "x-odd": "\ud83d\x00ü"}
+    came = incoming("1", "\0body", headers=headers, url="http://hub/webhooks/github?a=ü")
+    [answer] = store(database, came)
+    [row] = stored(database)
+    assert row["id"] == answer.id
+    assert (row["connection"], row["delivery_id"], row["method"]) == ("github", "1", "POST")
+    assert (row["headers"], bytes(row["body"]), row["size"]) == (headers, b"\0body", 5)
+    assert (row["received_at"], row["url"], row["body_hash"]) == (NOW, came.url, came.body_hash)
+    assert (row["status"], row["claims"], row["attempts"], row["records"]) == ("accepted", 0, 0, 0)
+    with database.write() as tx:
+        assert len(queue.claim(tx, inbox.DELIVERIES, 10).rows) == 1  # it may begin at once
 
 
 def test_concurrent_inserts_of_the_same_deliveries_store_each_once(database: Database) -> None:

@@ -1,0 +1,82 @@
+"""Many rows into a table past SQLAlchemy, in the driver's own fast way: the intake's hot path.
+
+SQLite: a few INSERTs of many rows each. The driver lets go of the interpreter's lock at each step
+of a statement, and with one row for each step a busy event loop would keep the writer waiting at
+every row. PostgreSQL: binary COPY, in a savepoint, and by INSERT where a row collides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from sqlalchemy.engine import Connection
+
+from hub.store.dialect import is_sqlite
+
+Rows = Sequence[tuple[Any, ...]]
+
+_STEPS = (64, 16, 4, 1)
+"""How many rows one statement takes: few sizes, so that the driver keeps them all prepared."""
+
+
+def insert_new(tx: Connection, table: str, columns: dict[str, str], rows: Rows) -> int:
+    """Insert the rows that collide with no unique key; how many those were.
+
+    `columns` are names and PostgreSQL types, in the order of the values, which are what the driver
+    takes: SQLite gets moments as text. Names come from our code, never from outside.
+    """
+    if not rows:
+        return 0
+    if is_sqlite(tx):
+        return _insert_into_sqlite(tx, table, tuple(columns), rows)
+    return _copy_into_postgresql(tx, table, columns, rows)
+
+
+def _insert_into_sqlite(tx: Connection, table: str, columns: tuple[str, ...], rows: Rows) -> int:
+    cursor = tx.connection.cursor()
+    inserted, at = 0, 0
+    try:
+        for size in _STEPS:
+            while len(rows) - at >= size:
+                values = [value for row in rows[at : at + size] for value in row]
+                cursor.execute(_sqlite_statement(table, columns, size), values)
+                inserted += cursor.rowcount
+                at += size
+    finally:
+        cursor.close()
+    return inserted
+
+
+@lru_cache(maxsize=32)
+def _sqlite_statement(table: str, columns: tuple[str, ...], count: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * count)}"  # noqa: S608
+        " ON CONFLICT DO NOTHING"
+    )
+
+
+def _copy_into_postgresql(tx: Connection, table: str, columns: dict[str, str], rows: Rows) -> int:
+    driver: psycopg.Connection[Any] = tx.connection.driver_connection  # type: ignore[assignment]
+    names, types = ", ".join(columns), list(columns.values())
+    with driver.cursor() as cursor:
+        cursor.execute("SAVEPOINT copied", prepare=False)
+        try:
+            with cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
+                copy.set_types(types)
+                for row in rows:
+                    copy.write_row(row)
+        except psycopg.errors.UniqueViolation:
+            cursor.execute("ROLLBACK TO SAVEPOINT copied", prepare=False)
+        else:
+            cursor.execute("RELEASE SAVEPOINT copied", prepare=False)
+            return len(rows)
+        values = ", ".join(f"%s::{kind}" for kind in types)
+        cursor.executemany(
+            f"INSERT INTO {table} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING",  # noqa: S608
+            rows,
+        )
+        return cursor.rowcount
