@@ -179,6 +179,7 @@ def web(
         uvicorn.Config(
             application,
             http=DeadlineHttpProtocol,
+            ws="none",  # there is no WebSocket here: an upgrade is not agreed to
             log_level="warning",
             access_log=False,
             lifespan="off",
