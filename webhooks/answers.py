@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import NamedTuple
 
 from connectors.sdk import Reply
 
@@ -20,8 +21,7 @@ _JSON: Headers = ((b"content-type", b"application/json"), _NOSNIFF)
 _PROBLEM: Headers = ((b"content-type", b"application/problem+json"), _NOSNIFF)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One complete HTTP answer. `outcome` is the word for it in logs and metrics."""
 
     status: int
@@ -122,15 +122,20 @@ def problems(retry_after: int) -> Mapping[str, Answer]:
     return {code: _render(code, problem, retry_after) for code, problem in _PROBLEMS.items()}
 
 
+def _quoted(id: str) -> str:
+    """JSON of an id, the usual kind of which needs no escape."""
+    return f'"{id}"' if id.isascii() and id.isidentifier() else json.dumps(id)
+
+
 def accepted(id: str) -> Answer:
     """The delivery is durable and new."""
-    body = json.dumps({"id": id, "status": "accepted"}).encode()
+    body = f'{{"id": {_quoted(id)}, "status": "accepted"}}'.encode()
     return Answer(202, body, _JSON, "accepted")
 
 
 def duplicate(id: str) -> Answer:
     """The delivery was durable before."""
-    body = json.dumps({"status": "duplicate", "id": id}).encode()
+    body = f'{{"status": "duplicate", "id": {_quoted(id)}}}'.encode()
     return Answer(200, body, _JSON, "duplicate")
 
 

@@ -16,6 +16,7 @@ from webhooks import limits
 from webhooks.answers import Answer, Refused, accepted, duplicate, from_reply, problems
 from webhooks.inbox import Connections, Endpoint, Inbox
 from webhooks.noticed import Notice, Notices, Outcome, part_of, reason_of, shown_headers
+from webhooks.patience import Patience
 from webhooks.receive import (
     Address,
     Budget,
@@ -68,8 +69,9 @@ class WebhookApp:
         body_seconds: float = limits.BODY_SECONDS,
         commit_seconds: float = limits.COMMIT_SECONDS,
         max_batch: int = 500,
-        max_waiting: int = 5000,
+        max_waiting: int = 10_000,
         retry_after: int = 10,
+        writer: Writer | None = None,
         observe: Callable[[str, str], None] | None = None,
         notices: Notices | None = None,
     ) -> None:
@@ -79,8 +81,8 @@ class WebhookApp:
         self._max_body = max_body
         self._reading = Budget(max_reading)
         self._body_seconds = body_seconds
-        self._commit_seconds = commit_seconds
-        self._writer = Writer(inbox, max_batch=max_batch, max_waiting=max_waiting)
+        self._patience = Patience(commit_seconds)
+        self._writer = writer or Writer(inbox, max_batch=max_batch, max_waiting=max_waiting)
         self._problems = problems(retry_after)
         self._observe = observe
         self._notices = notices
@@ -196,11 +198,10 @@ class WebhookApp:
             request = delivery_of(method, url, address.query, headers, b"", received_at)
             return await _shake_hands(endpoint, probe(endpoint, request))
         coding = limits.coding_of(headers.get("content-encoding"))
-        try:
-            async with asyncio.timeout(self._body_seconds):
-                content = await body.read(coding, limit, self._reading)
-        except TimeoutError:
-            raise Refused("body_timeout") from None
+        full = self._writer.refusal(endpoint.connection, body.announced or 0)
+        if full is not None:
+            raise Refused("cannot_store", full)
+        content = await body.read(coding, limit, self._reading, self._body_seconds)
         delivery = delivery_of(method, url, address.query, headers, content, received_at)
         return await self._admit(endpoint, delivery, address)
 
@@ -217,8 +218,8 @@ class WebhookApp:
         url = address.redacted(self._public_url)
         try:
             waiting = self._writer.submit(incoming_of(endpoint, delivery, judged, url))
-            async with asyncio.timeout(self._commit_seconds):
-                stored = await waiting
+            self._patience.watch(waiting)
+            stored = await waiting
         except CannotStore as full:
             raise Refused("cannot_store", str(full)) from None
         except TimeoutError:
@@ -261,6 +262,8 @@ async def _send(send: Send, answer: Answer, method: str, body: RequestBody) -> N
     if answer.status not in (204, 304):
         headers.append((b"content-length", str(len(answer.body)).encode()))
     content = b"" if method == "HEAD" or answer.status in (204, 304) else answer.body
+    if not body.complete and answer.outcome != "body_timeout":
+        body.take_what_is_here()
     if body.complete:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": content})

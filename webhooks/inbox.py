@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from connectors.sdk import Receiver
 
@@ -44,7 +44,9 @@ class Connections(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    slots=True
+)  # not frozen: that makes building one, which every request does, 4 times dearer
 class Incoming:
     """One judged delivery on its way to the inbox.
 
@@ -65,8 +67,7 @@ class Incoming:
     capture: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """The row that now holds a delivery; `duplicate` where it was there before."""
 
     id: str

@@ -15,7 +15,8 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, unquote_to_bytes
 
 from connectors.sdk import Delivery, Reply, SignatureError
@@ -31,6 +32,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _PREFIX = "/webhooks/"
+USUAL_ADDRESS = 300
+"""Bytes of an address up to which it is remembered how it comes apart."""
 
 
 class Disconnected(Exception):
@@ -64,11 +67,18 @@ def address_of(scope: Scope) -> Address:
     prefix that a proxy announced as `root_path` is left out, as it belongs to the public URL.
     """
     raw = scope.get("raw_path") or quote(scope["path"]).encode()
+    query = scope.get("query_string", b"")
+    usual = len(raw) + len(query) <= USUAL_ADDRESS
+    take_apart = _usual_address if usual else _take_apart
+    return take_apart(raw, query, scope.get("root_path") or "")
+
+
+def _take_apart(raw: bytes, raw_query: bytes, root_path: str) -> Address:
     path = raw.partition(b"?")[0].decode("ascii", errors="replace")
-    root = quote(scope.get("root_path") or "")
+    root = quote(root_path)
     if root and path.startswith(root + _PREFIX):
         path = path[len(root) :]
-    query = scope.get("query_string", b"").decode("latin-1")
+    query = raw_query.decode("latin-1")
     name, slash, rest = path.removeprefix(_PREFIX).partition("/")
     token = rest.removesuffix("/")
     known = path.startswith(_PREFIX) and name != "" and "/" not in token
@@ -83,6 +93,10 @@ def address_of(scope: Scope) -> Address:
     )
 
 
+_usual_address = lru_cache(maxsize=512)(_take_apart)
+"""Senders call the same few addresses over and over."""
+
+
 def headers_of(scope: Scope) -> dict[str, str]:
     """Header names in lower case; repeated ones joined by a comma as HTTP says."""
     headers: dict[str, str] = {}
@@ -90,6 +104,22 @@ def headers_of(scope: Scope) -> dict[str, str]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
+
+
+def at_once(receive: Receive) -> Message | None:
+    """The next message if it is here already; None, and nothing is taken, where it has yet to come.
+
+    Most bodies arrive in one piece with their headers: they need no deadline, and setting one up
+    costs more than reading them.
+    """
+    step = receive().__await__()
+    try:
+        next(step)
+    except StopIteration as arrived:
+        message: Message = arrived.value
+        return message
+    step.close()
+    return None
 
 
 def delivery_of(
@@ -133,16 +163,37 @@ class RequestBody:
         self._awaits_permission = headers.get("expect", "").lower() == "100-continue"
         self._receive = receive
 
-    async def read(self, coding: str, limit: int, budget: Budget) -> bytes:
+    async def read(self, coding: str, limit: int, budget: Budget, seconds: float) -> bytes:
         """The unpacked body. Counts what it holds in `budget` and `held`; the caller gives it back.
 
-        Raises Refused or Disconnected.
+        Raises Refused (also where it takes longer than `seconds`) or Disconnected.
         """
-        unpacker = Unpacker(coding, limit)
+        first = None
+        if not self.complete:
+            self._awaits_permission = False
+            first = at_once(self._receive)
+        if first is not None and coding == "identity" and first["type"] == "http.request":
+            self.complete = not first.get("more_body", False)
+            if self.complete:
+                data: bytes = first.get("body", b"")
+                if len(data) > limit:
+                    raise Refused("body_too_large")
+                budget.take(len(data))
+                self.held = len(data)
+                return data
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._read_on(first, Unpacker(coding, limit), limit, budget)
+        except TimeoutError:
+            raise Refused("body_timeout") from None
+
+    async def _read_on(
+        self, first: Message | None, unpacker: Unpacker, limit: int, budget: Budget
+    ) -> bytes:
         wire = 0
-        self._awaits_permission = False
-        while not self.complete:
-            message = await self._receive()
+        while not self.complete or first is not None:
+            message = await self._receive() if first is None else first
+            first = None
             if message["type"] != "http.request":
                 raise Disconnected
             self.complete = not message.get("more_body", False)
@@ -154,6 +205,16 @@ class RequestBody:
             budget.take(unpacker.size - self.held)
             self.held = unpacker.size
         return unpacker.finish()
+
+    def take_what_is_here(self) -> None:
+        """Forget what has arrived of the body: one that is here as a whole leaves the connection
+        fit for another request.
+        """
+        if self._awaits_permission:
+            return
+        message = at_once(self._receive)
+        if message is not None and message["type"] == "http.request":
+            self.complete = not message.get("more_body", False)
 
     async def discard(self, *, seconds: float, limit: int) -> None:
         """Read on and forget, within bounds. A sender that is still sending when its connection
@@ -186,8 +247,7 @@ def check_address_token(endpoint: Endpoint, token: bytes | None) -> None:
         raise Refused("signature_invalid", "the token in the address is wrong", "token")
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What a delivery turned out to be: with a `reply` it was a handshake and is not stored."""
 
     verdict: Verdict

@@ -2,6 +2,9 @@
 
 A sender is answered only after the commit that holds its delivery. While one commit is on its way
 to the disk the next batch collects, so a slow disk makes batches larger instead of senders slower.
+
+Each connection has a line of its own and batches take from the lines in turn, so that one that
+sends thousands at once does not stand before everybody else.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from webhooks.inbox import Inbox, Incoming, Stored
 
@@ -20,25 +22,38 @@ log = logging.getLogger("webhooks")
 
 SLOW_FAILURE = 1.0
 """Seconds. A store that fails later than this is the database's trouble and not one row's."""
+COMPANY_SECONDS = 5.0
+"""How long a connection counts as sending after its last delivery."""
+
+_Waiting = tuple[Incoming, asyncio.Future[Stored | None], float]
+"""A delivery, where its answer is awaited, and since when (monotonic seconds)."""
 
 
 class CannotStore(Exception):
     """The queue is full, or the writer is not running."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    incoming: Incoming
-    loop: asyncio.AbstractEventLoop
-    answer: asyncio.Future[Stored | None]
+class _Line:
+    """What one connection has sent and nobody has stored yet, and how much of it there is, what is
+    being stored included.
+    """
+
+    __slots__ = ("bytes", "count", "last", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[_Waiting] = deque()
+        self.count = 0
+        self.bytes = 0
+        self.last = 0.0
 
 
 class Writer:
     """Takes deliveries from event loops and stores them from one thread of its own.
 
     A batch holds at most `max_batch` deliveries and about `max_batch_bytes` of bodies (a larger
-    single one goes alone). Beyond `max_waiting` deliveries or `max_waiting_bytes`, those being
-    stored included, nothing more is taken.
+    single one goes alone); while several connections send, at most `max_share` of each. Nothing
+    more is taken beyond `max_waiting` deliveries or `max_waiting_bytes`, those being stored
+    included, beyond `…_each` of one connection, and while one has waited for `max_age` seconds.
     """
 
     def __init__(
@@ -47,25 +62,41 @@ class Writer:
         *,
         max_batch: int = 500,
         max_batch_bytes: int = 16 * 1024 * 1024,
-        max_waiting: int = 5000,
+        max_share: int = 32,
+        max_waiting: int = 10_000,
         max_waiting_bytes: int = 128 * 1024 * 1024,
+        max_waiting_each: int = 5_000,
+        max_waiting_bytes_each: int = 64 * 1024 * 1024,
+        max_age: float = 15.0,
     ) -> None:
         self._inbox = inbox
         self._max_batch = max_batch
         self._max_batch_bytes = max_batch_bytes
+        self._max_share = max_share
         self._max_waiting = max_waiting
         self._max_waiting_bytes = max_waiting_bytes
-        self._queue: deque[_Waiting] = deque()
+        self._max_waiting_each = max_waiting_each
+        self._max_waiting_bytes_each = max_waiting_bytes_each
+        self._max_age = max_age
+        self._lines: dict[str, _Line] = {}
+        self._turns: deque[_Line] = deque()
+        """Lines in which somebody waits, in the order in which they are served."""
         self._count = 0
         self._bytes = 0
-        self._changed = threading.Condition()
+        self._oldest: float | None = None
+        """Since when the oldest delivery being stored has waited."""
+        self._lock = threading.Lock()
+        self._wake = threading.Lock()
+        """Held but when there is something to do: the thread sleeps on it."""
+        self._wake.acquire()
+        self._idle = False
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._failures = 0
 
     def start(self) -> None:
         """Begin to store. Harmless when it runs already."""
-        with self._changed:
+        with self._lock:
             if self._thread is not None and self._thread.is_alive():
                 return
             self._stopping = False
@@ -76,56 +107,127 @@ class Writer:
         """Take nothing more, store what is waiting, end. False if that took longer than
         `timeout` seconds; nobody was told that the rest is stored.
         """
-        with self._changed:
+        with self._lock:
             self._stopping = True
-            self._changed.notify_all()
+            self._rouse()
             thread = self._thread
         if thread is None:
             return True
         thread.join(timeout)
         return not thread.is_alive()
 
+    def refusal(self, connection: str, size: int) -> str | None:
+        """Why a delivery of `size` bytes would not be taken now; None if it would. Cheap, so that
+        it can be asked before a body is read.
+        """
+        if self._stopping or self._thread is None or not self._thread.is_alive():
+            return "The writer is not running."
+        if not self._count:
+            return None
+        if self._count >= self._max_waiting or self._bytes + size > self._max_waiting_bytes:
+            return "The inbox does not keep up with what arrives."
+        if self._oldest is not None and time.monotonic() - self._oldest > self._max_age:
+            return f"The inbox has not stored anything for {self._max_age:g} s."
+        line = self._lines.get(connection)
+        if line is not None and line.count:
+            over = line.bytes + size > self._max_waiting_bytes_each
+            if over or line.count >= self._max_waiting_each:
+                return "Too much of this connection is waiting already."
+        return None
+
     def submit(self, incoming: Incoming) -> asyncio.Future[Stored | None]:
         """Queue one delivery; the future gives its row, or None if it could not be stored.
 
         Call it on an event loop. Raises CannotStore.
         """
-        loop = asyncio.get_running_loop()
         size = len(incoming.body)
-        with self._changed:
-            if self._stopping or self._thread is None or not self._thread.is_alive():
-                raise CannotStore("The writer is not running.")
-            full = self._count >= self._max_waiting
-            if full or (self._count and self._bytes + size > self._max_waiting_bytes):
-                raise CannotStore("The inbox does not keep up with what arrives.")
-            answer: asyncio.Future[Stored | None] = loop.create_future()
-            self._queue.append(_Waiting(incoming, loop, answer))
+        now = time.monotonic()
+        with self._lock:
+            why = self.refusal(incoming.connection, size)
+            if why is not None:
+                raise CannotStore(why)
+            answer: asyncio.Future[Stored | None] = asyncio.get_running_loop().create_future()
+            line = self._lines.get(incoming.connection)
+            if line is None:
+                line = self._lines[incoming.connection] = _Line()
+            if not line.waiting:
+                self._turns.append(line)
+            line.waiting.append((incoming, answer, now))
+            line.last = now
+            line.count += 1
+            line.bytes += size
             self._count += 1
             self._bytes += size
-            self._changed.notify()
+            if self._idle:
+                self._rouse()
         return answer
+
+    def _rouse(self) -> None:
+        if self._idle:
+            self._idle = False
+            self._wake.release()
 
     def _run(self) -> None:
         while batch := self._collect():
-            stored = self._store([waiting.incoming for waiting in batch])
-            with self._changed:
-                self._count -= len(batch)
-                self._bytes -= sum(len(waiting.incoming.body) for waiting in batch)
+            stored = self._store([waiting[0] for waiting in batch])
+            self._account(batch)
             _answer(batch, stored)
 
+    def _account(self, batch: Sequence[_Waiting]) -> None:
+        """What was stored, or given up, waits no more."""
+        with self._lock:
+            self._oldest = None
+            self._count -= len(batch)
+            for incoming, _, _ in batch:
+                size = len(incoming.body)
+                self._bytes -= size
+                line = self._lines[incoming.connection]
+                line.count -= 1
+                line.bytes -= size
+
     def _collect(self) -> list[_Waiting]:
-        """Everything waiting up to the caps; blocks until there is something, empty at the end."""
+        """What goes into the next commit; blocks until there is something, empty at the end."""
+        while True:
+            with self._lock:
+                if self._turns:
+                    batch = self._next_batch()
+                    self._oldest = min(waiting[2] for waiting in batch)
+                    return batch
+                if self._stopping:
+                    return []
+                self._idle = True
+            self._wake.acquire()
+
+    def _next_batch(self) -> list[_Waiting]:
+        """From each line in turn, so much of it as is its share; what it leaves comes next time."""
         batch: list[_Waiting] = []
         size = 0
-        with self._changed:
-            while not self._queue and not self._stopping:
-                self._changed.wait()
-            while self._queue and len(batch) < self._max_batch:
-                size += len(self._queue[0].incoming.body)
+        share = self._max_share if self._in_company() else self._max_batch
+        for _ in range(len(self._turns)):
+            if len(batch) == self._max_batch:
+                break  # whoever was left out is first next time
+            line = self._turns.popleft()
+            for _ in range(min(share, self._max_batch - len(batch), len(line.waiting))):
+                size += len(line.waiting[0][0].body)
                 if batch and size > self._max_batch_bytes:
-                    break
-                batch.append(self._queue.popleft())
+                    self._turns.appendleft(line)
+                    return batch
+                batch.append(line.waiting.popleft())
+            if line.waiting:
+                self._turns.append(line)
         return batch
+
+    def _in_company(self) -> bool:
+        """Whether more than one connection sends these days. Forgets those that do not."""
+        if len(self._turns) > 1:
+            return True
+        since = time.monotonic() - COMPANY_SECONDS
+        silent = [
+            name for name, line in self._lines.items() if not line.count and line.last < since
+        ]
+        for name in silent:
+            del self._lines[name]
+        return len(self._lines) > 1
 
     def _store(self, batch: Sequence[Incoming]) -> list[Stored | None]:
         began = time.monotonic()
@@ -172,9 +274,12 @@ class Writer:
 
 def _answer(batch: Sequence[_Waiting], stored: Sequence[Stored | None]) -> None:
     """Hand the results over, waking each event loop once per batch and not once per delivery."""
-    loops: dict[asyncio.AbstractEventLoop, list[tuple[_Waiting, Stored | None]]] = {}
-    for waiting, row in zip(batch, stored, strict=True):
-        loops.setdefault(waiting.loop, []).append((waiting, row))
+    loops: dict[
+        asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Stored | None], Stored | None]]
+    ]
+    loops = {}
+    for (_, answer, _), row in zip(batch, stored, strict=True):
+        loops.setdefault(answer.get_loop(), []).append((answer, row))
     for loop, pairs in loops.items():
         try:
             loop.call_soon_threadsafe(_settle, pairs)
@@ -182,7 +287,7 @@ def _answer(batch: Sequence[_Waiting], stored: Sequence[Stored | None]) -> None:
             log.warning("%d senders left before their answer; their rows are kept.", len(pairs))
 
 
-def _settle(pairs: Sequence[tuple[_Waiting, Stored | None]]) -> None:
-    for waiting, row in pairs:
-        if not waiting.answer.done():
-            waiting.answer.set_result(row)
+def _settle(pairs: Sequence[tuple[asyncio.Future[Stored | None], Stored | None]]) -> None:
+    for answer, row in pairs:
+        if not answer.done():
+            answer.set_result(row)
