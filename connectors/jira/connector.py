@@ -43,7 +43,7 @@ from connectors.sdk import (
     UnsupportedError,
 )
 from connectors.sdk.pushing import push_each
-from connectors.sdk.records import Cursor
+from connectors.sdk.records import Cursor, Json
 
 
 class JiraConnector(Connector, Source, Sink, Receiver, Subscriber):
@@ -184,6 +184,12 @@ class JiraConnector(Connector, Source, Sink, Receiver, Subscriber):
 
     def verify(self, delivery: Delivery) -> str | None:
         return events.verify(delivery, self.settings)
+
+    @classmethod
+    def proved_by(cls, settings: Mapping[str, Json]) -> Sequence[str]:
+        """Of an OAuth app the client secret, which is there already."""
+        auth = settings.get("auth")
+        return () if isinstance(auth, Mapping) and auth.get("client_secret") else ("secret",)
 
     def sign(self, delivery: Delivery, *, id: str = "") -> Delivery:
         return events.sign(delivery, self.settings, id)

@@ -48,6 +48,7 @@ from connectors.sdk import (
 from connectors.sdk.auth import Grant
 from connectors.sdk.pushing import push_each
 from connectors.sdk.records import Cursor, Json
+from connectors.sdk.schemes import SCHEMES
 
 __all__ = ["RestConfig", "RestConnector"]
 
@@ -102,8 +103,14 @@ class RestConnector(Connector, Source, Sink, Receiver):
         self._receiving: Receiving | None = None
         if service.webhook is not None:
             shapes = {name: reading.shape for name, reading in self._readings.items()}
-            self._receiving = Receiving(service.webhook, settings.webhook, shapes)
+            hooks = service.webhook
+            keys = None if hooks.scheme == "none" else hooks.public_keys(hooks.scheme, self.http)
+            self._receiving = Receiving(hooks, settings.webhook, shapes, keys)
             self.stored_headers = self._receiving.headers
+            if scheme := self._receiving.scheme:
+                known = any(one.get_secret_value() for one in settings.webhook.secret)
+                self.awaits_secret = scheme.hands_over and not known
+                vars(self).update(handshake_before_verify=scheme.unproved)
 
     def _explain(self, response: HttpResponse) -> ConnectorError | None:
         return self._api.explain(response)
@@ -205,6 +212,27 @@ class RestConnector(Connector, Source, Sink, Receiver):
 
     def handshake(self, delivery: Delivery) -> Reply | None:
         return self._receiving.handshake(delivery) if self._receiving else None
+
+    def acknowledge(self, delivery: Delivery) -> Reply | None:
+        return self._receiving.acknowledge() if self._receiving else None
+
+    def sign(self, delivery: Delivery, *, id: str = "") -> Delivery:
+        if self._receiving is None:
+            raise UnsupportedError(f"The description of {self.title} says nothing of webhooks.")
+        return self._receiving.sign(delivery, id)
+
+    def prepare(self) -> None:
+        if self._receiving and self._receiving.keys:
+            self._receiving.keys.prepare()
+
+    @classmethod
+    def proved_by(cls, settings: Mapping[str, Json]) -> Sequence[str]:
+        try:
+            service = read_service(settings.get("service"))
+        except (ValidationError, TypeError):
+            return ("secret", "token")
+        name = service.webhook.scheme if service.webhook else "none"
+        return SCHEMES[name].proof if name in SCHEMES else ("token",)
 
     def parse(self, delivery: Delivery) -> Sequence[Parsed]:
         return self._receiving.parse(delivery) if self._receiving else []

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from connectors.rest.words import ConditionText, PathText, Words
-from connectors.sdk.signing import SigningWords
+from connectors.sdk.schemes import SCHEMES
+from connectors.sdk.signing import SigningWords, described
 
-Scheme = Literal["standard-webhooks", "hmac", "stripe", "github", "slack", "token", "basic", "none"]
+if TYPE_CHECKING:
+    Scheme = str
+else:
+    Scheme = Literal[(*SCHEMES, "none")]
 
 
 class EventWords(Words):
@@ -57,9 +61,10 @@ class WebhookWords(SigningWords, Words):
 
     scheme: Scheme = Field(
         "none",
-        description="standard-webhooks, stripe, github, slack: as these sign. hmac: with the "
+        description="How a delivery proves itself: as one of the vendors does. hmac: with the "
         "keys below. token: a shared secret in a header. basic: name and password. none: nothing "
         "in the request itself; use webhook.token of the connection.",
+        json_schema_extra=described(("none", "Only the token in the address.")),
     )
     user: str = Field("hub", description="Name for the scheme basic; webhook.secret is the rest.")
     delivery_header: str | None = Field(None, description="Header that names the delivery.")
@@ -92,8 +97,8 @@ class WebhookWords(SigningWords, Words):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.scheme == "hmac":
-            self.check_hmac_words()
+        if self.scheme != "none":
+            self.check_words(self.scheme)
         if self.scheme == "token" and not self.header:
             raise ValueError("the scheme token needs `header`")
         if self.event_header and not (self.unsigned_headers or self._covers(self.event_header)):
@@ -109,6 +114,4 @@ class WebhookWords(SigningWords, Words):
 
     def _covers(self, header: str) -> bool:
         """Whether the proof stands or falls with this header."""
-        if self.scheme in ("token", "basic", "none"):
-            return True  # nothing is signed: it vouches for the sender, who wrote the headers too
-        return self.scheme == "hmac" and self.signs(header)
+        return self.scheme == "none" or self.covers(self.scheme, header.lower())

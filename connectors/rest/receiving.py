@@ -18,15 +18,11 @@ from connectors.sdk import (
 )
 from connectors.sdk.http import decode_json
 from connectors.sdk.paths import compile_condition, compile_path
+from connectors.sdk.public_keys import PublicKeys
 from connectors.sdk.records import Json
-from connectors.sdk.signatures import (
-    GITHUB,
-    SLACK,
-    check_basic,
-    check_token,
-    header_of,
-)
-from connectors.sdk.vendor_signatures import check_standard_webhooks, check_stripe
+from connectors.sdk.scheme import Scheme, Terms
+from connectors.sdk.schemes import SCHEMES
+from connectors.sdk.senders import new_id, sign_address, with_default
 
 PLACE = "the delivery"
 LONGEST = 1000
@@ -37,17 +33,25 @@ class Receiving:
     """The webhooks of one connection."""
 
     def __init__(
-        self, words: WebhookWords, config: WebhookConfig, shapes: Mapping[str, Shape]
+        self,
+        words: WebhookWords,
+        config: WebhookConfig,
+        shapes: Mapping[str, Shape],
+        keys: PublicKeys | None = None,
     ) -> None:
         self.words = words
+        self.keys = keys
+        self.scheme: Scheme | None = SCHEMES.get(words.scheme)
         self._config = config
         self._shapes = shapes
+        self._terms: Terms = words.terms(config, keys, words.user)
 
     @property
     def headers(self) -> Collection[str]:
         """Headers it reads that may be stored: none that is a secret itself."""
         words = self.words
-        signed = words.header if words.scheme not in ("token", "basic", "none") else None
+        secret = self.scheme is None or self.scheme.vouches
+        signed = None if secret else words.header
         named = (
             signed,
             words.timestamp_header,
@@ -64,42 +68,52 @@ class Receiving:
             self._prove(delivery)
         if words.delivery_header:
             return delivery.headers.get(words.delivery_header.lower()) or None
-        if words.scheme == "standard-webhooks":
-            return delivery.headers.get("webhook-id") or None
         if words.delivery is None:
-            return None
+            return self._usual_id(delivery)
+        return self._inside(delivery, words.delivery)
+
+    def _usual_id(self, delivery: Delivery) -> str | None:
+        """As the scheme names a delivery, if it does."""
+        if self.scheme is None or self.scheme.identify:
+            return self.scheme.identify(delivery) if self.scheme and self.scheme.identify else None
+        place = self.scheme.delivery or ""
+        if place.startswith("header:"):
+            return delivery.headers.get(place.removeprefix("header:")) or None
+        return self._inside(delivery, place) if place else None
+
+    def _inside(self, delivery: Delivery, path: str) -> str | None:
         try:
-            found = compile_path(words.delivery).get(decode_json(delivery.body, PLACE))
+            found = compile_path(path).get(decode_json(delivery.body, PLACE))
         except PayloadError:
             return None
-        return str(found) if isinstance(found, str | int) and found != "" else None
+        usable = isinstance(found, str | int) and not isinstance(found, bool) and found != ""
+        return str(found) if usable else None
 
     def _prove(self, delivery: Delivery) -> None:
-        words, secrets = self.words, self._config.secret
-        if words.scheme == "standard-webhooks":
-            check_standard_webhooks(delivery, secrets, tolerance=words.tolerance)
-        elif words.scheme == "stripe":
-            header = words.header or "stripe-signature"
-            check_stripe(delivery, secrets, header=header, tolerance=words.tolerance)
-        elif words.scheme == "github":
-            GITHUB.check(delivery, secrets)
-        elif words.scheme == "slack":
-            SLACK.check(delivery, secrets)
-        elif words.scheme == "hmac":
-            words.hmac.check(delivery, secrets)
-        elif words.scheme == "token":
-            given = header_of(delivery, words.header or "")
-            if not given.startswith(words.prefix):
-                raise SignatureError(f"The token lacks its prefix '{words.prefix}'.")
-            check_token(given.removeprefix(words.prefix), secrets)
-        elif words.scheme == "basic":
-            check_basic(header_of(delivery, "authorization"), words.user, secrets)
+        if self.scheme is not None:
+            self.scheme.check(delivery, self._terms)
         elif self._config.token is None:  # otherwise the intake has compared the address
             raise SignatureError("Nothing in the request proves where it comes from.")
 
+    def sign(self, delivery: Delivery, id: str) -> Delivery:
+        """As the vendor would send it."""
+        if self.words.delivery_header:
+            delivery = with_default(delivery, self.words.delivery_header, id or new_id())
+        if self.scheme is None:
+            return sign_address(delivery, self._config.token)
+        return self.scheme.signed(delivery, self._terms, id)
+
+    def acknowledge(self) -> Reply | None:
+        """As the vendor wants its deliveries answered."""
+        return self.scheme.reply if self.scheme else None
+
     def handshake(self, delivery: Delivery) -> Reply | None:
-        """A text that the vendor wants back, or a test of the address."""
+        """What the vendor of the scheme wants, a text to send back, or a test of the address."""
         words = self.words
+        if self.scheme and self.scheme.handshake:
+            reply = self.scheme.handshake(delivery)
+            if reply or self.scheme.unproved:  # what nobody proved gets no other answer
+                return reply
         if delivery.method.upper() != "POST" or not (words.challenge or words.pong):
             return None
         try:

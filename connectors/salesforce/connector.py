@@ -333,11 +333,14 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
         """Outbound messages carry no signature: the proof is the token in the address, which the
         receiver has checked. What is left is whether it comes from the right org.
 
-        A message that is no XML passes unless `organization_id` is set, and fails in `parse`.
+        A message that is no XML, or declares a DTD, passes unless `organization_id` is set, and
+        fails in `parse`.
         """
         try:
             message = messages.read_message(delivery.body)
-        except PayloadError:
+        except PayloadError as error:
+            if self.settings.organization_id and error.place == messages.DTD:
+                raise SignatureError(str(error), messages.DTD) from None
             if self.settings.organization_id:
                 raise SignatureError("The message does not name the organisation.") from None
             return None
@@ -345,6 +348,10 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
         if wanted and message.organization != id18(wanted):
             raise SignatureError("The message comes from another Salesforce organisation.")
         return message.delivery_id
+
+    @classmethod
+    def proved_by(cls, settings: Mapping[str, Json]) -> Sequence[str]:
+        return ("token",)
 
     def sign(self, delivery: Delivery, *, id: str = "") -> Delivery:
         """Salesforce cannot: the token in the address is all that it brings."""
@@ -360,10 +367,7 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
 
     def parse(self, delivery: Delivery) -> Sequence[Parsed]:
         """Which records to read. Messages of objects we do not carry are ignored."""
-        try:
-            message = messages.read_message(delivery.body)
-        except SignatureError as error:  # stored before this check existed
-            raise PayloadError(str(error)) from None
+        message = messages.read_message(delivery.body)
         ours = {name: object for object, name in SOBJECTS.items() if SPECS[object].webhook}
         named: dict[str, dict[str, None]] = {}
         for notification in message.notifications:

@@ -7,9 +7,20 @@ values.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, SecretStr
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    model_validator,
+)
+
+from connectors.sdk.errors import ConfigError
+from connectors.sdk.network import check_address
 
 
 def _as_list(value: object) -> object:
@@ -91,3 +102,15 @@ class ConnectionConfig(BaseModel):
         default_factory=WebhookConfig, description="How deliveries prove themselves."
     )
     pull: PullConfig = Field(default_factory=PullConfig, description="When and what to pull.")
+
+    @model_validator(mode="after")
+    def _addresses_may_be_asked(self) -> Self:
+        """What stands written out is judged here, what a name leads to when it is connected to."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if name.endswith("_url") and isinstance(value, str) and value:
+                try:
+                    check_address(value, self.networks)
+                except ConfigError as error:
+                    raise ValueError(f"`{name}`: {error} ({error.code})") from None
+        return self

@@ -283,6 +283,24 @@ class Receiver(ABC):
         """
         return None
 
+    def prepare(self) -> None:
+        """Begin to get what `verify` will need and must not wait for (an issuer's public keys).
+        Called off the event loop, again and again; returns at once.
+        """
+        return None
+
+    @classmethod
+    def proved_by(cls, settings: Mapping[str, Json]) -> Sequence[str]:
+        """Which keys under `webhook` can prove a delivery to a connection that is configured so,
+        secrets unresolved: one of them must be there. Empty: what proves it stands elsewhere.
+        """
+        return ("secret",)
+
+    awaits_secret: bool = False
+    """Whether the next handshake may hand over the signing secret, which is then stored: only
+    where none is known, and the address itself is a secret.
+    """
+
     def acknowledge(self, delivery: Delivery) -> Reply | None:
         """The success answer where our JSON will not do."""
         return None

@@ -21,13 +21,21 @@ from __future__ import annotations
 
 
 class ConnectorError(Exception):
-    """Root of everything a connector raises on purpose."""
+    """Root of everything a connector raises on purpose. `code` names the cause for programs, where
+    one is worth naming: `destination_forbidden`, `redirect_refused`.
+    """
+
+    code: str = ""
 
 
 class ConfigError(ConnectorError):
     """The connection is configured wrongly; the message says which key and what to write
     instead.
     """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class AuthError(ConnectorError):
@@ -62,9 +70,12 @@ class RejectedError(ConnectorError):
     reason.
     """
 
-    def __init__(self, message: str, field_errors: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, message: str, field_errors: dict[str, str] | None = None, code: str = ""
+    ) -> None:
         super().__init__(message)
         self.field_errors = field_errors or {}
+        self.code = code
 
 
 class NotFoundError(ConnectorError):
@@ -84,8 +95,8 @@ class PayloadError(ConnectorError):
 
 
 class SignatureError(ConnectorError):
-    """A delivery that is not genuine. `code` is `signature_invalid` or
-    `timestamp_out_of_window`.
+    """A delivery that is not genuine. `code` is `signature_invalid`, `timestamp_out_of_window` or,
+    where the proof stands in XML, `xml_dtd_forbidden`.
     """
 
     def __init__(self, message: str, code: str = "signature_invalid") -> None:

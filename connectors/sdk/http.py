@@ -7,6 +7,8 @@ is safe) from one *after* (`TransientError`: the effect may have happened).
 
 from __future__ import annotations
 
+import ipaddress
+import json
 import logging
 import re
 import threading
@@ -32,7 +34,7 @@ from connectors.sdk.errors import (
     RejectedError,
     TransientError,
 )
-from connectors.sdk.network import MAX_BODY, Destinations, Transport
+from connectors.sdk.network import MAX_BODY, Destinations, Transport, hands_out_credentials
 from connectors.sdk.records import Json
 
 USER_AGENT = "process-hub"
@@ -46,6 +48,8 @@ MAX_DEPTH = 250
 PATIENCE = 2.0
 """Seconds a request waits for its turn under a vendor's rate."""
 
+_BLANKS = (b" :", b"\t:", b"\r:", b"\n:")
+_KEY_AND_BLANK = re.compile(rb'"[ \t\r\n]+:')
 _CLIMBING = re.compile(r"(?:^|[/\\])(?:\.|%2e){1,2}(?:$|[/\\])", re.IGNORECASE)
 
 Explain = Callable[["HttpResponse"], ConnectorError | None]
@@ -87,14 +91,29 @@ class HttpResponse:
 
     def json(self) -> Json:
         """The body as JSON. Raises PayloadError."""
-        return decode_json(self.body, f"the answer to {self.method} {self.path}")
+        return _decoded(self.body, f"the answer to {self.method} {self.path}")
 
 
 def decode_json(body: bytes, place: str) -> Json:
-    """JSON from outside. Raises PayloadError for anything malformed, too deep or not UTF-8."""
+    """JSON of a delivery or a token. Raises PayloadError for anything malformed, too deep or not
+    UTF-8, and for a key that stands in one object twice, which parsers read differently.
+    """
+    value = _decoded(body, place)
+    if not _surely_once(body, value):
+        try:
+            json.loads(body, object_pairs_hook=_once_each)
+        except _Twice as twice:
+            raise PayloadError(
+                f"The key {json.dumps(str(twice)[:100])} stands in one object twice in {place}.",
+                place,
+            ) from None
+    return value
+
+
+def _decoded(body: bytes, place: str) -> Json:
     try:
-        value = orjson.loads(body)
-        if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+        value = _loaded(body)
+        if body.count(b"[") + body.count(b"{") > MAX_DEPTH and b"\\ud" not in body.lower():
             orjson.dumps(value)  # its own limit is 254 levels; it raises beyond them
     except orjson.JSONDecodeError as error:
         raise PayloadError(f"Not valid JSON in {place}: {error.msg}.", place) from None
@@ -103,6 +122,65 @@ def decode_json(body: bytes, place: str) -> Json:
             f"JSON nested deeper than {MAX_DEPTH} levels in {place}.", place
         ) from None
     return value
+
+
+def _loaded(body: bytes) -> Json:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if "surrogate" not in error.msg:
+            raise
+        # half a surrogate pair: legal JSON. Whoever uses that text is told; the rest is good
+        try:
+            value = json.loads(body, parse_constant=_no_number)
+        except ValueError:
+            raise error from None
+        _refuse_depth(value)
+        return value
+
+
+def _refuse_depth(value: Json) -> None:
+    """Raises RecursionError beyond MAX_DEPTH levels: orjson cannot write such texts to see."""
+    level: list[Json] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        if not level:
+            return
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    raise RecursionError
+
+
+def _surely_once(body: bytes, value: Json) -> bool:
+    """Whether no key was given twice, told by counting what ends one, here and in the value written
+    anew: a tenth of the time of looking at each. False where texts make the count unsure.
+    """
+    spread = any(blank in body for blank in _BLANKS) and _KEY_AND_BLANK.search(body)
+    if spread or b"\\u00" in body:
+        return False
+    try:
+        return body.count(b'":') == orjson.dumps(value).count(b'":')
+    except TypeError:  # half a surrogate pair
+        return False
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no JSON")
+
+
+class _Twice(ValueError):
+    pass
+
+
+def _once_each(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Twice(next(name for name in names if names.count(name) > 1))
+    return found
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -178,16 +256,37 @@ def error_for(response: HttpResponse, title: str) -> ConnectorError:
     if status in (408, 425) or status >= 500:
         return TransientError(f"{title} answered {status} to {where}.", wait)
     if status < 400:
-        return ConfigError(
-            f"{title} answered {where} with a redirect ({status}), which is never followed. "
-            "Put the new address under `base_url`."
-        )
+        return _redirect(response, title)
     try:
         reasons = field_errors(response.json())
     except PayloadError:
         reasons = {}
     told = "".join(f" {name}: {reason}." for name, reason in reasons.items())
     return RejectedError(f"{title} refused {where} ({status}).{told}", reasons)
+
+
+def _redirect(response: HttpResponse, title: str) -> ConnectorError:
+    """Never followed. One that leads to where clouds hand out credentials is no move of the
+    vendor's: what was asked has failed.
+    """
+    where = f"{response.method} {response.path}"
+    code = "redirect_refused"
+    try:
+        host = httpx.URL(response.headers.get("location", "")).host
+        lured = hands_out_credentials(ipaddress.ip_address(host))
+    except (httpx.InvalidURL, ValueError):
+        lured = False
+    if lured:
+        return RejectedError(
+            f"{title} answered {where} with a redirect to {host}, where clouds hand out "
+            f"credentials. It was not followed ({code}). Ask who runs {title}.",
+            code=code,
+        )
+    return ConfigError(
+        f"{title} answered {where} with a redirect ({response.status}), which is never followed "
+        f"({code}). Put the new address under `base_url`.",
+        code,
+    )
 
 
 class HttpClient:

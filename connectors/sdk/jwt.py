@@ -48,17 +48,14 @@ def check_jwt(
     if not (dot and second) or len(token) > LONGEST:
         raise SignatureError("There is no JWT where one is expected.")
     # the algorithm is ours to say, never the token's: nothing of it is read before this
-    check_hmac(raw(f"{head}.{packed}"), secrets, [signature], encoding="base64url")
+    check_hmac(
+        raw(f"{head}.{packed}"), secrets, [signature], encoding="base64url",
+        place="The signature of the JWT",
+    )  # fmt: skip
     if _object(head).get("alg") != "HS256":
         raise SignatureError("The JWT is not signed with HS256.")
     claims = _object(packed)
-    now = received_at.timestamp()
-    ends, *starts = (claims.get(name) for name in ("exp", "nbf", "iat"))
-    if not isinstance(ends, int | float):
-        raise SignatureError("The JWT never expires.", code="timestamp_out_of_window")
-    early = any(isinstance(one, int | float) and one > now + tolerance for one in starts)
-    if ends < now - tolerance or early:
-        raise SignatureError("The JWT has expired or is early.", code="timestamp_out_of_window")
+    check_times(claims, received_at, tolerance)
     for name, wanted in (bound or {}).items():
         given = claims.get(name)
         if not isinstance(given, str) or not hmac.compare_digest(
@@ -66,6 +63,36 @@ def check_jwt(
         ):
             raise SignatureError(f"The JWT was made for another request ('{name}').")
     return claims
+
+
+def check_times(claims: Mapping[str, Json], received_at: datetime, tolerance: int) -> None:
+    """Return if the token expires, has not done so and holds already, else SignatureError."""
+    now = received_at.timestamp()
+    ends, *starts = (claims.get(name) for name in ("exp", "nbf", "iat"))
+    if not _moment(ends) or ends is None:
+        raise SignatureError(
+            "The JWT never expires (exp is missing or no number).", code="timestamp_out_of_window"
+        )
+    if ends < now - tolerance:
+        raise SignatureError(
+            f"The JWT expired {now - ends:.0f} s ago (exp): check the clocks of both sides.",
+            code="timestamp_out_of_window",
+        )
+    for name, start in zip(("nbf", "iat"), starts, strict=True):
+        if start is not None and _moment(start) and start > now + tolerance:
+            raise SignatureError(
+                f"The JWT holds only in {start - now:.0f} s ({name}): check the clocks.",
+                code="timestamp_out_of_window",
+            )
+
+
+def claims_of(packed: bytes) -> Mapping[str, Json]:
+    """What a token says, once its signature holds. Raises SignatureError."""
+    try:
+        value = decode_json(packed, "the JWT")
+    except PayloadError as error:
+        raise SignatureError(str(error)) from None
+    return value if isinstance(value, dict) else {}
 
 
 def query_hash(method: str, url: str, base_url: str = "") -> str:
@@ -84,8 +111,10 @@ def query_hash(method: str, url: str, base_url: str = "") -> str:
 
 
 def _object(packed: str) -> Mapping[str, Json]:
-    try:
-        value = decode_json(decode(packed, "base64url"), "the JWT")
-    except PayloadError as error:
-        raise SignatureError(str(error)) from None
-    return value if isinstance(value, dict) else {}
+    return claims_of(decode(packed, "base64url"))
+
+
+def _moment(value: Json) -> bool:
+    """Whether it is a number of seconds that a clock may show."""
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return known and 0 <= value < 10**11

@@ -16,8 +16,10 @@ import time
 import zlib
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -27,6 +29,8 @@ from connectors.sdk.errors import ConfigError
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+FORBIDDEN = "destination_forbidden"
+"""The code of an address that nothing is sent to."""
 MAX_BODY = 32 * 1024 * 1024
 """Decoded bytes of one answer; more is refused, so a compressed bomb ends here."""
 PIECE = 16 * 1024
@@ -35,6 +39,11 @@ PIECE = 16 * 1024
 _SENDABLE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 """What a header may hold: nothing, or text without control characters and blanks around it."""
 
+PRIVATE = [
+    ipaddress.ip_network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "::1", "fc00::/7")
+]
+"""What an admin may mean by a bare address inside: this machine, and the networks of offices."""
 PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
 NOT_PUBLIC = [
     ipaddress.ip_network(text)
@@ -92,12 +101,55 @@ def hands_out_credentials(address: Address) -> bool:
     return not address.is_loopback and any(address in network for network in METADATA)
 
 
+def may_be_meant(address: Address) -> bool:
+    """Whether an address that is written out needs no more leave: public, of this machine, or of a
+    private network. The metadata services of clouds, carrier-grade NAT, multicast and addresses
+    that carry another one inside do.
+    """
+    if hands_out_credentials(address):
+        return False
+    return is_public(address) or any(address in network for network in PRIVATE)
+
+
+def check_address(url: str, networks: Collection[Network] = ()) -> None:
+    """What can be known of an address before anything is looked up. Raises ConfigError
+    `destination_forbidden`.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise ConfigError(f"{url[:200]!r} is no address.", FORBIDDEN) from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigError(
+            f"{parts.scheme or url[:200]}: is not asked for anything; write https://… instead.",
+            FORBIDDEN,
+        )
+    written = _written(host)
+    if written is None:
+        with suppress(OSError):  # 127.1, 2130706433, 0x7f.1: what resolvers take for an address
+            packed = ipaddress.IPv4Address(socket.inet_aton(host.rstrip(".")))
+            if not (is_public(packed) or any(packed in network for network in networks)):
+                raise _refused(host, packed)
+    elif not (may_be_meant(written) or any(written in network for network in networks)):
+        raise _refused(host, written)
+
+
+def _refused(host: str, address: object) -> ConfigError:
+    leads = f"{host} is" if host == str(address) else f"{host} leads to"
+    return ConfigError(
+        f"{leads} {address}, inside a private network. If this is meant, allow it on the "
+        f"connection: networks: [{address}]",
+        FORBIDDEN,
+    )
+
+
 class Destinations:
     """Where one connection may connect to.
 
     A host by name must resolve to public addresses, or to ones inside `networks`. An address
-    written out, or `localhost`, is what an admin meant and is let through, except link-local ones:
-    the metadata service of a cloud hands out credentials to whoever asks.
+    written out, or `localhost`, is what an admin meant and is let through where it is public, this
+    machine's or a private network's: see `may_be_meant`.
     """
 
     def __init__(self, networks: Collection[Network] = ()) -> None:
@@ -109,8 +161,8 @@ class Destinations:
         """
         written = _written(host)
         if written is not None:
-            if hands_out_credentials(written) and not self._named(written):
-                raise self._refused(host, written)
+            if not (may_be_meant(written) or self._named(written)):
+                raise _refused(host, written)
             return [str(written)]
         local = host.rstrip(".").lower() == "localhost"
         addresses = _resolved(host, port, timeout)
@@ -119,18 +171,11 @@ class Destinations:
             if address is None or not (
                 is_public(address) or self._named(address) or (local and address.is_loopback)
             ):
-                raise self._refused(host, address or text)
+                raise _refused(host, address or text)
         return list(dict.fromkeys(addresses))
 
     def _named(self, address: Address) -> bool:
         return any(address in network for network in self.networks)
-
-    def _refused(self, host: str, address: object) -> ConfigError:
-        leads = f"{host} is" if host == str(address) else f"{host} leads to"
-        return ConfigError(
-            f"{leads} {address}, inside a private network. If this is meant, allow it on the "
-            f"connection: networks: [{address}]"
-        )
 
 
 def _written(host: str) -> Address | None:

@@ -39,8 +39,10 @@ def result_of(error: ConnectorError, change: Change, *, repeatable: bool = False
     if isinstance(error, ConflictError):
         return Result(Outcome.CONFLICT, message=str(error))
     if isinstance(error, RejectedError):
-        return Result(Outcome.REJECTED, message=str(error), field_errors=error.field_errors)
-    return Result(Outcome.RETRY, message=str(error))
+        return Result(
+            Outcome.REJECTED, message=str(error), field_errors=error.field_errors, code=error.code
+        )
+    return Result(Outcome.RETRY, message=str(error), code=error.code)
 
 
 def push_each(

@@ -107,13 +107,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one change. `record` is what the vendor says it now holds."""
+    """What became of one change. `record` is what the vendor says it now holds; `code` is that of
+    the error, where it has one.
+    """
 
     outcome: Outcome
     record: Record | None = None
     message: str = ""
     field_errors: Mapping[str, str] = field(default_factory=dict)
     retry_after: float | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

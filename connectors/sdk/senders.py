@@ -131,10 +131,12 @@ def sign_stripe(
     return with_headers(delivery, {header: f"t={stamp},v1={mac}"})
 
 
-def sign_twilio(delivery: Delivery, secrets: Sequence[SecretStr]) -> Delivery:
+def sign_twilio(
+    delivery: Delivery, secrets: Sequence[SecretStr], *, url: str | None = None
+) -> Delivery:
     """The URL and the form; for any other body the URL with the body's hash in its query."""
     kind = delivery.headers.get("content-type", "").partition(";")[0].strip().lower()
-    base = delivery.url
+    base = url or delivery.url
     if kind in ("", "application/x-www-form-urlencoded"):
         form = parse_qsl(delivery.body.decode(), keep_blank_values=True)
         base += "".join(name + value for name, value in sorted(set(form)))

@@ -68,7 +68,7 @@ def check_hmac(
     given = [decode(candidate, encoding) for candidate in candidates]
     genuine = False
     for one in keys:
-        expected = hmac.new(one, base, algorithm).digest()
+        expected = hmac.digest(one, base, algorithm)
         for candidate in given:
             genuine |= hmac.compare_digest(expected, candidate)
     if not genuine:
@@ -178,7 +178,12 @@ class Hmac:
     form: Callable[[str], str] = str
 
     def check(
-        self, delivery: Delivery, secrets: Sequence[SecretStr], *, url: str | None = None
+        self,
+        delivery: Delivery,
+        secrets: Sequence[SecretStr],
+        *,
+        url: str | None = None,
+        tolerance: int | None = None,
     ) -> None:
         """Return if genuine and fresh, else raise SignatureError. `url`: the one that was
         registered, where that is signed instead of the one that was called.
@@ -199,7 +204,8 @@ class Hmac:
         )
         if self.timestamp_header:
             timestamp = header_of(delivery, self.timestamp_header)
-            check_fresh(timestamp, delivery.received_at, unit=self.unit, tolerance=self.tolerance)
+            seconds = self.tolerance if tolerance is None else tolerance
+            check_fresh(timestamp, delivery.received_at, unit=self.unit, tolerance=seconds)
 
     def signed(self, delivery: Delivery, url: str | None = None) -> bytes:
         """The bytes that are signed. Raises SignatureError where a header of them is missing."""

@@ -5,16 +5,19 @@ speak of.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from connectors.sdk import ConnectionConfig
-from connectors.sdk.signing import SigningWords
+from connectors.sdk.schemes import SCHEMES
+from connectors.sdk.signing import SchemeName, SigningWords, described
 from connectors.webhook.paths import check_link, condition_of, header_in, path_of
 
-Scheme = Literal["standard-webhooks", "hmac", "stripe", "basic", "token", "cloudevents"]
-Proof = Literal["standard-webhooks", "hmac", "stripe", "basic", "token"]
+if TYPE_CHECKING:
+    Scheme = str
+else:
+    Scheme = Literal[(*SCHEMES, "cloudevents")]
 REQUIRED = ("id", "source", "specversion", "type")
 """Attributes that every CloudEvent has."""
 
@@ -98,10 +101,13 @@ class WebhookConnection(SigningWords, ConnectionConfig):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     scheme: Scheme = Field(
-        description="How a delivery proves itself and what it looks like: standard-webhooks, "
-        "hmac, stripe, basic, token, or cloudevents (which is a form: see `proof`)."
+        description="How a delivery proves itself and what it looks like: as one of the vendors "
+        "does; hmac, basic, token for any other; cloudevents is a form (see `proof`).",
+        json_schema_extra=described(("cloudevents", "CloudEvents 1.0; `proof` says the rest.")),
     )
-    proof: Proof = Field("token", description="How CloudEvents prove themselves; they cannot sign.")
+    proof: SchemeName = Field(
+        "token", description="How CloudEvents prove themselves; they cannot sign."
+    )
     objects: dict[str, ObjectWords] = Field(
         description="The kinds of thing that deliveries speak of, by name.", min_length=1
     )
@@ -146,19 +152,13 @@ class WebhookConnection(SigningWords, ConnectionConfig):
     )
 
     @property
-    def proven_by(self) -> Proof:
+    def proven_by(self) -> str:
         """The scheme that proves a delivery, whatever its form."""
         return self.proof if self.scheme == "cloudevents" else self.scheme
 
-    def covers(self, header: str) -> bool:
+    def trusts(self, header: str) -> bool:
         """Whether the proof stands or falls with this header (lower case)."""
-        if self.proven_by in ("token", "basic"):
-            return True  # it vouches for the sender, who wrote the headers too
-        if self.proven_by == "standard-webhooks":
-            return header in ("webhook-id", "webhook-timestamp")
-        if self.proven_by == "stripe":
-            return False
-        return self.signs(header)
+        return self.covers(self.proven_by, header)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -166,19 +166,19 @@ class WebhookConnection(SigningWords, ConnectionConfig):
             raise ValueError(
                 "`proof` is for scheme: cloudevents; elsewhere the scheme is the proof"
             )
-        if self.proven_by == "hmac":
-            self.check_hmac_words()
+        self.check_words(self.proven_by)
         if self.proven_by == "basic" and (not self.user or ":" in self.user):
             raise ValueError("basic needs `user`, a name without a colon")
         event = header_in(self.event)
-        if event and not self.unsigned_headers and not self.covers(event):
+        if event and not self.unsigned_headers and not self.trusts(event):
             raise ValueError(
                 f"the signature does not cover the header {event}, so whoever repeats a delivery "
                 f"can change it: add {{header:{event}}} to `base` if the sender signs it, take the "
                 "type from the body, or, knowing this, write unsigned_headers: true"
             )
         typed = [name for name, words in self.objects.items() if words.events != ["*"]]
-        if self.event is None and self.scheme in ("hmac", "basic", "token") and typed:
+        known = self.scheme == "cloudevents" or SCHEMES[self.scheme].event
+        if self.event is None and not known and typed:
             raise ValueError(
                 f"`event` is missing: objects.{typed[0]} asks for types, so say where they stand"
             )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -22,9 +23,12 @@ from connectors.sdk import (
     Reply,
     Tier,
 )
+from connectors.sdk.handshakes import cloud_events_permission
 from connectors.sdk.records import Json
+from connectors.sdk.scheme import Scheme
+from connectors.sdk.schemes import SCHEMES, check_secrets
 from connectors.webhook.config import ObjectWords, WebhookConnection
-from connectors.webhook.events import cloud_events, event_key, plain_event
+from connectors.webhook.events import cloud_events, event_key, events_of, plain_event
 from connectors.webhook.paths import (
     condition_of,
     header_in,
@@ -32,12 +36,8 @@ from connectors.webhook.paths import (
     path_of,
     text_of,
 )
-from connectors.webhook.proof import check_secrets, prove
+from connectors.webhook.proof import prove
 
-TYPES = {"standard-webhooks": "$.type", "stripe": "$.type", "cloudevents": "$.type"}
-"""Where the type of event stands, by scheme."""
-DELIVERIES = {"standard-webhooks": "header:webhook-id", "stripe": "$.id"}
-"""Where the delivery's id stands, by scheme."""
 LONGEST = 200
 """Characters of a record's id."""
 
@@ -68,29 +68,57 @@ class WebhookConnector(Connector, Receiver):
 
     def setup(self) -> None:
         self.objects = self.offers(self.settings.model_dump(mode="python"))  # type: ignore[misc]
-        event = self.settings.event or TYPES.get(self.settings.scheme)
-        delivery = self.settings.delivery or DELIVERIES.get(self.settings.scheme)
-        self._event, self._event_header = event, header_in(event)
-        self._delivery, self._delivery_header = delivery, header_in(delivery)
-        self.stored_headers = [self._event_header] if self._event_header else []
+        settings = self.settings
+        self._proof = SCHEMES[settings.proven_by]
+        form: Scheme | None = None if settings.scheme == "cloudevents" else self._proof
+        self._form = form
+        usual = form.event if form else ("$.type",)
+        self._events = (settings.event,) if settings.event else usual
+        self._delivery = settings.delivery or (form.delivery if form else None)
+        self._delivery_header = header_in(self._delivery)
+        named = [header_in(place) for place in (*self._events, self._delivery)]
+        self.stored_headers = [name for name in named if name]
+        keys = settings.public_keys(settings.proven_by, self.http)
+        self._keys, self._terms = keys, settings.terms(settings.webhook, keys, settings.user)
+        unknown = not any(one.get_secret_value() for one in settings.webhook.secret)
+        self.awaits_secret = bool(form and form.hands_over and unknown)
+        vars(self).update(handshake_before_verify=bool(form and form.unproved))
+
+    def prepare(self) -> None:
+        if self._keys is not None:
+            self._keys.prepare()
+
+    @classmethod
+    def proved_by(cls, settings: Mapping[str, Json]) -> Sequence[str]:
+        scheme = settings.get("scheme")
+        name = settings.get("proof", "token") if scheme == "cloudevents" else scheme
+        return SCHEMES[name].proof if name in SCHEMES else ("secret", "token")
 
     def check(self) -> None:
         """There is nobody to ask; what can be known beforehand is whether the secrets are any."""
-        webhook = self.settings.webhook
-        proven = any(secret.get_secret_value() for secret in webhook.secret)
-        by_address = self.settings.proven_by == "token" and webhook.token is not None
-        if not (proven or by_address or webhook.unsigned):
+        webhook, proof = self.settings.webhook, self._proof.proof
+        proven = "secret" in proof and any(one.get_secret_value() for one in webhook.secret)
+        by_address = "token" in proof and webhook.token is not None
+        if proof and not (proven or by_address or webhook.unsigned):
             raise ConfigError(
-                "No delivery could prove itself: set webhook.secret (scheme token: or "
-                "webhook.token, which stands in the address)."
+                "No delivery could prove itself: set "
+                + " or ".join(f"webhook.{one}" for one in proof)
+                + (" (token: as the last part of the address)." if "token" in proof else ".")
             )
-        check_secrets(self.settings)
+        key = self.settings.key if self.settings.proven_by == "hmac" else None
+        check_secrets(self.settings.proven_by, webhook.secret, key)
 
     # ------------------------------------------------------------------------------------- arriving
 
     def verify(self, delivery: Delivery) -> str | None:
-        prove(delivery, self.settings)
+        prove(delivery, self.settings, self._terms)
         return self._id_of(delivery)
+
+    def sign(self, delivery: Delivery, *, id: str = "") -> Delivery:
+        if self.settings.scheme == "cloudevents" and "content-type" not in delivery.headers:
+            kind = {"content-type": "application/cloudevents+json"}
+            delivery = replace(delivery, headers={**delivery.headers, **kind})
+        return self._proof.signed(delivery, self._terms, id)
 
     def _id_of(self, delivery: Delivery) -> str | None:
         """The sender's id; else the body's hash, one and the same within the window.
@@ -102,8 +130,10 @@ class WebhookConnector(Connector, Receiver):
         if self._delivery_header:
             given = delivery.headers.get(self._delivery_header, "")
             if given:
-                covered = self.settings.covers(self._delivery_header)
+                covered = self.settings.trusts(self._delivery_header)
                 return given if covered else f"{given}:{digest[:32]}"
+        elif self._delivery is None and self._form and self._form.identify:
+            return self._form.identify(delivery)
         else:
             try:
                 given = self._id_inside(delivery)
@@ -127,21 +157,12 @@ class WebhookConnector(Connector, Receiver):
         return text_of(path_of(self._delivery).read(plain_event(delivery))) or ""
 
     def handshake(self, delivery: Delivery) -> Reply | None:
-        """The answer to a CloudEvents sender that asks whether it may send, if it is a known one.
-        https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md
+        if self._form is None:
+            return cloud_events_permission(delivery, self.settings.origins, self.settings.rate)
+        return self._form.handshake(delivery) if self._form.handshake else None
 
-        Its callback address is never called.
-        """
-        origin = delivery.headers.get("webhook-request-origin", "")
-        known = {one.lower() for one in self.settings.origins}
-        if delivery.method != "OPTIONS" or origin.lower() not in known:
-            return None
-        headers = {
-            "webhook-allowed-origin": origin,
-            "webhook-allowed-rate": str(self.settings.rate),
-            "allow": "POST, OPTIONS",
-        }
-        return Reply(200, headers=headers)
+    def acknowledge(self, delivery: Delivery) -> Reply | None:
+        return self._form.reply if self._form else None
 
     # -------------------------------------------------------------------------------------- reading
 
@@ -149,12 +170,12 @@ class WebhookConnector(Connector, Receiver):
         if self.settings.scheme == "cloudevents":
             events: Sequence[Json] = self._cloud_events(delivery)
         else:
-            events = [plain_event(delivery)]
+            events = events_of(delivery, self._form)
         return [record for event in events for record in self._records(delivery, event)]
 
     def _cloud_events(self, delivery: Delivery) -> list[Mapping[str, Json]]:
         trusted = self.settings.unsigned_headers or self.settings.webhook.unsigned
-        return cloud_events(delivery, lambda header: trusted or self.settings.covers(header))
+        return cloud_events(delivery, lambda header: trusted or self.settings.trusts(header))
 
     def _records(self, delivery: Delivery, event: Json) -> list[Record]:
         kind = self._kind(delivery, event)
@@ -169,7 +190,7 @@ class WebhookConnector(Connector, Receiver):
             raise PayloadError(
                 f"No object takes events of type '{kind:.100}': name it under an object's "
                 "`events`, or under `ignore`.",
-                self._event or "event",
+                self._events[0] if self._events else "event",
             )
         return [
             record
@@ -178,17 +199,22 @@ class WebhookConnector(Connector, Receiver):
         ]
 
     def _kind(self, delivery: Delivery, event: Json) -> str:
-        if self._event_header:
-            kind: str | None = delivery.headers.get(self._event_header, "").strip() or None
-        else:
-            kind = text_of(path_of(self._event).read(event)) if self._event else ""
-        if kind is not None:
-            return kind
+        parts = [self._part(place, delivery, event) for place in self._events]
+        found = [part for part in parts if part]
+        if len(found) == len(parts):
+            return ".".join(found)
         if all(words.events == ["*"] for words in self.settings.objects.values()):
             return ""  # nobody asks for it
         raise PayloadError(
-            f"The delivery does not say what happened ({self._event}).", str(self._event)
+            f"The delivery does not say what happened ({', '.join(self._events)}).",
+            self._events[parts.index(None)] if None in parts else "",
         )
+
+    def _part(self, place: str, delivery: Delivery, event: Json) -> str | None:
+        header = header_in(place)
+        if header:
+            return delivery.headers.get(header, "").strip() or None
+        return text_of(path_of(place).read(event))
 
 
 def _among(kind: str, patterns: Sequence[str]) -> bool:

@@ -8,14 +8,17 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from connectors.sdk import Delivery, PayloadError
 from connectors.sdk.http import decode_json
 from connectors.sdk.records import Json
+from connectors.sdk.scheme import Scheme
+from connectors.sdk.schemes import SCHEMES
 from connectors.webhook.config import REQUIRED
+from connectors.webhook.paths import path_of
 
 Mode = Literal["batch", "structured", "binary"]
 MOST = 1000
@@ -54,6 +57,37 @@ def plain_event(delivery: Delivery) -> Json:
             f"A body of type {kind} is not read; have the sender post JSON.", "content-type"
         )
     return decode_json(delivery.body, "the delivery")
+
+
+def events_of(delivery: Delivery, scheme: Scheme | None) -> Sequence[Json]:
+    """The events of a delivery: those of its list where the vendor sends several, else the body.
+    What Google Pub/Sub packs into base64 is unpacked. Raises PayloadError.
+    """
+    body = plain_event(delivery)
+    if scheme is SCHEMES["google-oidc"]:
+        return [_pushed(body)]
+    if scheme is None or scheme.each is None:
+        return [body]
+    found = path_of(scheme.each).read(body)
+    if scheme.each == "$" and isinstance(found, dict):
+        return [found]
+    if not isinstance(found, list) or len(found) > MOST:
+        raise PayloadError(f"There is no list of at most {MOST} events at {scheme.each}.", "body")
+    return found
+
+
+def _pushed(body: Json) -> Json:
+    """A push of Pub/Sub with `message.data` as the JSON it holds, where it holds any.
+    https://docs.cloud.google.com/pubsub/docs/push#receive_push
+    """
+    message = body.get("message") if isinstance(body, dict) else None
+    if not isinstance(message, dict) or not isinstance(data := message.get("data"), str):
+        return body
+    try:
+        held = decode_json(base64.b64decode(data, validate=True), "message.data")
+    except (PayloadError, ValueError, binascii.Error):
+        return body
+    return {**body, "message": {**message, "data": held}}
 
 
 def cloud_events(delivery: Delivery, covered: Callable[[str], bool]) -> list[Mapping[str, Json]]:
