@@ -18,7 +18,8 @@ from hub.flow.subscriptions import take_secret
 from hub.hub import Hub
 from hub.live import NoWorkspace, Snapshot
 from hub.noticing import Noticing
-from hub.store import access, inbox, running
+from hub.store import access, running
+from hub.store.arrivals import Arrivals
 from hub.web import create_web
 from webhooks import Endpoint, Incoming, Stored, WebhookApp
 
@@ -34,14 +35,18 @@ class StoreInbox:
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
+        self._arrivals = Arrivals(hub.database)
 
     def store(self, batch: Sequence[Incoming]) -> Sequence[Stored]:
         """Store a batch in one transaction."""
-        with self.hub.database.write() as tx:
-            stored = inbox.store(tx, batch)
+        stored = self._arrivals.store(batch)
         reach("intake.stored")
         self.hub.wake("intake")
         return stored
+
+    def close(self) -> None:
+        """After the last batch."""
+        self._arrivals.close()
 
 
 class LiveEndpoints:
@@ -72,6 +77,11 @@ class LiveEndpoints:
                 self._endpoints = dict(self._build(snapshot, capturing))
                 self._seen = (snapshot, capturing)
 
+    def prepare(self) -> None:
+        """Have connectors get what they need to judge; each says itself when it is time."""
+        for endpoint in list(self._endpoints.values()):
+            endpoint.receiver.prepare()
+
     def _build(self, snapshot: Snapshot, capturing: set[str]) -> Mapping[str, Endpoint]:
         found = {}
         for name in snapshot.workspace.connections:
@@ -80,8 +90,9 @@ class LiveEndpoints:
             except ConnectorError as error:
                 log.warning("connection takes no webhooks", connection=name, error=str(error))
                 continue
-            if isinstance(connector, Receiver):
-                webhook = connector.settings.webhook
+            webhook = connector.settings.webhook
+            if isinstance(connector, Receiver) and webhook.receive:
+                connector.prepare()
                 found[name] = Endpoint(
                     connection=name,
                     receiver=connector,
@@ -89,7 +100,9 @@ class LiveEndpoints:
                     token_required=webhook.token is not None,
                     unsigned=webhook.unsigned,
                     capture=webhook.capture or name in capturing,
-                    on_secret=partial(self._take_secret, name) if webhook.subscribe else None,
+                    on_secret=partial(self._take_secret, name)
+                    if webhook.subscribe or connector.awaits_secret
+                    else None,
                 )
         return found
 
@@ -107,6 +120,7 @@ class LiveEndpoints:
         while not self._stop.wait(REFRESH):
             try:
                 self.refresh()
+                self.prepare()
             except Exception:
                 log.exception("endpoints could not be refreshed")
 
@@ -130,10 +144,11 @@ class Application:
         self.stream = Stream(hub.settings.redis_url)
         hub.announce = self.stream.publish
         self.endpoints = LiveEndpoints(hub)
-        self.noticing = Noticing(hub)
+        self.noticing = Noticing(hub, public_url)
+        self.inbox = StoreInbox(hub)
         self.intake = WebhookApp(
             self.endpoints,
-            StoreInbox(hub),
+            self.inbox,
             public_url=public_url,
             now=hub.clock,
             notices=self.noticing,
@@ -155,7 +170,8 @@ class Application:
 
     def stop(self) -> None:
         """Store what was taken in, then stop."""
-        self.intake.stop()
+        if self.intake.stop():
+            self.inbox.close()
         self.noticing.stop()
         self.endpoints.stop()
         self.stream.close()

@@ -1,5 +1,5 @@
 """What intake answers without a row, kept for people: collected in memory, written at most once a
-second by a thread of its own.
+second by a thread of its own, which also says that intake is up.
 
 A stranger decides how much of it there is: per connection and outcome the last few of a second are
 kept and the rest is counted, so that a flood fills neither memory nor disk and intake never waits.
@@ -8,10 +8,13 @@ kept and the rest is counted, so that a flood fills neither memory nor disk and 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, deque
+from collections.abc import Callable
 
 import structlog
 
+from hub import heartbeat
 from hub.hub import Hub
 from hub.store import notices
 from hub.store.notices import Count
@@ -28,8 +31,9 @@ MOST = 1000
 class Noticing:
     """The intake's `Notices`. `start` and `stop` it with the intake."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, public_url: str) -> None:
         self.hub = hub
+        self.public_url = public_url
         self._lock = threading.Lock()
         self._counts: Counter[tuple[str, Outcome, str]] = Counter()
         self._room: Counter[tuple[str, Outcome]] = Counter()
@@ -68,6 +72,7 @@ class Noticing:
 
     def start(self) -> None:
         self._stop.clear()
+        self._tried(self._beat)
         self._thread = threading.Thread(target=self._run, name="noticing", daemon=True)
         self._thread.start()
 
@@ -76,14 +81,22 @@ class Noticing:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
-        self._tried()
+        self._tried(self.flush)
+        self._tried(lambda: heartbeat.stop(self.hub, self.public_url))
+
+    def _beat(self) -> None:
+        heartbeat.beat(self.hub, self.public_url)
 
     def _run(self) -> None:
+        beaten = time.monotonic()
         while not self._stop.wait(EVERY):
-            self._tried()
+            self._tried(self.flush)
+            if time.monotonic() - beaten >= heartbeat.EVERY:
+                self._tried(self._beat)
+                beaten = time.monotonic()
 
-    def _tried(self) -> None:
+    def _tried(self, act: Callable[[], None]) -> None:
         try:
-            self.flush()
+            act()
         except Exception as error:
             log.warning("refusals could not be noted", error=type(error).__name__)

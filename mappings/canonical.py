@@ -398,8 +398,10 @@ EVENT_TYPES: frozenset[str] = frozenset(
         "clock.at_risk",
         "clock.breached",
         "nudge.sent",
+        "connection.capturing",
         "connection.paused",
         "connection.resumed",
+        "delivery.replayed",
         "revision.applied",
     }
 )

@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 MOST_HEADERS = 40
 LONGEST_NAME = 60
 LONGEST_VALUE = 200
-LONGEST_REASON = 300
+LONGEST_REASON = 600
 
 _SHOWN = frozenset(
     {

@@ -14,21 +14,25 @@ import typer
 
 from hub.cli import (
     access,
+    connections,
     connector,
+    deliveries,
     demo,
     doctor,
     explaining,
     files,
+    listening,
     mapping,
     people,
     planning,
     previewing,
     pulling,
+    pushes,
     running,
     sandbox,
     schema,
     session,
-    traffic,
+    signing,
     transforms,
     trying,
     work,
@@ -46,8 +50,9 @@ app = typer.Typer(
     epilog=example("hub init acme-ops", "hub up --workspace acme-ops", "hub tasks --overdue"),
 )
 for _room in (
-    demo, files, mapping, previewing, planning, trying, running, work, explaining, traffic,
-    pulling, people, connector, sandbox, schema, transforms, access, doctor,
+    demo, files, mapping, previewing, planning, trying, running, work, explaining,
+    deliveries, pushes, connections, listening, signing, pulling, people, connector, sandbox,
+    schema, transforms, access, doctor,
 ):  # fmt: skip
     app.registered_commands += _room.app.registered_commands
     app.registered_groups += _room.app.registered_groups

@@ -38,7 +38,7 @@ def authorize(
     machine, ask it for an address instead: GET /api/v1/connections/NAME/authorize
     """
     from connectors.sdk import ConnectorError
-    from hub.cli.traffic import having
+    from hub.cli.session import having
     from hub.flow import consent as flow
 
     done = threading.Event()

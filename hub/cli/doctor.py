@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
@@ -79,6 +79,7 @@ def examine(settings: Settings) -> Iterator[Line]:
         yield from _guarded("clock", lambda: _clock(hub))
         yield from _guarded("workspace", lambda: _workspace(hub))
         yield from _guarded("connections", lambda: _connections(hub))
+        yield from _guarded("deliveries", lambda: _deliveries(hub))
         hub.live.close()
         hub.database.close()
     yield from _guarded("broker", lambda: _broker(settings))
@@ -183,6 +184,34 @@ def _connections(hub: Hub) -> Iterator[Line]:
             yield Line(what, "warn", f"{took} It is paused.", remedy)
         else:
             yield Line(what, "ok", took)
+
+
+def _deliveries(hub: Hub) -> Iterator[Line]:
+    """Connections that refused everything for an hour, and such as only collect samples."""
+    from hub.cli.connections import captures
+    from hub.live import NoWorkspace
+    from hub.refusals import in_a_line, remedy
+    from hub.store import notices
+
+    try:
+        snapshot = hub.live.current()
+    except NoWorkspace:
+        return  # said already
+    with hub.database.read() as tx:
+        refusing = notices.refusing(tx, hub.clock() - timedelta(hours=1))
+        capturing = [one for one in snapshot.workspace.connections if captures(tx, snapshot, one)]
+    for name, row in refusing.items():
+        if name in snapshot.workspace.connections:
+            said = f"Refused everything that came in the last hour; the last for {in_a_line(row)}."
+            yield Line(f"deliveries {name}", "warn", said, remedy(name, row))
+    for name in capturing:
+        yield Line(
+            f"deliveries {name}", "warn", "Are captured: stored and not processed.",
+            f"End it with: hub connections capture {name} --stop (or webhook.capture in hub.yaml);"
+            " then: hub deliveries replay --status captured",
+        )  # fmt: skip
+    if not refusing and not capturing:
+        yield Line("deliveries", "ok", "No connection refuses all that comes.")
 
 
 def _broker(settings: Settings) -> Iterator[Line]:

@@ -165,6 +165,11 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(plain(value), indent=2, ensure_ascii=False, default=str))
 
 
+def print_json_line(value: Any) -> None:
+    """One JSON object a line, for programs that read along."""
+    typer.echo(json.dumps(plain(value), ensure_ascii=False, default=str))
+
+
 def cell(value: Any) -> str:
     """A value in few words: a person by name, a moment to the minute."""
     if value is None or value == [] or value == {}:
@@ -209,6 +214,11 @@ def print_table(
     for line in lines:
         table.add_row(*(Text(_one_line(value)) for value in line))
     console.print(table)
+
+
+def safe_text(text: str) -> str:
+    """Text from outside, its lines kept; what a terminal would obey is left out."""
+    return "\n".join(_one_line(line.replace("\t", "    ")) for line in text.split("\n"))
 
 
 def _one_line(text: str) -> str:

@@ -23,8 +23,7 @@ from hub.cli.output import (
     print_json,
     print_table,
 )
-from hub.cli.session import opened, party_named, reading
-from hub.cli.traffic import ACTOR
+from hub.cli.session import ACTOR, opened, party_named, reading
 
 PANEL = "Look and act"
 app = typer.Typer()

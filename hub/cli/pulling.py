@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub.cli.output import Json, example, note, print_json
-from hub.cli.session import opened
-from hub.cli.traffic import having
+from hub.cli.session import having, opened
 
 if TYPE_CHECKING:
     from hub.flow.pull import Pulled

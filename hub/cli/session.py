@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from connectors.sdk import Connector
     from hub.hub import Hub
+    from hub.live import Snapshot
     from hub.settings import Settings
 
 Folder = Annotated[
@@ -28,6 +29,9 @@ Folder = Annotated[
         metavar="DIR", help="The workspace; else HUB_WORKSPACE, else here.", show_default=False
     ),
 ]
+
+ACTOR: Mapping[str, Any] = {"kind": "system", "id": "cli", "name": "command line"}
+"""Who acts, in the history, where the command line cannot know which person types."""
 
 _named: Path | None = None
 
@@ -148,3 +152,15 @@ def party_named(hub: Hub, tx: Any, name: str | None) -> str | None:
 
     hint = did_you_mean(name, sorted(people))
     raise LookupError(f"There is nobody called '{name}'. {hint}".strip())
+
+
+def having(hub: Hub, name: str) -> Snapshot:
+    """The workspace in force, which has this connection. Raises LookupError."""
+    from mappings.source import did_you_mean
+
+    snapshot = hub.live.current()
+    known = sorted(snapshot.workspace.connections)
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise LookupError(f"There is no connection '{name}' in force. {hint}".strip())
+    return snapshot

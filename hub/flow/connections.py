@@ -51,6 +51,15 @@ def resume(unit: Unit, connection: str) -> None:
     settle(unit, connection, "resumed")
 
 
+def capture(unit: Unit, connection: str, lasting: timedelta | None) -> None:
+    """Have deliveries stored and not processed for so long, or (None) processed again as they
+    come. What was captured waits to be replayed.
+    """
+    until = running.set_capture(unit.tx, connection, lasting)
+    data = {"connection": connection, "until": until.isoformat() if until else None}
+    unit.emit("connection.capturing", connection, data=data)
+
+
 def note_success(unit: Unit, connection: str) -> None:
     """The vendor answers; trouble that was shown is over."""
     running.note_success(unit.tx, connection, unit.now)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.engine import Connection
 
 from hub.store import dialect
 from hub.store.tables import deliveries, notice_counts, notices
@@ -67,7 +67,7 @@ def of(
     outcome: str | None = None,
     after: int | None = None,
     limit: int = 10,
-) -> Sequence[RowMapping]:
+) -> list[dict[str, Any]]:
     """The newest notices of a connection, newest first; with `after` those that follow this
     position, oldest first.
     """
@@ -78,7 +78,7 @@ def of(
         statement = statement.order_by(notices.c.position.desc())
     else:
         statement = statement.where(notices.c.position > after).order_by(notices.c.position)
-    return tx.execute(statement).mappings().all()
+    return [dict(row) for row in tx.execute(statement).mappings()]
 
 
 def newest(tx: Connection) -> int:
@@ -94,11 +94,11 @@ def counts(tx: Connection, connection: str | None = None) -> list[Count]:
     return [Count(**row) for row in tx.execute(statement).mappings()]
 
 
-def refusing(tx: Connection, since: datetime) -> dict[str, RowMapping]:
+def refusing(tx: Connection, since: datetime) -> dict[str, dict[str, Any]]:
     """Connections that refused everything since a moment: each with its last refusal. One that took
     a delivery, knew one already or answered a handshake meanwhile is not among them.
     """
-    refused: dict[str, Any] = {}
+    refused: dict[str, dict[str, Any]] = {}
     fine = set(
         tx.scalars(
             sa.select(notice_counts.c.connection).where(

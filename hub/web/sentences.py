@@ -375,6 +375,18 @@ def _received(event: Row, names: Names) -> str:
     return f"took in a delivery from {data.get('connection', 'a tool')} with {records}."
 
 
+def _replayed(event: Row, names: Names) -> str:
+    number = len(event["data"].get("deliveries", ()))
+    return f"had {number} {'delivery' if number == 1 else 'deliveries'} processed again."
+
+
+def _capturing(event: Row, names: Names) -> str:
+    name = event["data"].get("connection", "a tool")
+    if event["data"].get("until"):
+        return f"has the deliveries of {name} stored, and not processed, for a while."
+    return f"has the deliveries of {name} processed again as they come."
+
+
 def _proposed(event: Row, names: Names) -> str:
     verb = {"made": "proposed a change", "accepted": "accepted a proposal"}.get(
         event["type"].split(".")[1], "rejected a proposal"
@@ -384,6 +396,7 @@ def _proposed(event: Row, names: Names) -> str:
 
 _SENTENCES: Mapping[str, Callable[[Row, Names], str]] = {
     "delivery.received": _received,
+    "delivery.replayed": _replayed,
     "task.created": _created,
     "task.updated": _updated,
     "task.completed": _completed_task,
@@ -422,6 +435,7 @@ _SENTENCES: Mapping[str, Callable[[Row, Names], str]] = {
     "clock.at_risk": _why("sees that time is getting short for"),
     "clock.breached": _why("found", " overdue"),
     "nudge.sent": _nudged,
+    "connection.capturing": _capturing,
     "connection.paused": _connection("paused"),
     "connection.resumed": _connection("resumed"),
     "revision.applied": _whole("put a new revision of the workspace into force"),

@@ -33,7 +33,7 @@ def notice(connection: str = "github", outcome: Outcome = "refused", **more: Any
 @pytest.fixture
 def noticing(database: Database) -> Noticing:
     hub = SimpleNamespace(database=database, clock=lambda: NOW)
-    return Noticing(cast("Hub", hub))
+    return Noticing(cast("Hub", hub), "https://hub.test")
 
 
 def send(noticing: Noticing, one: Notice) -> None:

@@ -1,0 +1,220 @@
+"""Commands on connections: how each fares, what it refused, pausing and resuming it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hub.cli.authorize import authorize
+from hub.cli.output import (
+    Json,
+    cell,
+    chosen,
+    example,
+    fail,
+    group,
+    note,
+    print_details,
+    print_json,
+    print_table,
+)
+from hub.cli.session import ACTOR, having, opened, reading
+
+if TYPE_CHECKING:
+    from hub.live import Snapshot
+
+app = typer.Typer()
+connections = group(
+    "Connections: how each account fares.", "hub connections", "hub connections check github"
+)
+app.add_typer(connections, name="connections", rich_help_panel="Look and act")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="As hub.yaml has it.")]
+
+
+@connections.command("list", epilog=example("hub connections list", "hub connections --json"))
+def list_connections(json: Json = False) -> None:
+    """List the connections: whether each works, what was pulled when, what waits."""
+    with reading() as (hub, tx):
+        snapshot = hub.live.current()
+        found = [_connection(tx, snapshot, name) for name in snapshot.workspace.connections]
+    if json:
+        print_json(found)
+        return
+    names = ("name", "connector", "status", "last_ok_at", "failures", "last_error")
+    print_table(
+        names,
+        [[row[name] for name in names] for row in found],
+        empty="No connections yet; add one under connections: in hub.yaml.",
+    )
+
+
+@connections.command("show", epilog=example("hub connections show github"))
+def show_connection(name: Name, json: Json = False) -> None:
+    """Show one connection with what is pulled from it."""
+    with reading() as (hub, tx):
+        found = _connection(tx, having(hub, name), name)
+    if json:
+        print_json(found)
+        return
+    aside = ("pulls", "refusals", "refused")
+    print_details({key: value for key, value in found.items() if key not in aside})
+    typer.echo("")
+    names = ("object", "pulled_at", "next_pull_at")
+    pulls = [chosen(one, names) for one in found["pulls"]]
+    print_table(names, pulls, empty="Nothing was pulled yet.")
+    if found["refused"]:
+        typer.echo(f"\nRefused deliveries: {found['refused']} in all, the newest first")
+        told = ("at", "code", "part", "reason", "remote", "size")
+        print_table(told, [[one[name] for name in told] for one in found["refusals"]])
+        if found["refusals"]:
+            note(f"What to do: {found['refusals'][0]['remedy']}")
+
+
+def _connection(tx: Any, snapshot: Snapshot, name: str) -> dict[str, Any]:
+    from hub.store import notices, running, subscriptions
+
+    state = running.connection_states(tx).get(name, {})
+    pulls = [
+        {key: row[key] for key in ("object", "cursor", "pulled_at", "next_pull_at")}
+        for row in running.all_cursors(tx)
+        if row["connection"] == name
+    ]
+    registered = subscriptions.rows(tx).get(name)
+    refused = sum(one.count for one in notices.counts(tx, name) if one.outcome == "refused")
+    about = ("status", "url", "expires_at", "attempts", "error")
+    shown = ("status", "reason", "failures", "last_error", "last_ok_at", "changed_at")
+    return {
+        "name": name,
+        "connector": snapshot.workspace.connections[name].connector,
+        **{key: state.get(key) for key in shown},
+        "status": state.get("status", "active"),
+        "failures": state.get("failures", 0),
+        "subscription": {key: registered[key] for key in about} if registered else None,
+        "capturing": captures(tx, snapshot, name),
+        "pulls": pulls,
+        "refused": refused,
+        "refusals": refusals(tx, name),
+    }
+
+
+def captures(tx: Any, snapshot: Snapshot, name: str) -> bool:
+    """Whether deliveries are stored and not processed, by hub.yaml or for a while."""
+    from hub.store import running
+
+    webhook = snapshot.workspace.connections[name].raw.get("webhook")
+    said = isinstance(webhook, dict) and webhook.get("capture") is True
+    return said or name in running.capturing(tx)
+
+
+def refusals(tx: Any, name: str, limit: int = 5) -> list[dict[str, Any]]:
+    """The last refused requests, with what to do about each."""
+    from hub.refusals import remedy
+    from hub.store import notices
+
+    shown = ("at", "code", "part", "reason", "method", "path", "size", "remote", "headers")
+    return [
+        {key: row[key] for key in shown} | {"remedy": remedy(name, row)}
+        for row in notices.of(tx, name, outcome="refused", limit=limit)
+    ]
+
+
+@connections.command(
+    "pause", epilog=example('hub connections pause github --reason "they are moving house"')
+)
+def pause(
+    name: Name,
+    reason: Annotated[str, typer.Option(help="Shown to whoever wonders.")] = "paused by hand",
+    json: Json = False,
+) -> None:
+    """Stop pulling from a tool and writing to it; what comes and goes meanwhile waits."""
+    from hub.flow import connections as flow
+
+    _steer(name, lambda unit: flow.pause(unit, name, reason), json=json)
+
+
+@connections.command("resume", epilog=example("hub connections resume github"))
+def resume(name: Name, json: Json = False) -> None:
+    """Go on with a paused connection."""
+    from hub.flow import connections as flow
+
+    _steer(name, lambda unit: flow.resume(unit, name), json=json)
+
+
+def _steer(name: str, act: Callable[[Any], None], *, json: bool) -> None:
+    from hub.store import running
+
+    with opened() as hub:
+        snapshot = having(hub, name)
+        with hub.unit() as unit:
+            running.keep_connections(unit.tx, [name])
+            with unit.acting(ACTOR):
+                act(unit)
+        with hub.database.read() as tx:
+            found = _connection(tx, snapshot, name)
+    if json:
+        print_json(found)
+    else:
+        typer.echo(f"{name} is {found['status']}.")
+
+
+@connections.command(
+    "capture",
+    epilog=example(
+        "hub connections capture crm --for 2h",
+        "hub connections capture crm --stop",
+    ),
+)
+def capture(
+    name: Name,
+    lasting: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="How long: 15m, 2h, 1d.")
+    ] = "1h",
+    stop: Annotated[bool, typer.Option("--stop", help="Process deliveries again.")] = False,
+    json: Json = False,
+) -> None:
+    """Have a connection's deliveries stored and not processed for a while, as samples.
+
+    What was captured is processed later with: hub deliveries replay --status captured
+    """
+    from hub.cli.moments import span_of
+    from hub.flow import connections as flow
+
+    span = None if stop else span_of("--for", lasting)
+    _steer(name, lambda unit: flow.capture(unit, name, span), json=json)
+    if not json:
+        note(f"Deliveries are stored and not processed for {lasting}." if span else
+             "Deliveries are processed again as they come.")  # fmt: skip
+
+
+connections.command(
+    "authorize",
+    epilog=example("hub connections authorize mail", "hub connections authorize crm --no-browser"),
+)(authorize)
+
+
+@connections.command("check", epilog=example("hub connections check github"))
+def check(name: Name, json: Json = False) -> None:
+    """Ask a tool whether our credentials work."""
+    from connectors.sdk import ConnectorError
+
+    error = None
+    with opened() as hub:
+        try:
+            having(hub, name).connector(name).check()
+        except ConnectorError as found:
+            error = str(found)
+        with hub.database.read() as tx:
+            refused = refusals(tx, name, 1)
+    if json:
+        print_json({"name": name, "ok": error is None, "error": error, "refusals": refused})
+    elif error is None:
+        typer.echo(f"{name} answers, and the credentials work.")
+    if refused and not json:
+        one = refused[0]
+        why = one["reason"] or one["code"].replace("_", " ")
+        note(f"Its last refused delivery came {cell(one['at'])}: {why} {one['remedy']}".rstrip())
+    if error is not None:
+        fail(error)

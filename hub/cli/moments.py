@@ -1,0 +1,39 @@
+"""Moments and spans as they are typed: `2h` ago, or a date, or a full time."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from hub.cli.output import fail
+
+_SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def span_of(option: str, text: str) -> timedelta:
+    """`30s`, `15m`, `2h`, `3d` or `1w`; else wrong use."""
+    match = _SPAN.fullmatch(text)
+    if match is None or int(match[1]) == 0:
+        fail(f"{option} cannot be '{text}'. Write a time span: 30s, 15m, 2h, 3d or 1w.", 2)
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def moment_of(option: str, text: str | None, now: datetime) -> datetime | None:
+    """`2h` (ago), `2026-03-02` or `2026-03-02T09:30`; without a zone it is UTC. None stays None."""
+    if text is None:
+        return None
+    if _SPAN.fullmatch(text):
+        try:
+            return now - span_of(option, text)
+        except OverflowError:
+            return datetime(1, 1, 2, tzinfo=UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        fail(
+            f"{option} cannot be '{text}'. Write how long ago (2h, 3d) or a moment"
+            " (2026-03-02, 2026-03-02T09:30Z).",
+            2,
+        )
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,287 @@
+"""Looking at what came in: deliveries narrowed down, followed as they come, and picked for replay;
+what each became.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from hub.store.exceptions import OPEN
+from hub.store.tables import deliveries, events, exceptions, links, records
+
+_LATER = deliveries.alias("later")
+_LISTED = [column for column in deliveries.c if column.name != "body"]
+
+
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """What deliveries are narrowed by; None is any. `since` and `until` are moments of receipt, the
+    second not included. `text` stands in the id, the vendor's id or the address.
+    """
+
+    connection: str | None = None
+    status: str | None = None
+    verdict: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str | None = None
+    ids: Sequence[str] | None = None
+
+
+def _where(narrow: Narrow) -> list[sa.ColumnElement[bool]]:
+    columns = deliveries.c
+    found: list[sa.ColumnElement[bool]] = [
+        column == value
+        for column, value in (
+            (columns.connection, narrow.connection),
+            (columns.status, narrow.status),
+            (columns.verdict, narrow.verdict),
+        )
+        if value is not None
+    ]
+    if narrow.since is not None:
+        found.append(columns.received_at >= narrow.since)
+    if narrow.until is not None:
+        found.append(columns.received_at < narrow.until)
+    if narrow.ids is not None:
+        found.append(columns.id.in_(narrow.ids))
+    if narrow.text:
+        found.append(
+            sa.or_(
+                *(
+                    column.icontains(narrow.text, autoescape=True)
+                    for column in (columns.id, columns.delivery_id, columns.url)
+                )
+            )
+        )
+    return found
+
+
+def search(
+    tx: Connection, narrow: Narrow, *, before: int | None = None, limit: int = 50
+) -> Sequence[RowMapping]:
+    """Deliveries, newest first, without their bodies."""
+    statement = sa.select(*_LISTED).where(*_where(narrow)).order_by(deliveries.c.position.desc())
+    if before is not None:
+        statement = statement.where(deliveries.c.position < before)
+    return tx.execute(statement.limit(limit)).mappings().all()
+
+
+def newest(tx: Connection) -> int:
+    """The position of the newest delivery, 0 before the first."""
+    return tx.scalar(sa.select(sa.func.max(deliveries.c.position))) or 0
+
+
+# --------------------------------------------------------------------------------- as they come
+
+
+BEHIND = 500
+"""Rows before the newest that are looked at again: PostgreSQL hands out a position before the row
+can be seen, so that a later one may be seen first.
+"""
+
+
+class Follower:
+    """Hands out each delivery, of one connection or of all, once, as it comes; oldest first."""
+
+    def __init__(self, tx: Connection, connection: str | None = None, last: int = 0) -> None:
+        """`last` of those that are there already are handed out first."""
+        self._connection = connection
+        there = [row["position"] for row in search(tx, Narrow(connection), limit=last + BEHIND)]
+        self._seen = set(there[last:])
+        self._floor = min(there, default=newest(tx))
+
+    def look(self, tx: Connection, limit: int = 500) -> Sequence[RowMapping]:
+        """What has come since the last look, with bodies."""
+        columns = deliveries.c
+        statement = sa.select(columns.position).where(columns.position >= self._floor)
+        if self._connection:
+            statement = statement.where(columns.connection == self._connection)
+        there = list(tx.scalars(statement.order_by(columns.position).limit(limit + 2 * BEHIND)))
+        fresh = [position for position in there if position not in self._seen][:limit]
+        if not fresh:
+            return []
+        self._seen.update(fresh)
+        if len(self._seen) > 2 * BEHIND:
+            kept = sorted(self._seen)[-BEHIND:]
+            self._floor, self._seen = kept[0], set(kept)
+        chosen = sa.select(deliveries).where(columns.position.in_(fresh))
+        return tx.execute(chosen.order_by(columns.position)).mappings().all()
+
+
+def whole(tx: Connection, ids: Collection[str]) -> dict[str, RowMapping]:
+    """Deliveries by their id, without bodies, as they are now."""
+    rows = tx.execute(sa.select(*_LISTED).where(deliveries.c.id.in_(ids))).mappings()
+    return {row["id"]: row for row in rows}
+
+
+# ------------------------------------------------------------------------------------ for replay
+
+
+def _last_of_its_line(upto: int) -> sa.ColumnElement[bool]:
+    """Not replayed yet: of an original and its copies only the newest counts, so that a replay
+    that is begun again goes on where it stopped, and none takes up what was replayed since.
+    """
+    origin = sa.func.coalesce(deliveries.c.replay_of, deliveries.c.id)
+    newer = (
+        sa.select(_LATER.c.position)
+        .where(_LATER.c.replay_of == origin, _LATER.c.position > deliveries.c.position)
+        .exists()
+    )
+    return sa.and_(deliveries.c.position <= upto, ~newer)
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What a replay would take: how many, of which connection in which status, from when to when,
+    and how many bytes.
+    """
+
+    count: int
+    size: int
+    oldest: datetime | None
+    newest: datetime | None
+    groups: Sequence[tuple[str, str, int]]
+
+
+def pick(tx: Connection, narrow: Narrow, *, after: int = 0, upto: int) -> Picked:
+    """What a replay of positions after `after` up to `upto` would take."""
+    columns = deliveries.c
+    rows = tx.execute(
+        sa.select(
+            columns.connection,
+            columns.status,
+            sa.func.count(),
+            sa.func.sum(columns.size),
+            sa.func.min(columns.received_at, type_=columns.received_at.type),
+            sa.func.max(columns.received_at, type_=columns.received_at.type),
+        )
+        .where(*_where(narrow), columns.position > after, _last_of_its_line(upto))
+        .group_by(columns.connection, columns.status)
+        .order_by(columns.connection, columns.status)
+    ).all()
+    return Picked(
+        count=sum(row[2] for row in rows),
+        size=int(sum(row[3] for row in rows)),
+        oldest=min((row[4] for row in rows), default=None),
+        newest=max((row[5] for row in rows), default=None),
+        groups=[(row[0], row[1], row[2]) for row in rows],
+    )
+
+
+def to_replay(
+    tx: Connection, narrow: Narrow, *, after: int, upto: int, limit: int
+) -> Sequence[RowMapping]:
+    """The next ones to replay, oldest first: position, id and size."""
+    columns = deliveries.c
+    return (
+        tx.execute(
+            sa.select(columns.position, columns.id, columns.size)
+            .where(*_where(narrow), columns.position > after, _last_of_its_line(upto))
+            .order_by(columns.position)
+            .limit(limit)
+        )
+        .mappings()
+        .all()
+    )
+
+
+# ------------------------------------------------------------------------------- what they became
+
+
+def copies(tx: Connection, ids: Collection[str]) -> dict[str, list[str]]:
+    """The replays of each of these originals, oldest first."""
+    found: dict[str, list[str]] = {}
+    for row in tx.execute(
+        sa.select(deliveries.c.replay_of, deliveries.c.id)
+        .where(deliveries.c.replay_of.in_(ids))
+        .order_by(deliveries.c.position)
+    ):
+        found.setdefault(row[0], []).append(row[1])
+    return found
+
+
+def became(tx: Connection, delivery: str) -> list[dict[str, Any]]:
+    """The records a delivery was split into, each with how far it is and the entity that is linked
+    to it. Records long since brought in are not kept; the entity still is.
+    """
+    columns = records.c
+    rows = tx.execute(
+        sa.select(
+            columns.object,
+            columns.external_id,
+            columns.kind,
+            columns.status,
+            columns.error,
+            links.c.entity_type,
+            links.c.entity_id,
+        )
+        .outerjoin(
+            links,
+            sa.and_(
+                links.c.connection == columns.connection,
+                links.c.object == columns.object,
+                links.c.external_id == columns.external_id,
+            ),
+        )
+        .where(columns.delivery == delivery)
+        .order_by(columns.position)
+    ).mappings()
+    return [dict(row) for row in rows]
+
+
+def troubles(tx: Connection, delivery: str) -> list[Mapping[str, Any]]:
+    """Exceptions about a delivery itself and, while open, about what it became."""
+    about = sa.select(links.c.entity_id).join(
+        records,
+        sa.and_(
+            links.c.connection == records.c.connection,
+            links.c.object == records.c.object,
+            links.c.external_id == records.c.external_id,
+        ),
+    )
+    rows = tx.execute(
+        sa.select(
+            exceptions.c.id,
+            exceptions.c.type,
+            exceptions.c.severity,
+            exceptions.c.status,
+            exceptions.c.title,
+            exceptions.c.detail,
+        )
+        .where(
+            sa.or_(
+                exceptions.c.subject == delivery,
+                sa.and_(
+                    exceptions.c.subject.in_(about.where(records.c.delivery == delivery)),
+                    exceptions.c.status.in_(OPEN),
+                ),
+            )
+        )
+        .order_by(exceptions.c.opened_at)
+    ).mappings()
+    return [dict(row) for row in rows]
+
+
+def events_because_of(tx: Connection, delivery: str, since: datetime) -> list[dict[str, Any]]:
+    """What happened because of a delivery that came since this moment: type and subject. Looks at
+    the newest events only, as they are not found by their cause.
+    """
+    recent = (
+        sa.select(events.c.position, events.c.type, events.c.subject, events.c.cause, events.c.time)
+        .order_by(events.c.position.desc())
+        .limit(2000)
+        .subquery()
+    )
+    rows = tx.execute(
+        sa.select(recent.c.type, recent.c.subject)
+        .where(recent.c.cause == delivery, recent.c.time >= since - timedelta(minutes=1))
+        .order_by(recent.c.position)
+    ).mappings()
+    return [dict(row) for row in rows]
