@@ -32,7 +32,19 @@ def insert_new(tx: Connection, table: str, columns: dict[str, str], rows: Rows) 
         return 0
     if is_sqlite(tx):
         return _insert_into_sqlite(tx, table, tuple(columns), rows)
-    return _copy_into_postgresql(tx, table, columns, rows)
+    return _copy_or_insert(tx, table, columns, rows)
+
+
+def copy_new(connection: Connection, table: str, columns: dict[str, str], rows: Rows) -> bool:
+    """Insert all rows as a transaction of their own, on a PostgreSQL connection that commits by
+    itself. False, and nothing is inserted, where one collides.
+    """
+    with _driver(connection).cursor() as cursor:
+        try:
+            _copy(cursor, table, columns, rows)
+        except psycopg.errors.UniqueViolation:
+            return False
+        return True
 
 
 def _insert_into_sqlite(tx: Connection, table: str, columns: tuple[str, ...], rows: Rows) -> int:
@@ -59,16 +71,23 @@ def _sqlite_statement(table: str, columns: tuple[str, ...], count: int) -> str:
     )
 
 
-def _copy_into_postgresql(tx: Connection, table: str, columns: dict[str, str], rows: Rows) -> int:
-    driver: psycopg.Connection[Any] = tx.connection.driver_connection  # type: ignore[assignment]
+def _driver(connection: Connection) -> psycopg.Connection[Any]:
+    return connection.connection.driver_connection  # type: ignore[return-value]
+
+
+def _copy(cursor: psycopg.Cursor[Any], table: str, columns: dict[str, str], rows: Rows) -> None:
+    with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(list(columns.values()))
+        for row in rows:
+            copy.write_row(row)
+
+
+def _copy_or_insert(tx: Connection, table: str, columns: dict[str, str], rows: Rows) -> int:
     names, types = ", ".join(columns), list(columns.values())
-    with driver.cursor() as cursor:
+    with _driver(tx).cursor() as cursor:
         cursor.execute("SAVEPOINT copied", prepare=False)
         try:
-            with cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
-                copy.set_types(types)
-                for row in rows:
-                    copy.write_row(row)
+            _copy(cursor, table, columns, rows)
         except psycopg.errors.UniqueViolation:
             cursor.execute("ROLLBACK TO SAVEPOINT copied", prepare=False)
         else:

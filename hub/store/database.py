@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from alembic.config import Config
 from sqlalchemy.engine import Connection
 
 from hub.store import dialect
+from hub.store.turn import Turn
 
 
 class Database:
@@ -27,7 +28,7 @@ class Database:
         self.engine = dialect.create_engine(url)
         self._writer = self.engine.execution_options(writing=True)
         # SQLite takes one writer: queue here, fairly, rather than in its busy loop
-        self._turn = threading.Lock() if dialect.is_sqlite(self.engine) else None
+        self._turn = Turn() if dialect.is_sqlite(self.engine) else None
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._guard = dialect.Guard(self.engine)
         self._joined = threading.local()
@@ -47,12 +48,23 @@ class Database:
         if (joined := self._joint()) is not None:
             with joined.begin_nested():
                 yield joined
-        elif self._turn is None:
-            with self._writer.begin() as connection:
-                yield connection
         else:
-            with self._turn, self._writer.begin() as connection:
+            with self.turn(), self._writer.begin() as connection:
                 yield connection
+
+    def turn(self, *, first: bool = False) -> AbstractContextManager[None]:
+        """Alone among the writers of this process, where the database takes one only. Whoever asks
+        to be `first` waits for one transaction at most.
+        """
+        return nullcontext() if self._turn is None else self._turn.held(first=first)
+
+    def connect_alone(self) -> Connection:
+        """A connection for one thread to keep: on SQLite for transactions of writing, to be begun
+        in its `turn`; on PostgreSQL each statement is a transaction. To be closed by whoever asked.
+        """
+        if self._turn is not None:
+            return self._writer.connect()
+        return self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def together(self) -> Iterator[Connection]:
@@ -88,7 +100,7 @@ class Database:
         """
         if self._joint() is not None:
             raise RuntimeError("A rehearsal is no part of another transaction.")
-        with self._turn or nullcontext(), self._writer.connect() as connection:
+        with self.turn(), self._writer.connect() as connection:
             sa.event.listen(connection, "commit", _refuse)
             transaction = connection.begin()
             try:

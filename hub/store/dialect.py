@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from hub.store.types import moment_text
 
@@ -135,6 +136,26 @@ def enter_at_once(connection: Connection, name: str) -> bool:
         return True
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
     return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(key))))
+
+
+def is_deadlock(error: BaseException) -> bool:
+    """Whether a transaction failed only because another one wanted the same the other way round."""
+    return isinstance(_cause(error), psycopg.errors.DeadlockDetected)
+
+
+def is_disk_failure(error: BaseException) -> bool:
+    """Whether the disk failed to read, write or sync. A full disk is none: that passes. PostgreSQL
+    stops by itself in this case.
+    """
+    cause = _cause(error)
+    code = getattr(cause, "sqlite_errorcode", None)
+    if code is None:
+        return type(cause).__module__.startswith(("sqlite3", "pysqlite3")) and "I/O" in str(cause)
+    return bool(code & 0xFF == sqlite3.SQLITE_IOERR)
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
 
 
 PATIENCE = 120

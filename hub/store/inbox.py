@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from hub.ids import new_id
+from hub.ids import new_id, new_ids
 from hub.store import bulk, dialect, queue
 from hub.store.tables import deliveries
 from hub.store.types import to_json
@@ -73,13 +73,26 @@ def store(tx: Connection, batch: Sequence[Incoming]) -> list[Stored]:
     return [answers[at] for at in range(len(batch))]
 
 
+def store_at_once(connection: Connection, batch: Sequence[Incoming]) -> list[Stored] | None:
+    """Store a batch as a transaction of its own, on a PostgreSQL connection that commits by itself.
+    None, and nothing is stored, where any of it is known already.
+    """
+    rows = _rows(connection, batch)
+    keys = [row[_DEDUPE] for row in rows if row[_DEDUPE]]
+    if len(set(keys)) < len(keys):
+        return None
+    if not bulk.copy_new(connection, "deliveries", _COLUMNS, rows):
+        return None
+    return [Stored(row[_ID]) for row in rows]
+
+
 def _rows(tx: Connection, batch: Sequence[Incoming]) -> list[_Row]:
     """Values in the order of `_COLUMNS`, as the driver takes them."""
     written = dialect.written_moment(tx)
     now = written(dialect.recent_now(tx))
     return [
         (
-            new_id("dlv"),
+            id,
             one.connection,
             one.delivery_id,
             f"{one.connection}\n{one.delivery_id}"[:400] if one.delivery_id else None,
@@ -95,7 +108,7 @@ def _rows(tx: Connection, batch: Sequence[Incoming]) -> list[_Row]:
             "captured" if one.capture else DELIVERIES.ready,
             now,
         )
-        for one in batch
+        for id, one in zip(new_ids("dlv", len(batch)), batch, strict=True)
     ]
 
 

@@ -13,7 +13,9 @@ from sqlalchemy.engine import Dialect
 
 def moment_text(moment: datetime) -> str:
     """An aware datetime as SQLite keeps it: ISO in UTC of one width, which sorts."""
-    return f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:26]}Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return f"{moment.isoformat(timespec='microseconds')[:26]}Z"
 
 
 class Moment(sa.types.TypeDecorator[datetime]):

@@ -1,0 +1,85 @@
+"""The way of the intake's batches into the database: on a connection of its own, before everybody
+else's turn, and on PostgreSQL as one COPY that is its own transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from hub.store import dialect, inbox
+from hub.store.database import Database
+from webhooks.inbox import Incoming, Stored
+
+CAREFUL = 20
+"""Batches that look before they leap, after one that held something known."""
+_DEADLOCKS = 3
+
+
+class DiskFailed(RuntimeError):
+    """The disk could not make a commit durable: nothing that this process says about what is stored
+    can be relied on any more.
+    """
+
+
+class Arrivals:
+    """Stores batches, from one thread. Raises whatever the database raises; DiskFailed from the
+    first failure to make something durable on, for ever.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+        self._careful = 0
+        self._failed: DiskFailed | None = None
+
+    def store(self, batch: Sequence[Incoming]) -> list[Stored]:
+        """Store a batch in one transaction: see `inbox.store`."""
+        if self._failed is not None:
+            raise self._failed
+        attempts = 0
+        while True:
+            try:
+                return self._store(batch)
+            except Exception as error:
+                self.close()
+                attempts += 1
+                if dialect.is_disk_failure(error):
+                    self._failed = DiskFailed("The disk failed to keep what was written.")
+                    raise self._failed from error
+                # two processes may store the same deliveries in another order
+                if not dialect.is_deadlock(error) or attempts > _DEADLOCKS:
+                    raise
+
+    def _store(self, batch: Sequence[Incoming]) -> list[Stored]:
+        with self._database.turn(first=True):
+            connection = self._own()
+            if not dialect.is_sqlite(connection):
+                if not self._careful:
+                    stored = inbox.store_at_once(connection, batch)
+                    if stored is not None:
+                        return stored
+                    self._careful = CAREFUL
+                self._careful -= 1
+                with self._database.write() as tx:
+                    return inbox.store(tx, batch)
+            with connection.begin():
+                return inbox.store(connection, batch)
+
+    def _own(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._database.connect_alone()
+        return self._connection
+
+    def close(self) -> None:
+        """Give the connection up; the next batch opens another."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            connection.invalidate()
+            connection.close()
+        except DBAPIError:
+            pass  # it is gone already
