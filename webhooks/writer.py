@@ -90,6 +90,7 @@ class Writer:
         """Held but when there is something to do: the thread sleeps on it."""
         self._wake.acquire()
         self._idle = False
+        self._calling = False
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._failures = 0
@@ -158,11 +159,19 @@ class Writer:
             line.bytes += size
             self._count += 1
             self._bytes += size
-            if self._idle:
-                self._rouse()
+            if self._idle and not self._calling:
+                # once everything that is ready on the loop has been queued: the thread would only
+                # take the interpreter away from it, for a batch of one
+                self._calling = True
+                answer.get_loop().call_soon(self._call)
         return answer
 
+    def _call(self) -> None:
+        with self._lock:
+            self._rouse()
+
     def _rouse(self) -> None:
+        self._calling = False
         if self._idle:
             self._idle = False
             self._wake.release()
