@@ -306,7 +306,10 @@ class Live:
         """
         try:
             with self._database.read() as tx:
-                return subscriptions.secrets_of(tx, self._key, connection)
+                stored = subscriptions.handed_over_name(connection)
+                own = (access.get_secret(tx, self._key, stored) or "").splitlines()
+                found = subscriptions.secrets_of(tx, self._key, connection)
+                return [*own, *found]
         except access.WrongKey as error:
             raise ConfigError(str(error)) from None
 

@@ -66,6 +66,7 @@ OVERLAP = timedelta(minutes=5)
 
 class GithubConnector(Connector, Source, Sink, Receiver, Subscriber):
     name: ClassVar[str] = "github"
+    proofs: ClassVar[Sequence[str]] = ("secret",)
     title: ClassVar[str] = "GitHub"
     config: ClassVar[type[ConnectionConfig]] = GithubConfig
     sandbox: ClassVar[str] = "connectors.github.sandbox:GithubSandbox"

@@ -55,6 +55,7 @@ class GoogleSheetsConnector(Connector, Source, Sink, Receiver, Subscriber):
     """One spreadsheet."""
 
     name: ClassVar[str] = "google_sheets"
+    proofs: ClassVar[Sequence[str]] = ("secret",)
     title: ClassVar[str] = "Google Sheets"
     names_people_by_email = True
     config = GoogleSheetsConfig

@@ -81,6 +81,7 @@ class RedmineConfig(ConnectionConfig):
 
 class RedmineConnector(Connector, Source, Sink, Receiver):
     name: ClassVar[str] = "redmine"
+    proofs: ClassVar[Sequence[str]] = ("secret",)
     title: ClassVar[str] = "Redmine"
     config: ClassVar[type[ConnectionConfig]] = RedmineConfig
     sandbox: ClassVar[str] = "connectors.redmine.sandbox:RedmineSandbox"

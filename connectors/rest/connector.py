@@ -108,8 +108,7 @@ class RestConnector(Connector, Source, Sink, Receiver):
             self._receiving = Receiving(hooks, settings.webhook, shapes, keys)
             self.stored_headers = self._receiving.headers
             if scheme := self._receiving.scheme:
-                known = any(one.get_secret_value() for one in settings.webhook.secret)
-                self.awaits_secret = scheme.hands_over and not known
+                self.awaits_secret = scheme.hands_over and settings.webhook.token is not None
                 vars(self).update(handshake_before_verify=scheme.unproved)
 
     def _explain(self, response: HttpResponse) -> ConnectorError | None:

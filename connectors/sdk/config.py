@@ -58,6 +58,11 @@ class WebhookConfig(BaseModel):
     unsigned: bool = Field(
         False, description="Accept deliveries without any proof. Shown on every screen."
     )
+    receive: bool = Field(
+        True,
+        description="false: this connection only pulls; its webhook address answers 404, and "
+        "nothing needs to prove itself.",
+    )
     capture: bool = Field(
         False,
         description="Store deliveries without processing them, to build a mapping from. Shown on "
@@ -68,6 +73,19 @@ class WebhookConfig(BaseModel):
         description="Let the hub register the webhook at the vendor, renew and end it; needs "
         "HUB_PUBLIC_URL.",
     )
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Self:
+        proofs = [name for name in ("secret", "token", "subscribe") if getattr(self, name)]
+        if self.unsigned and "secret" in proofs:
+            raise ValueError(
+                "`unsigned: true` would let everything pass that `secret` would refuse: leave out "
+                "one of them"
+            )
+        if not self.receive and (self.unsigned or proofs):
+            named = "unsigned" if self.unsigned else proofs[0]
+            raise ValueError(f"with `receive: false` nothing comes in, so leave out `{named}`")
+        return self
 
 
 class PullConfig(BaseModel):

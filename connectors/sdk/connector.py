@@ -294,11 +294,16 @@ class Receiver(ABC):
         """Which keys under `webhook` can prove a delivery to a connection that is configured so,
         secrets unresolved: one of them must be there. Empty: what proves it stands elsewhere.
         """
-        return ("secret",)
+        return cls.proofs
+
+    proofs: ClassVar[Sequence[str]] = ("secret", "token")
+    """What `proved_by` says where it is the same for every connection: `secret` of vendors that
+    sign, `token` of those that cannot.
+    """
 
     awaits_secret: bool = False
-    """Whether the next handshake may hand over the signing secret, which is then stored: only
-    where none is known, and the address itself is a secret.
+    """Whether a handshake may hand over a signing secret, which is then stored beside those there
+    are: only where the address itself is a secret, as nobody can sign such a handshake.
     """
 
     def acknowledge(self, delivery: Delivery) -> Reply | None:

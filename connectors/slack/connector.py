@@ -77,6 +77,7 @@ class SlackConnector(Connector, Source, Sink, Receiver):
     """One app in one workspace."""
 
     name: ClassVar[str] = "slack"
+    proofs: ClassVar[Sequence[str]] = ("secret",)
     title: ClassVar[str] = "Slack"
     config = SlackConfig
     sandbox: ClassVar[str] = "connectors.slack.sandbox:SlackSandbox"

@@ -80,8 +80,8 @@ class WebhookConnector(Connector, Receiver):
         self.stored_headers = [name for name in named if name]
         keys = settings.public_keys(settings.proven_by, self.http)
         self._keys, self._terms = keys, settings.terms(settings.webhook, keys, settings.user)
-        unknown = not any(one.get_secret_value() for one in settings.webhook.secret)
-        self.awaits_secret = bool(form and form.hands_over and unknown)
+        behind_token = settings.webhook.token is not None
+        self.awaits_secret = bool(form and form.hands_over and behind_token)
         vars(self).update(handshake_before_verify=bool(form and form.unproved))
 
     def prepare(self) -> None:

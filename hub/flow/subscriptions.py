@@ -21,6 +21,7 @@ from connectors.sdk import (
     ConnectorError,
     NotFoundError,
     PayloadError,
+    Receiver,
     RejectedError,
     Subscriber,
     Subscription,
@@ -378,9 +379,19 @@ def _still_there(hub: Hub, name: str, row: Row, fence: int, error: ConnectorErro
 
 
 def take_secret(hub: Hub, name: str, secret: str) -> None:
-    """Keep a secret that a handshake handed over while we register. Raises PermissionError at any
-    other time: anybody can send a handshake.
+    """Keep a secret that a handshake handed over while we register, or to a connection that awaits
+    it behind the token in its address. Raises PermissionError at any other time: anybody can send
+    a handshake.
     """
+    connector = hub.live.current().connector(name)
+    if isinstance(connector, Receiver) and connector.awaits_secret:
+        key, stored = hub.settings.secret_key, subscriptions.handed_over_name(name)
+        with hub.database.write() as tx:
+            known = (access.get_secret(tx, key, stored) or "").splitlines()
+            if secret not in known:
+                kept = "\n".join([secret, *known][: subscriptions.KEPT])
+                access.put_secret(tx, key, stored, kept, hub.clock())
+        return
     with hub.database.write() as tx:
         if not subscriptions.awaits_secret(tx, name):
             raise PermissionError(f"no webhook of {name} is being registered")

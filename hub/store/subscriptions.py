@@ -140,6 +140,13 @@ def add_secret(tx: Connection, key: bytes, connection: str, secret: str) -> None
     )
 
 
+def handed_over_name(connection: str) -> str:
+    """The name under which the secrets are stored, one a line, that a vendor handed over to a
+    connection which does not register by itself; `hub secret list` shows it.
+    """
+    return f"{connection}.webhook"
+
+
 def awaits_secret(tx: Connection, connection: str) -> bool:
     """Whether a registration is under way: only then a handshake may hand over a secret, as anybody
     can send one.

@@ -274,20 +274,42 @@ def _check_proof(reader: Reader, spec: ConnectionSpec, connector: type[Connector
     if not issubclass(connector, Receiver) or not receives:
         return
     webhook = spec.raw.get("webhook")
-    said = webhook if isinstance(webhook, Map) else {}
+    said = webhook if isinstance(webhook, Map) else Map(spec.place)
+    if said.get("receive") is False:
+        return  # it only pulls: its address is not served
     if said.get("subscribe") is True:
         if issubclass(connector, Subscriber):
             return  # the secret is handed over when it is registered
         reader.error(
-            said.at("subscribe") if isinstance(said, Map) else spec.place,
+            said.at("subscribe"),
             f"{connector.name} cannot have its webhooks registered by the hub.",
             f"Leave it out, and register {{HUB_PUBLIC_URL}}/webhooks/{spec.name} at the vendor.",
         )
-    if said.get("secret") or said.get("token") or said.get("unsigned") is True:
+    place = spec.raw.at("webhook") if "webhook" in spec.raw else spec.place
+    if said.get("unsigned") is True:
+        reader.warn(
+            said.at("unsigned"),
+            f"'{spec.name}' takes deliveries from anybody, without any proof (unsigned: true).",
+            "Fine on a test bench. Elsewhere set a secret or a token.",
+        )
         return
+    proofs = connector.proved_by(plain(spec.raw))
+    if not proofs or any(said.get(name) for name in proofs):
+        return
+    variable = f"env:{spec.name.upper().replace('-', '_')}_HOOK"
+    given = next((name for name in ("secret", "token") if said.get(name)), None)
+    if given:
+        reader.error(
+            said.at(given),
+            f"'{spec.name}' takes in webhooks but could not tell a genuine one: "
+            f"{connector.name} does not prove them by `{given}` here.",
+            f"Write webhook: {{{proofs[0]}: {variable}}}.",
+        )
+        return
+    ways = [f"webhook: {{{name}: {variable}}}" for name in proofs]
     reader.error(
-        spec.raw.at("webhook") if "webhook" in spec.raw else spec.place,
+        place,
         f"'{spec.name}' takes in webhooks but could not tell a genuine one.",
-        f"Add webhook: {{secret: env:{spec.name.upper().replace('-', '_')}_HOOK}}, or a token for "
-        "senders that cannot sign, or, knowing the risk, unsigned: true.",
+        f"Add {' or, for senders that cannot sign, '.join(ways)}. Where it only pulls, write "
+        "webhook: {receive: false}; knowing the risk, unsigned: true.",
     )

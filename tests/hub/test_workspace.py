@@ -302,10 +302,33 @@ def test_a_mistake_in_hub_yaml_is_named_at_its_place(old: str, new: str, expecte
     assert says(loaded, expected)
 
 
-@pytest.mark.parametrize("proof", ["token: env:HOOK", "unsigned: true"])
+@pytest.mark.parametrize("proof", ["token: env:HOOK", "receive: false"])
 def test_other_proofs_of_a_webhook_are_accepted(proof: str) -> None:
     loaded = check(hub=HUB.replace("secret: [env:HOOK, env:HOOK_OLD]", proof))
     assert loaded.findings == ()
+
+
+def test_a_connection_that_takes_anything_is_warned_of() -> None:
+    loaded = check(hub=HUB.replace("secret: [env:HOOK, env:HOOK_OLD]", "unsigned: true"))
+    assert loaded.workspace is not None
+    (found,) = loaded.findings
+    assert found.severity == "warning"
+    assert str(found).startswith("hub.yaml:9:")
+    assert "takes deliveries from anybody, without any proof" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("webhook", "expected"),
+    [
+        ("secret: env:HOOK, unsigned: true", "`unsigned: true` would let everything pass"),
+        ("receive: false, unsigned: true", "leave out `unsigned`"),
+        ("receive: false, secret: env:HOOK", "leave out `secret`"),
+    ],
+)
+def test_what_contradicts_itself_about_proof_is_refused(webhook: str, expected: str) -> None:
+    loaded = check(hub=HUB.replace("secret: [env:HOOK, env:HOOK_OLD]", webhook))
+    assert loaded.workspace is None
+    assert says(loaded, expected)
 
 
 def test_a_value_that_an_unset_variable_will_have_is_not_judged() -> None:
