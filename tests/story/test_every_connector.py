@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from connectors.webhook.sandbox import WebhookSandbox
 from hub import identity
 from hub.app import Application
 from hub.flow.pull import due, pull, pullable
+from tests.hub.flow.conftest import NOBODY_LISTENS
 from tests.hub.flow.world import World, make_world
 from tests.webhooks.intake_support import until
 
@@ -381,6 +383,53 @@ def test_what_people_do_there_comes_in_by_webhook(story: Story) -> None:
     assert link["remote_deleted"] == tool.tells_of_deletions
     assert set(story.tasks()) == {"Edited"}
     assert story.world.exceptions() == []
+
+
+def test_what_webhooks_missed_is_found_by_the_next_pull(story: Story) -> None:
+    """Nobody heard them; at the interval of the connection the state is there. Those that come late
+    after all change nothing.
+    """
+    tool, box, world = story.tool, story.box, story.world
+    if not tool.tells or box.name == "webhook":
+        pytest.skip("it sends no webhooks, or nothing else")
+    drill = box.drill()
+    # Salesforce goes on trying, and is waited for
+    box.webhook_url = None if box.name == "salesforce" else NOBODY_LISTENS
+    id, third = tool.open(box, "First"), tool.open(box, "Third")
+    story.pull()
+    assert set(story.tasks()) == {"First", "Third"}
+
+    tool.retitle(box, id, "First, edited")
+    tool.open(box, "Second")
+    if tool.say:
+        tool.say(box, id, "From the tool")
+    tool.remove(box, third)
+    assert due(world.hub) == []
+    world.clock.ahead += timedelta(minutes=5)
+    assert set(due(world.hub)) == set(pullable(world.hub.live.current()))
+    for _ in range(max(1, tool.lists_deletions)):
+        story.pull()
+    assert set(story.tasks()) == {"First, edited", "Second", "Third"}
+    assert [comment["body"] for comment in world.comments()] == ["From the tool"] * bool(tool.say)
+    gone = {one["entity_id"] for one in world.links() if one["remote_deleted"]}
+    assert gone == ({story.tasks()["Third"]["id"]} if tool.lists_deletions else set())
+
+    before = (world.tasks(), world.comments(), story.written(), changes(world))
+    late = drill.deliveries()
+    assert late
+    world.take("tool", late)
+    story.heard()
+    if not tool.lists_deletions:  # which is the one thing that only a webhook tells
+        gone = {one["entity_id"] for one in world.links() if one["remote_deleted"]}
+        assert gone == {story.tasks()["Third"]["id"]}
+    assert before == (world.tasks(), world.comments(), story.written(), changes(world))
+    assert world.exceptions() == []
+
+
+def changes(world: World) -> list[Any]:
+    """What happened to tasks and comments, but for deletions."""
+    kinds = ("task.created", "task.updated", "task.completed", "task.reopened", "comment.added")
+    return [(row["type"], row["subject"]) for row in world.events() if row["type"] in kinds]
 
 
 def test_what_is_done_in_the_hub_reaches_the_tool_once(story: Story) -> None:

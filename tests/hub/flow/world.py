@@ -16,6 +16,7 @@ import yaml
 
 from connectors.github.sandbox import GithubSandbox, Sent
 from connectors.salesforce.sandbox import SalesforceSandbox
+from connectors.sdk import Delivery, Receiver
 from connectors.sdk.sandbox import Sandbox
 from hub.apply import apply
 from hub.flow.bring_in import bring_in
@@ -142,6 +143,28 @@ class World:
                 capture=False,
             )
             for one in sent
+        ]
+        with self.hub.database.write() as tx:
+            return inbox.store(tx, batch)
+
+    def take(self, connection: str, deliveries: Sequence[Delivery]) -> list[Stored]:
+        """Take any tool's deliveries in, judged by its connector as the intake would."""
+        receiver = self.hub.live.current().connector(connection)
+        assert isinstance(receiver, Receiver)
+        batch = [
+            Incoming(
+                connection=connection,
+                delivery_id=receiver.verify(one),
+                received_at=self.clock(),
+                method=one.method,
+                url=one.url,
+                headers=one.headers,
+                body=one.body,
+                body_hash=hashlib.sha256(one.body).hexdigest(),
+                verdict="genuine",
+                capture=False,
+            )
+            for one in deliveries
         ]
         with self.hub.database.write() as tx:
             return inbox.store(tx, batch)
