@@ -127,7 +127,8 @@ class Writer:
             return None
         if self._count >= self._max_waiting or self._bytes + size > self._max_waiting_bytes:
             return "The inbox does not keep up with what arrives."
-        if self._oldest is not None and time.monotonic() - self._oldest > self._max_age:
+        oldest = self._oldest  # the thread may be done with it meanwhile
+        if oldest is not None and time.monotonic() - oldest > self._max_age:
             return f"The inbox has not stored anything for {self._max_age:g} s."
         line = self._lines.get(connection)
         if line is not None and line.count:
