@@ -26,10 +26,8 @@ def taking_deliveries(hub: Hub, sock: socket.socket, public_url: str) -> Iterato
     """Take deliveries on this socket while the block runs. Raises RuntimeError where that does not
     begin.
     """
-    endpoints, noticing = LiveEndpoints(hub), Noticing(hub, public_url)
-    app = WebhookApp(
-        endpoints, StoreInbox(hub), public_url=public_url, now=hub.clock, notices=noticing
-    )
+    endpoints, noticing, inbox = LiveEndpoints(hub), Noticing(hub, public_url), StoreInbox(hub)
+    app = WebhookApp(endpoints, inbox, public_url=public_url, now=hub.clock, notices=noticing)
     endpoints.start()
     noticing.start()
     app.start()
@@ -57,7 +55,8 @@ def taking_deliveries(hub: Hub, sock: socket.socket, public_url: str) -> Iterato
     finally:
         server.should_exit = True
         thread.join(PATIENCE)
-        app.stop()
+        if app.stop():
+            inbox.close()
         noticing.stop()
         endpoints.stop()
         sock.close()

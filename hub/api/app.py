@@ -26,6 +26,7 @@ from hub.api import (
     metrics,
     proposals,
     reference,
+    refusals,
     stream,
     tasks,
 )
@@ -42,7 +43,7 @@ DESCRIPTION = (
 )
 _FAMILIES = (
     tasks, comments, links, items, cases, decisions, exceptions, proposals, deliveries,
-    connections, consent, metrics, stream,
+    connections, refusals, consent, metrics, stream,
 )  # fmt: skip
 
 PROBLEM: dict[str, Any] = {

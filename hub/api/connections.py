@@ -18,7 +18,7 @@ from hub.flow import connections as flow
 from hub.flow import pull as pulling
 from hub.hub import Hub
 from hub.live import Snapshot
-from hub.store import figures, running, subscriptions
+from hub.store import figures, notices, running, subscriptions
 from hub.store.figures import Waiting
 from mappings.canonical import Moment
 
@@ -63,6 +63,8 @@ class ConnectionState(BaseModel):
     health: Literal["ok", "failing", "paused", "misconfigured", "unused"]
     reason: str | None = Field(description="Why it is paused.")
     unsigned: bool = Field(description="Whether it takes deliveries without any proof.")
+    capturing: bool = Field(description="Whether deliveries are stored and not processed.")
+    refused_at: Moment | None = Field(description="When a request was last refused.")
     failures: int = Field(description="In a row.")
     last_error: str | None
     last_ok_at: Moment | None
@@ -134,6 +136,7 @@ class Checked(BaseModel):
     connection: str
     ok: bool
     problem: Literal["config", "auth", "unreachable"] | None = None
+    code: str | None = Field(None, description="destination_forbidden, redirect_refused.")
     error: str | None = None
 
 
@@ -177,6 +180,8 @@ def states(tx: Connection, snapshot: Snapshot, now: datetime) -> list[Connection
     for row in running.all_cursors(tx):
         cursors.setdefault(row["connection"], []).append(dict(row))
     registered = subscriptions.rows(tx)
+    capturing = flow.capturing(tx, snapshot)
+    refused = {one.connection: one.last_at for one in reversed(notices.counts(tx, None, "refused"))}
     return [
         _state(
             snapshot,
@@ -186,6 +191,8 @@ def states(tx: Connection, snapshot: Snapshot, now: datetime) -> list[Connection
             waits.get(name, []),
             registered.get(name),
             now,
+            capturing=name in capturing,
+            refused_at=refused.get(name),
         )
         for name in snapshot.workspace.connections
     ]
@@ -199,6 +206,9 @@ def _state(
     waits: Sequence[Waiting],
     registered: Row | None,
     now: datetime,
+    *,
+    capturing: bool,
+    refused_at: datetime | None,
 ) -> ConnectionState:
     spec = snapshot.workspace.connections[name]
     paused = row.get("status") == "paused"
@@ -227,6 +237,8 @@ def _state(
         health=health,
         reason=row.get("reason"),
         unsigned=unsigned,
+        capturing=capturing,
+        refused_at=refused_at,
         failures=failures,
         last_error=row.get("last_error") or misconfigured,
         last_ok_at=row.get("last_ok_at"),
@@ -360,5 +372,7 @@ def check(hub: HubDep, caller: Operator, name: str) -> Checked:
             problem = "config"
         elif isinstance(error, AuthError):
             problem = "auth"
-        return Checked(connection=name, ok=False, problem=problem, error=str(error))
+        return Checked(
+            connection=name, ok=False, problem=problem, code=error.code or None, error=str(error)
+        )
     return Checked(connection=name, ok=True)

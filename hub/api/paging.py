@@ -91,6 +91,14 @@ def at_position(kind: str, cursor: str | None) -> int | None:
     return int(position)
 
 
+def at_positions(kind: str, cursor: str | None) -> tuple[int, int] | None:
+    """The two positions that a cursor stands for. Raises Problem `cursor_invalid`."""
+    if cursor is None:
+        return None
+    first, second = _read(kind, cursor, int, int)
+    return first, second
+
+
 def cut(
     rows: Sequence[Row], limit: int, kind: str, position: Callable[[Row], Sequence[Any]]
 ) -> tuple[list[Row], str | None]:

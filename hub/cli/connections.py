@@ -74,6 +74,7 @@ def show_connection(name: Name, json: Json = False) -> None:
 
 
 def _connection(tx: Any, snapshot: Snapshot, name: str) -> dict[str, Any]:
+    from hub.flow import connections as flow
     from hub.store import notices, running, subscriptions
 
     state = running.connection_states(tx).get(name, {})
@@ -93,20 +94,11 @@ def _connection(tx: Any, snapshot: Snapshot, name: str) -> dict[str, Any]:
         "status": state.get("status", "active"),
         "failures": state.get("failures", 0),
         "subscription": {key: registered[key] for key in about} if registered else None,
-        "capturing": captures(tx, snapshot, name),
+        "capturing": name in flow.capturing(tx, snapshot),
         "pulls": pulls,
         "refused": refused,
         "refusals": refusals(tx, name),
     }
-
-
-def captures(tx: Any, snapshot: Snapshot, name: str) -> bool:
-    """Whether deliveries are stored and not processed, by hub.yaml or for a while."""
-    from hub.store import running
-
-    webhook = snapshot.workspace.connections[name].raw.get("webhook")
-    said = isinstance(webhook, dict) and webhook.get("capture") is True
-    return said or name in running.capturing(tx)
 
 
 def refusals(tx: Any, name: str, limit: int = 5) -> list[dict[str, Any]]:

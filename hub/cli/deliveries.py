@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json as json_module
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +30,10 @@ from hub.cli.output import (
 )
 from hub.cli.replaying import replay
 from hub.cli.session import having, opened, reading
+
+if TYPE_CHECKING:
+    from hub.hub import Hub
+    from hub.live import Snapshot
 
 app = typer.Typer()
 deliveries = group(
@@ -128,9 +131,11 @@ def show_delivery(
     A body that is JSON is laid out for reading; --raw gives it as it came.
     """
     from hub import present
+    from hub.flow.proof import fate
+    from hub.layout import laid_out
     from hub.store import delivered, inbox
 
-    with reading() as (_, tx):
+    with reading() as (hub, tx):
         row = inbox.delivery(tx, id)
         if row is None:
             raise LookupError(f"There is no delivery {id}. See: hub deliveries")
@@ -140,8 +145,8 @@ def show_delivery(
             sys.stdout.buffer.flush()
             return
         found = present.delivery(dict(row), body=True)
-        found["became"] = delivered.became(tx, id)
-        found["exceptions"] = delivered.troubles(tx, id)
+        became = fate(tx, _in_force(hub), row)
+        found["became"], found["exceptions"] = became.records, became.exceptions
         found["replays"] = delivered.copies(tx, [id]).get(id, [])
     if json:
         try:
@@ -160,58 +165,25 @@ def show_delivery(
     typer.echo(f"\nBody\n{safe_text(laid_out(body))}")
 
 
+def _in_force(hub: Hub) -> Snapshot | None:
+    from hub.live import NoWorkspace
+
+    try:
+        return hub.live.current()
+    except NoWorkspace:
+        return None
+
+
 def _print_became(found: Mapping[str, Any]) -> None:
     if found["became"]:
         typer.echo("\nBecame")
-        names = ("object", "external_id", "kind", "status", "entity_id", "error")
+        names = ("object", "external_id", "kind", "status", "entity", "error")
         print_table(names, [[one[name] for name in names] for one in found["became"]])
     for one in found["exceptions"]:
         if one is found["exceptions"][0]:
             typer.echo("\nExceptions")
         said = f"{one['id']}  {one['status']}  {one['title']}"
         typer.echo(safe_text(f"  {said}" + (f"\n    {one['detail']}" if one["detail"] else "")))
-
-
-def laid_out(body: bytes) -> str:
-    """A body for reading: JSON with a line for each value, everything else as text. Numbers keep
-    their digits, and a key that stands twice stays twice, as it is not parsed into values.
-    """
-    text = body.decode("utf-8", "replace")
-    try:
-        json_module.loads(text, parse_int=str, parse_float=str, parse_constant=str)
-    except (ValueError, RecursionError):
-        return text
-    return indented(text)
-
-
-def indented(text: str) -> str:
-    """Valid JSON text with line breaks and two blanks for each level; its tokens are untouched."""
-    out: list[str] = []
-    level, quoted, escaped, empty = 0, False, False, False
-    for letter in text:
-        if quoted:
-            out.append(letter)
-            escaped, quoted = (False, True) if escaped else (letter == "\\", letter != '"')
-            continue
-        if letter in " \t\r\n":
-            continue
-        if empty and letter not in "]}":
-            out.append("\n" + "  " * level)
-        if letter in "{[":
-            level += 1
-            out.append(letter)
-        elif letter in "}]":
-            level -= 1
-            out.append(letter if empty else "\n" + "  " * level + letter)
-        elif letter == ",":
-            out.append(",\n" + "  " * level)
-        elif letter == ":":
-            out.append(": ")
-        else:
-            out.append(letter)
-            quoted = letter == '"'
-        empty = letter in "{["
-    return "".join(out)
 
 
 deliveries.command(

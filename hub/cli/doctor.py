@@ -188,7 +188,7 @@ def _connections(hub: Hub) -> Iterator[Line]:
 
 def _deliveries(hub: Hub) -> Iterator[Line]:
     """Connections that refused everything for an hour, and such as only collect samples."""
-    from hub.cli.connections import captures
+    from hub.flow import connections as flow
     from hub.live import NoWorkspace
     from hub.refusals import in_a_line, remedy
     from hub.store import notices
@@ -199,7 +199,7 @@ def _deliveries(hub: Hub) -> Iterator[Line]:
         return  # said already
     with hub.database.read() as tx:
         refusing = notices.refusing(tx, hub.clock() - timedelta(hours=1))
-        capturing = [one for one in snapshot.workspace.connections if captures(tx, snapshot, one)]
+        capturing = flow.capturing(tx, snapshot)
     for name, row in refusing.items():
         if name in snapshot.workspace.connections:
             said = f"Refused everything that came in the last hour; the last for {in_a_line(row)}."

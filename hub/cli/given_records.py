@@ -114,18 +114,21 @@ def from_tool(connection: str, object: str, id: str) -> Iterator[Given]:
 
 
 def from_delivery(id: str, object: str) -> Iterator[Given]:
-    """The records of one kind that a stored delivery holds. Raises ConnectorError or LookupError;
-    one that a delivery only names is not there to be shown.
+    """The records of one kind that a stored delivery holds, captured or not, read by the files as
+    they are here. Raises ConnectorError or LookupError; one that a delivery only names is not there
+    to be shown.
     """
-    from hub.cli.session import reading
+    from hub.cli.planning import snapshot_of_files
+    from hub.cli.session import opened
     from hub.flow.intake import parse
     from hub.store import inbox
 
-    with reading() as (hub, tx):
-        row = inbox.delivery(tx, id)
+    with opened() as hub, snapshot_of_files(hub) as snapshot:
+        with hub.database.read() as tx:
+            row = inbox.delivery(tx, id)
         if row is None:
             raise LookupError(f"There is no delivery {id}. See: hub deliveries")
-        found = parse(hub.live.current(), row)
+        found = parse(snapshot, row)
     whole = [one for one in found if one.kind == "state" and one.object == object]
     if not whole:
         names = sorted({f"{one.object} {one.external_id}".strip() for one in found})
@@ -135,4 +138,5 @@ def from_delivery(id: str, object: str) -> Iterator[Given]:
             remedy = " It only names the record; show that with --id."
         raise LookupError(f"The delivery {id} holds no {object}. {spoken}{remedy}")
     for one in whole:
-        yield Given(f"{id} {object} {one.external_id}", one.payload["data"])
+        assert one.record is not None  # noqa: S101 - a state is one
+        yield Given(f"{id} {object} {one.external_id}", one.record.data)

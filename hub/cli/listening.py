@@ -281,31 +281,34 @@ class Listener:
 
     def _watch(self, row: Any) -> None:
         """Tell what became of a delivery, once that is settled."""
-        from hub.store import delivered
+        from hub.flow.proof import fate
+        from hub.store import delivered, inbox
 
         id = row["id"]
         patience = time.monotonic() - self._waiting[id] > PATIENCE
+        if row["status"] == "accepted" and not patience:
+            return
         with self.hub.database.read() as tx:
-            became = delivered.became(tx, id)
-            troubles = delivered.troubles(tx, id)
+            became = fate(tx, self.hub.live.current(), inbox.delivery(tx, id))
             events = delivered.events_because_of(tx, id, row["received_at"])
-        open_ = row["status"] == "accepted" or any(one["status"] == "pending" for one in became)
+        open_ = row["status"] == "accepted" or became.open
         if open_ and not patience:
             return
         del self._waiting[id]
         outcome = "still waits to be processed; is a worker running?" if open_ else row["status"]
         if self.json:
-            self._line("outcome", row, became=became, exceptions=troubles, events=events)
+            self._line("outcome", row, became=became.records, exceptions=became.exceptions,
+                       events=events)  # fmt: skip
             return
         self._head(None, outcome, f"{id}{': ' + row['error'] if row['error'] else ''}")
-        for one in became:
-            entity = f" → {one['entity_id']}" if one["entity_id"] else ""
+        for one in became.records:
+            entity = f" → {one['entity']}" if one["entity"] else ""
             wrong = f": {one['error']}" if one["error"] else ""
             what = f"{one['object']} {one['external_id']}{entity}  {one['status']}{wrong}"
             self._check("record", what)
         for event in events:
             self._check("event", f"{event['type']} {event['subject'] or ''}")
-        for trouble in troubles:
+        for trouble in became.exceptions:
             self._check("exception", f"{trouble['id']} {trouble['title']}")
 
     def _elsewhere(self, number: int) -> None:

@@ -236,6 +236,7 @@ def write_new(target: Path, text: str, *, force: bool) -> None:
         "hub mapping suggest crm case",
         "hub mapping suggest crm case --output mappings/crm-case.yaml",
         "hub mapping suggest shop order --sample orders.csv --entity item",
+        "hub mapping suggest crm case --delivery dlv_01k…",
     )
 )
 def suggest(
@@ -251,6 +252,14 @@ def suggest(
         typer.Option(
             metavar="FILE",
             help="Records of a file instead: JSON, a JSON object a line, or CSV; - for stdin.",
+            show_default=False,
+        ),
+    ] = None,
+    delivery: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="What stored deliveries hold, captured ones too; repeat it.",
             show_default=False,
         ),
     ] = None,
@@ -270,7 +279,9 @@ def suggest(
     if entity is not None and entity not in entities:
         fail(f"--entity cannot be '{entity}'. Write one of: {', '.join(entities)}.", 2)
     workspace = loaded_workspace(folder_of())
-    found = sample_of(workspace, connection, object, records, sample)
+    if sample is not None and delivery:
+        fail("give --sample or --delivery, not both.", 2)
+    found = sample_of(workspace, connection, object, records, sample, delivery or ())
     from mappings.suggest import draft_mapping
 
     draft = draft_mapping(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hub.cli.given_records import from_file
+from hub.cli.given_records import from_delivery, from_file
 from hub.cli.output import fail, note
 from hub.cli.session import classes, folder_of, opened
 
@@ -36,10 +36,16 @@ class Sampled:
 
 
 def sample_of(
-    workspace: Workspace, connection: str, object: str, most: int, file: str | None
+    workspace: Workspace,
+    connection: str,
+    object: str,
+    most: int,
+    file: str | None,
+    deliveries: Sequence[str] = (),
 ) -> Sampled:
-    """A sample of an object's records and fields. With a file nothing fails where the tool cannot
-    be asked; without one, it has to answer. Raises LookupError and ConnectorError.
+    """A sample of an object's records and fields. With a file, or stored deliveries, nothing fails
+    where the tool cannot be asked; without one, it has to answer. Raises LookupError and
+    ConnectorError.
     """
     from mappings.source import did_you_mean
     from mappings.suggest import Sample
@@ -53,19 +59,30 @@ def sample_of(
     if offered and object not in offered:
         hint = did_you_mean(object, sorted(offered))
         raise LookupError(f"'{connection}' has no object '{object}'. {hint}".strip())
-    records, infos = _found(spec, cls, object, most, file)
+    records, infos = _found(spec, cls, object, most, _given(object, file, deliveries))
     said = offered.get(object)
     sample = Sample.of(object, records[:most], infos)
     own = spec.connector in ("rest", "webhook") and bool(offered)
     return Sampled(sample, spec.connector, said is None or bool(said.push), own)
 
 
+def _given(
+    object: str, file: str | None, deliveries: Sequence[str]
+) -> list[Mapping[str, Any]] | None:
+    if deliveries:
+        return [one.data for id in deliveries for one in from_delivery(id, object)]
+    return None if file is None else list(_of_file(file))
+
+
 def _found(
-    spec: ConnectionSpec, cls: type[Connector], object: str, most: int, file: str | None
+    spec: ConnectionSpec,
+    cls: type[Connector],
+    object: str,
+    most: int,
+    given: list[Mapping[str, Any]] | None,
 ) -> tuple[list[Mapping[str, Any]], Sequence[FieldInfo]]:
     from connectors.sdk import ConnectorError, Source
 
-    given = None if file is None else list(_of_file(file))
     with opened() as hub:
         if not issubclass(cls, Source):
             return given or _delivered(hub, spec, cls, object, most), ()

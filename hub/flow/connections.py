@@ -6,7 +6,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sqlalchemy.engine import Connection
+
 from connectors.sdk import AuthError, ConfigError, ConnectorError, RateLimitError
+from hub.live import Snapshot
 from hub.process.people import owner
 from hub.store import exceptions, outbox, queue, running, subscriptions
 from hub.store.exceptions import Trouble
@@ -58,6 +61,20 @@ def capture(unit: Unit, connection: str, lasting: timedelta | None) -> None:
     until = running.set_capture(unit.tx, connection, lasting)
     data = {"connection": connection, "until": until.isoformat() if until else None}
     unit.emit("connection.capturing", connection, data=data)
+
+
+def capturing(tx: Connection, snapshot: Snapshot) -> list[str]:
+    """Connections whose deliveries are stored and not processed, by hub.yaml or for a while."""
+    for_now = running.capturing(tx)
+    return [
+        name
+        for name, spec in snapshot.workspace.connections.items()
+        if name in for_now or _says_capture(spec.raw.get("webhook"))
+    ]
+
+
+def _says_capture(webhook: object) -> bool:
+    return isinstance(webhook, dict) and webhook.get("capture") is True
 
 
 def note_success(unit: Unit, connection: str) -> None:

@@ -6,15 +6,18 @@ Nothing depends on it: intake has judged already, and a secret may have changed 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from pydantic import SecretStr
+from sqlalchemy.engine import Connection
 
 from connectors.sdk import ConnectorError, Delivery, Receiver, SignatureError
 from hub.flow.intake import delivery_of, parse
 from hub.live import Snapshot
+from hub.store import delivered
 from hub.store.records import NewRecord
 
 LARGEST = 256 * 1024
@@ -56,6 +59,35 @@ def said(snapshot: Snapshot, row: Any) -> tuple[list[NewRecord], str]:
         return parse(snapshot, row), ""
     except ConnectorError as error:
         return [], str(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What a delivery became: its records, each with `status` and, where there is one, the entity
+    that is linked to it (`entity`); and what a person must look at.
+    """
+
+    records: Sequence[Mapping[str, Any]]
+    exceptions: Sequence[Mapping[str, Any]]
+
+    @property
+    def open(self) -> bool:
+        """Whether any record still waits."""
+        return any(one["status"] == "pending" for one in self.records)
+
+
+def fate(tx: Connection, snapshot: Snapshot | None, row: Any) -> Fate:
+    """Looks at the rows of its records, and reads the delivery again for those that have none."""
+    found = {(one["object"], one["external_id"]): one for one in delivered.became(tx, row["id"])}
+    if snapshot is not None and row["status"] == "processed" and len(found) < row["records"]:
+        for one in said(snapshot, row)[0]:
+            known: dict[str, Any] = {"object": one.object, "external_id": one.external_id,
+                                     "kind": one.kind, "status": "done", "error": None}  # fmt: skip
+            found.setdefault((one.object, one.external_id), known)
+    linked = delivered.entities(tx, row["connection"], [id for _, id in found])
+    records = [one | {"entity": linked.get(key)} for key, one in found.items()]
+    about = [one["entity"] for one in records if one["entity"]]
+    return Fate(records, delivered.troubles(tx, row["id"], about))
 
 
 def _proof(snapshot: Snapshot, row: Any, connector: Any) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ what each became.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -208,64 +208,47 @@ def copies(tx: Connection, ids: Collection[str]) -> dict[str, list[str]]:
 
 
 def became(tx: Connection, delivery: str) -> list[dict[str, Any]]:
-    """The records a delivery was split into, each with how far it is and the entity that is linked
-    to it. Records long since brought in are not kept; the entity still is.
+    """The records of a delivery that wait or waited for their turn, each with how far it is. What
+    was brought in at once, or long ago, has no row.
     """
     columns = records.c
     rows = tx.execute(
-        sa.select(
-            columns.object,
-            columns.external_id,
-            columns.kind,
-            columns.status,
-            columns.error,
-            links.c.entity_type,
-            links.c.entity_id,
-        )
-        .outerjoin(
-            links,
-            sa.and_(
-                links.c.connection == columns.connection,
-                links.c.object == columns.object,
-                links.c.external_id == columns.external_id,
-            ),
-        )
+        sa.select(columns.object, columns.external_id, columns.kind, columns.status, columns.error)
         .where(columns.delivery == delivery)
         .order_by(columns.position)
     ).mappings()
     return [dict(row) for row in rows]
 
 
-def troubles(tx: Connection, delivery: str) -> list[Mapping[str, Any]]:
-    """Exceptions about a delivery itself and, while open, about what it became."""
-    about = sa.select(links.c.entity_id).join(
-        records,
-        sa.and_(
-            links.c.connection == records.c.connection,
-            links.c.object == records.c.object,
-            links.c.external_id == records.c.external_id,
-        ),
+def entities(
+    tx: Connection, connection: str, external: Collection[str]
+) -> dict[tuple[str, str], str]:
+    """What is linked to these records of a connection: (object, external id) to the entity."""
+    columns = links.c
+    rows = tx.execute(
+        sa.select(columns.object, columns.external_id, columns.entity_id).where(
+            columns.connection == connection, columns.external_id.in_(external)
+        )
     )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def troubles(tx: Connection, delivery: str, about: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Exceptions about a delivery itself and, while open, about what it became."""
+    columns = exceptions.c
     rows = tx.execute(
         sa.select(
-            exceptions.c.id,
-            exceptions.c.type,
-            exceptions.c.severity,
-            exceptions.c.status,
-            exceptions.c.title,
-            exceptions.c.detail,
+            columns.id, columns.type, columns.severity, columns.status, columns.title,
+            columns.detail,
         )
         .where(
             sa.or_(
-                exceptions.c.subject == delivery,
-                sa.and_(
-                    exceptions.c.subject.in_(about.where(records.c.delivery == delivery)),
-                    exceptions.c.status.in_(OPEN),
-                ),
+                columns.subject == delivery,
+                sa.and_(columns.subject.in_(about), columns.status.in_(OPEN)),
             )
         )
-        .order_by(exceptions.c.opened_at)
-    ).mappings()
+        .order_by(columns.opened_at)
+    ).mappings()  # fmt: skip
     return [dict(row) for row in rows]
 
 

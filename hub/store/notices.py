@@ -86,11 +86,15 @@ def newest(tx: Connection) -> int:
     return tx.scalar(sa.select(sa.func.max(notices.c.position))) or 0
 
 
-def counts(tx: Connection, connection: str | None = None) -> list[Count]:
+def counts(
+    tx: Connection, connection: str | None = None, outcome: str | None = None
+) -> list[Count]:
     """How many of what, the latest first. `connection` "" is what was sent to none."""
     statement = sa.select(notice_counts).order_by(notice_counts.c.last_at.desc())
     if connection is not None:
         statement = statement.where(notice_counts.c.connection == connection)
+    if outcome is not None:
+        statement = statement.where(notice_counts.c.outcome == outcome)
     return [Count(**row) for row in tx.execute(statement).mappings()]
 
 
@@ -106,8 +110,8 @@ def refusing(tx: Connection, since: datetime) -> dict[str, dict[str, Any]]:
             )
         )
     )
-    for one in counts(tx):
-        if one.outcome != "refused" or one.last_at < since or not one.connection:
+    for one in counts(tx, outcome="refused"):
+        if one.last_at < since or not one.connection:
             continue
         if one.connection in fine or one.connection in refused:
             continue

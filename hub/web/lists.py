@@ -17,7 +17,8 @@ from hub.identity import Caller
 from hub.process import exceptions as ending
 from hub.process.answers import Refused
 from hub.process.exceptions import Choice
-from hub.store import exceptions, overview, running, work
+from hub.refusals import in_a_line, remedy
+from hub.store import exceptions, notices, overview, running, work
 from hub.store.overview import Depth
 from hub.store.work import WorkFilter
 from hub.web import words
@@ -72,6 +73,8 @@ class ConnectionView:
     depth: Depth
     unsigned: bool
     configured: bool
+    refused: str
+    refused_at: When
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +262,7 @@ def _connections(site: Site, tx: Connection) -> list[ConnectionView]:
     snapshot = site.snapshot()
     specs = snapshot.workspace.connections if snapshot else {}
     states, depths, bare = running.connection_states(tx), overview.depths(tx), unsigned(snapshot)
+    refused = {one.connection: one.last_at for one in reversed(notices.counts(tx, None, "refused"))}
     pulled: dict[str, list[datetime | None]] = {}
     for cursor in running.all_cursors(tx):
         pulled.setdefault(cursor["connection"], []).append(cursor["pulled_at"])
@@ -289,9 +293,17 @@ def _connections(site: Site, tx: Connection) -> list[ConnectionView]:
                 depth=depths.get(name, Depth()),
                 unsigned=name in bare,
                 configured=name in specs,
+                refused=_refused(tx, name),
+                refused_at=site.past(refused.get(name)),
             )
         )  # fmt: skip
     return views
+
+
+def _refused(tx: Connection, name: str) -> str:
+    """Why the last refused delivery was refused, and what to do; empty where none was."""
+    row = next(iter(notices.of(tx, name, outcome="refused", limit=1)), None)
+    return f"{in_a_line(row)}. {remedy(name, row)}".strip() if row else ""
 
 
 def _tasks(site: Site, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> list[TaskLine]:

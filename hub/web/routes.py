@@ -10,6 +10,7 @@ from hub.web.lists import add_lists
 from hub.web.participant import add_participant
 from hub.web.sign_in import add_sign_in
 from hub.web.site import STATIC, VERSION, Site, Stop
+from hub.web.traffic import add_traffic
 
 
 def create_web(hub: Hub) -> APIRouter:
@@ -21,6 +22,7 @@ def create_web(hub: Hub) -> APIRouter:
     add_sign_in(router, site)
     add_cases(router, site)
     add_lists(router, site)
+    add_traffic(router, site)
     add_participant(router, site)
 
     @router.get("/static/{name}")

@@ -20,6 +20,7 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hub import identity
+from hub.flow import connections as flow
 from hub.hub import Hub
 from hub.identity import Caller
 from hub.live import NoWorkspace, Snapshot
@@ -236,6 +237,7 @@ class Site:
         snapshot = self.snapshot()
         with self.hub.database.read() as tx:
             trouble = overview.counts(tx).exceptions
+            capturing = flow.capturing(tx, snapshot) if snapshot else []
         return self.plain(
             template,
             status=status,
@@ -244,6 +246,7 @@ class Site:
             nav=nav,
             workspace=snapshot.workspace.name if snapshot else "",
             unsigned=unsigned(snapshot),
+            capturing=capturing,
             trouble=trouble,
             **values,
         )
