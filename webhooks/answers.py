@@ -67,6 +67,10 @@ _PROBLEMS = {
         "The signed timestamp is missing, malformed or too far from the time here. Check the"
         " sender's clock.",
     ),
+    "xml_dtd_forbidden": _Problem(
+        HTTPStatus.BAD_REQUEST,
+        "The XML declares a DTD, which is never read here. Send it without.",
+    ),
     "handshake_rejected": _Problem(
         HTTPStatus.BAD_REQUEST, "This handshake cannot be answered as it was sent."
     ),

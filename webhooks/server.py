@@ -62,7 +62,7 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
     of its headers. `header_bytes`: request line and headers together.
     """
 
-    header_seconds: ClassVar[float] = 15.0
+    header_seconds: ClassVar[float] = 10.0
     header_bytes: ClassVar[int] = 64 * 1024
 
     _deadline: asyncio.TimerHandle | None = None

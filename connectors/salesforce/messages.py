@@ -16,8 +16,9 @@ from defusedxml.ElementTree import fromstring
 
 from connectors.salesforce.objects import PREFIXES
 from connectors.salesforce.soql import id18, is_id
-from connectors.sdk import PayloadError, SignatureError
+from connectors.sdk import PayloadError
 
+DTD = "xml_dtd_forbidden"
 SOAP = "{http://schemas.xmlsoap.org/soap/envelope/}"
 OUTBOUND = "{http://soap.sforce.com/2005/09/outbound}"
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
@@ -82,13 +83,15 @@ def _notification(element: Element, place: str) -> Notification:
 
 
 def read_message(body: bytes) -> Message:
-    """The message in a request body. Raises SignatureError for a DTD, which Salesforce never
-    sends, and PayloadError for everything else that is not an outbound message.
+    """The message in a request body. Raises PayloadError for what is none; its `place` is
+    `xml_dtd_forbidden` for a DTD, which Salesforce never sends and nobody expands here.
     """
     try:
         envelope = fromstring(body, forbid_dtd=True)
     except DefusedXmlException:
-        raise SignatureError("The message declares a DTD; Salesforce never does.") from None
+        raise PayloadError(
+            f"The message declares a DTD; Salesforce never does ({DTD}).", DTD
+        ) from None
     except (ParseError, ValueError, LookupError) as error:
         raise PayloadError(f"The outbound message is not XML: {error}.") from None
     place = "Envelope/Body/notifications"

@@ -48,8 +48,6 @@ MAX_DEPTH = 250
 PATIENCE = 2.0
 """Seconds a request waits for its turn under a vendor's rate."""
 
-_BLANKS = (b" :", b"\t:", b"\r:", b"\n:")
-_KEY_AND_BLANK = re.compile(rb'"[ \t\r\n]+:')
 _CLIMBING = re.compile(r"(?:^|[/\\])(?:\.|%2e){1,2}(?:$|[/\\])", re.IGNORECASE)
 
 Explain = Callable[["HttpResponse"], ConnectorError | None]
@@ -155,14 +153,13 @@ def _refuse_depth(value: Json) -> None:
 
 
 def _surely_once(body: bytes, value: Json) -> bool:
-    """Whether no key was given twice, told by counting what ends one, here and in the value written
-    anew: a tenth of the time of looking at each. False where texts make the count unsure.
+    """Whether no key was given twice, told by counting quotes, here and in the value written anew:
+    what was dropped had some. A fraction of the time of looking at each key; False where unsure.
     """
-    spread = any(blank in body for blank in _BLANKS) and _KEY_AND_BLANK.search(body)
-    if spread or b"\\u00" in body:
+    if b"\\u0022" in body:  # a quote that is written otherwise
         return False
     try:
-        return body.count(b'":') == orjson.dumps(value).count(b'":')
+        return body.count(b'"') == orjson.dumps(value).count(b'"')
     except TypeError:  # half a surrogate pair
         return False
 

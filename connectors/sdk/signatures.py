@@ -304,13 +304,16 @@ AIRTABLE = Hmac("x-airtable-content-mac", prefix="hmac-sha256=", key="base64")
 def header_of(delivery: Delivery, name: str) -> str:
     """A header that must be there. Raises SignatureError."""
     given = delivery.headers.get(name.lower(), "")
+    # a delivery that does not say when is as late as can be
+    code = "timestamp_out_of_window" if "timestamp" in name.lower() else "signature_invalid"
     if not given:
         raise SignatureError(
             f"The header {name} is missing: the sender was told no secret, or something between "
-            "drops the header."
+            "drops the header.",
+            code,
         )
     if len(given) > LONGEST:
-        raise SignatureError(f"The header {name} is far too long.")
+        raise SignatureError(f"The header {name} is far too long.", code)
     return given
 
 

@@ -38,15 +38,9 @@ CAREFUL = {
 class Doors:
     """ASGI middleware. `routes` tells which methods an address has."""
 
-    def __init__(
-        self,
-        app: App,
-        routes: Callable[[], Iterable[BaseRoute]],
-        body_seconds: float = BODY_SECONDS,
-    ) -> None:
+    def __init__(self, app: App, routes: Callable[[], Iterable[BaseRoute]]) -> None:
         self.app = app
         self._routes = routes
-        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -70,7 +64,7 @@ class Doors:
         if scope["method"] == "HEAD":
             await self._head(scope, receive, careful)
             return
-        await self.app(scope, in_time(receive, self._body_seconds), careful)
+        await self.app(scope, in_time(receive, BODY_SECONDS), careful)
 
     async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What a GET would answer, without its body. One that never ends is left."""

@@ -187,10 +187,12 @@ def _as_result(error: ConnectorError) -> Result:
     """An error about the whole connection, as what it means for one push: nothing was written."""
     retry_after = error.retry_after if isinstance(error, RateLimitError) else None
     if isinstance(error, RejectedError):
-        return Result(Outcome.REJECTED, message=str(error), field_errors=error.field_errors)
+        return Result(
+            Outcome.REJECTED, message=str(error), field_errors=error.field_errors, code=error.code
+        )
     if isinstance(error, NotFoundError):
         return Result(Outcome.MISSING, message=str(error))
-    return Result(Outcome.RETRY, message=str(error), retry_after=retry_after)
+    return Result(Outcome.RETRY, message=str(error), retry_after=retry_after, code=error.code)
 
 
 def _note(hub: Hub, connection: str, error: ConnectorError) -> None:

@@ -208,7 +208,11 @@ def _settle(
                 "failed",
                 claims=0,  # refused: nothing happened, and a retry need not look
                 error=_why(result)[:2000],
-                result={"field_errors": dict(result.field_errors), "note": result.message},
+                result={
+                    "field_errors": dict(result.field_errors),
+                    "note": result.message,
+                    "code": result.code or None,
+                },
             )
     return True
 

@@ -89,10 +89,16 @@ def test_the_same_set_of_notifications_has_the_same_id_in_any_order() -> None:
 
 
 @pytest.mark.parametrize("body", [BOMB, EXTERNAL, BOMB.decode().encode("utf-16")])
-def test_a_message_with_a_document_type_is_refused(body: bytes) -> None:
-    """Before any entity is expanded or any file is opened."""
-    with pytest.raises(SignatureError):
-        connector().verify(delivery(body))
+def test_a_message_with_a_document_type_is_never_expanded(body: bytes) -> None:
+    """Before any entity is expanded or any file is opened: refused where the proof stands in the
+    message, else kept for a person.
+    """
+    with pytest.raises(SignatureError) as caught:
+        connector(organization_id="00D5g000004Acme").verify(delivery(body))
+    assert caught.value.code == "xml_dtd_forbidden"
+    assert connector().verify(delivery(body)) is None
+    with pytest.raises(PayloadError, match="xml_dtd_forbidden"):
+        connector().parse(delivery(body))
 
 
 def test_a_message_of_another_organisation_is_refused() -> None:
