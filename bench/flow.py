@@ -1,7 +1,9 @@
-"""How fast deliveries become tasks: `python -m bench.flow [COUNT] [DATABASE_URL]`.
+"""How fast stored deliveries become tasks and outbox rows: `python -m bench.flow [COUNT] [URL]`.
 
-GitHub webhooks that are stored already go through parse and bring in, in one thread, in batches as
-in a running hub: half of them open an issue, half change one that is known.
+GitHub webhooks that are stored already go through normalize, merge, route and outbox, in one
+thread, in batches as in a running hub: half of them open an issue, half change one that is known
+and mirrored in a second connection, so that the change goes out. One rule looks at each task. With
+the URL of an empty PostgreSQL database, that is measured too.
 """
 
 from __future__ import annotations
@@ -11,9 +13,12 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import sqlalchemy as sa
 
 from connectors.github import sandbox_shapes as shapes
 from hub.apply import apply
@@ -22,21 +27,21 @@ from hub.flow.intake import parse_deliveries
 from hub.hub import Hub, open_hub, system_clock
 from hub.registry import connector_classes
 from hub.settings import Settings
-from hub.store import inbox
+from hub.store import events, inbox, tables
+from hub.store import work as work_store
 from webhooks.inbox import Incoming
 
-HUB_YAML = """
-name: bench
-connections:
-  github:
+_CONNECTION = """
+  {name}:
     connector: github
-    repositories: [acme/ops]
-    auth: {token: env:TOKEN}
-    webhook: {secret: env:SECRET}
+    base_url: {url}
+    repositories: [acme/{repository}]
+    auth: {{token: env:TOKEN}}
+    webhook: {{secret: env:SECRET}}
 """
 PEOPLE = """
 people: {dana: {name: Dana, email: dana@acme.test}}
-identities: {github: {dana: dmeier}}
+identities: {github: {dana: dmeier}, mirror: {dana: dmeier}}
 """
 RULES = """
 rules:
@@ -48,6 +53,7 @@ rules:
 """
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 BASE = "https://api.github.test"
+ENV = {"TOKEN": "token-of-the-bench", "SECRET": "secret-of-the-bench-long-enough"}
 
 
 def body_of(number: int, action: str, second: int) -> bytes:
@@ -69,16 +75,29 @@ def body_of(number: int, action: str, second: int) -> bytes:
     return json.dumps(payload).encode()
 
 
-def fill(hub: Hub, count: int) -> None:
-    """Store the deliveries as the intake does."""
-    bodies = [body_of(number, "opened", 0) for number in range(count // 2)]
-    bodies += [body_of(number, "edited", 60) for number in range(count // 2)]
+def workspace(url: str = BASE) -> dict[str, str]:
+    """Two connections and a rule. The second one holds a mirror of every task, so that each change
+    in the first goes out.
+    """
+    both = "".join(
+        _CONNECTION.format(name=name, url=url, repository=repository)
+        for name, repository in (("github", "ops"), ("mirror", "mirror"))
+    )
+    return {
+        "hub.yaml": f"name: bench\nconnections:{both}",
+        "people.yaml": PEOPLE,
+        "rules/all.yaml": RULES,
+    }
+
+
+def store(hub: Hub, bodies: Sequence[bytes], first: int) -> None:
+    """Store deliveries as the intake does; `first` numbers them."""
     for start in range(0, len(bodies), 1000):
         batch = [
             Incoming(
                 connection="github",
-                delivery_id=str(start + at),
-                received_at=START,
+                delivery_id=str(first + start + at),
+                received_at=datetime.now(UTC),
                 method="POST",
                 url="http://hub/webhooks/github",
                 headers={"x-github-event": "issues", "content-type": "application/json"},
@@ -93,35 +112,84 @@ def fill(hub: Hub, count: int) -> None:
             inbox.store(tx, batch)
 
 
-def run(count: int, database_url: str | None = None, *, rules: bool = False) -> float:
-    """Deliveries a second through both stages."""
-    files = {"hub.yaml": HUB_YAML, "people.yaml": PEOPLE}
-    if rules:
-        files["rules/all.yaml"] = RULES
-    env = {"TOKEN": "token-of-the-bench", "SECRET": "secret-of-the-bench-long-enough"}
+def work(hub: Hub) -> None:
+    """Both stages until nothing waits."""
+    while parse_deliveries(hub) + bring_in(hub):
+        pass
+
+
+def seal(hub: Hub) -> int:
+    """Seal what happened; how many events."""
+    count = 0
+    while True:
+        with hub.database.write() as tx:
+            some = events.seal(tx)
+        if not some:
+            return count
+        count += some
+
+
+def mirror(hub: Hub) -> None:
+    """Link every task to a record of the second connection, as its create would have."""
+    with hub.database.write() as tx:
+        tasks = tx.scalars(sa.select(tables.tasks.c.id)).all()
+        now = datetime.now(UTC)
+        work_store.insert_links(
+            tx,
+            [
+                work_store.new_link("task", id, "mirror", "issue", str(number), now)
+                for number, id in enumerate(tasks)
+            ],
+        )
+
+
+def run(count: int, database_url: str | None = None) -> None:
+    """Deliveries a second through to the outbox, by the clock and by CPU time."""
     with tempfile.TemporaryDirectory() as folder:
         url = database_url or f"sqlite:///{Path(folder) / 'hub.db'}"
         settings = Settings(Path(folder), url, None, b"a-key-of-the-bench-long-enough")
-        hub = open_hub(settings, connector_classes(), env=env)
-        apply(hub.database, files, connector_classes(), system_clock(), env=env, force=True)
-        fill(hub, count)
-        began = time.perf_counter()
-        while parse_deliveries(hub):
-            pass
-        parsed = time.perf_counter()
-        while bring_in(hub):
-            pass
-        ended = time.perf_counter()
-        hub.database.close()
+        hub = open_hub(settings, connector_classes(), env=ENV)
+        try:
+            apply(
+                hub.database, workspace(), connector_classes(), system_clock(), env=ENV, force=True
+            )
+            _measured(hub, count)
+        finally:
+            hub.database.close()
+
+
+def _measured(hub: Hub, count: int) -> None:
+    half = count // 2
+    store(hub, [body_of(number, "opened", 0) for number in range(1, half + 1)], 0)
+    work(hub)
+    mirror(hub)
+    seal(hub)
+    bodies = [
+        body_of(number, "edited", 60) if even else body_of(half + number, "opened", 60)
+        for number in range(1, half + 1)
+        for even in (True, False)
+    ]
+    store(hub, bodies, half)
+    clock, cpu = time.perf_counter(), time.process_time()
+    work(hub)
+    clock, cpu = time.perf_counter() - clock, time.process_time() - cpu
+    sealing = time.process_time()
+    sealed = seal(hub)
+    sealing = time.process_time() - sealing
+    with hub.database.read() as tx:
+        tasks = tx.scalar(sa.select(sa.func.count()).select_from(tables.tasks))
+        pushes = tx.scalar(sa.select(sa.func.count()).select_from(tables.pushes))
+    if (tasks, pushes) != (count, half):
+        raise RuntimeError(f"{tasks} tasks and {pushes} pushes of {count} deliveries")
     print(
-        f"{'with a rule' if rules else 'no rules':12} parse {count / (parsed - began):7.0f}/s"
-        f"   bring in {count / (ended - parsed):7.0f}/s   both {count / (ended - began):7.0f}/s"
+        f"{hub.database.engine.dialect.name:10} {2 * half / clock:7.0f} events/s by the clock,"
+        f" {2 * half / cpu:7.0f} by CPU time ({cpu / 2 / half * 1e6:.0f} us each);"
+        f" sealing {sealing / 2 / half * 1e6:.0f} us more for {sealed / 2 / half:.1f} entries"
     )
-    return count / (ended - began)
 
 
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    url = sys.argv[2] if len(sys.argv) > 2 else None
-    run(count, url)
-    run(count, None, rules=True)
+    run(count)
+    if len(sys.argv) > 2:
+        run(count, sys.argv[2])

@@ -19,6 +19,8 @@ RARE = ("drain.queued",)
 PLACES = (
     "intake.stored",
     "intake.parsed",
+    "intake.brought_in",
+    "intake.committed",
     "pull.stored",
     "bring_in.claimed",
     "bring_in.committed",

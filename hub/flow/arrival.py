@@ -23,6 +23,8 @@ class Arrival:
     row: Claimed
     record: Record
     mapping: CompiledMapping
+    ready: Mapped | None = None
+    """Its values, where they were mapped before the transaction began; for one use."""
     mapped: Mapped | None = None
     merged: Merged | None = None
     link: Row | None = None

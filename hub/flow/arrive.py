@@ -50,15 +50,17 @@ def arrive(unit: Unit, batch: Batch, arrival: Arrival) -> bool:
     if not isinstance(record.data, Mapping):
         ward.aside(unit, arrival.row, f"The record is no object: {record.data!r:.200}.")
         return True
+    mapped, arrival.ready = arrival.ready, None
     try:
-        if not arrival.mapping.matches(record.data):
+        if mapped is None and not arrival.mapping.matches(record.data):
             ward.came(arrival.row, "the filter leaves it out")
             return True
     except ExpressionError as error:
         place = arrival.mapping.spec.place_of("filter")
         ward.aside(unit, arrival.row, f"The filter has no answer for it: {error} ({place})")
         return True
-    mapped = arrival.mapping.inward(record.data, unit.snapshot, arrival.row["connection"])
+    if mapped is None:
+        mapped = arrival.mapping.inward(record.data, unit.snapshot, arrival.row["connection"])
     arrival.mapped = mapped
     if link is None or arrival.entity is None:
         if (untitled := _untitled(arrival, mapped)) is not None:

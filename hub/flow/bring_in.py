@@ -29,7 +29,7 @@ from hub.flow.arrival import Arrival, Batch, batch_of
 from hub.flow.arrive import arrive, where
 from hub.flow.identity import OWN_ID, identified
 from hub.flow.quarantine import set_aside
-from hub.flow.stage import Rows, in_halves, take
+from hub.flow.stage import Rows, Stride, in_halves, take
 from hub.hub import Hub
 from hub.live import Snapshot
 from hub.participants import replies
@@ -42,7 +42,7 @@ from mappings.expressions import ExpressionError
 
 log = structlog.get_logger("hub.bring_in")
 
-BATCH = 500
+STRIDE = Stride(most=500)
 PATIENCE = timedelta(hours=1)
 """How long a comment waits for the record it hangs on."""
 Row = dict[str, Any]
@@ -50,7 +50,7 @@ Row = dict[str, Any]
 
 def bring_in(hub: Hub) -> int:
     """Bring in a batch of waiting records; how many are done with."""
-    claim = take(hub, records.RECORDS, BATCH)
+    claim = take(hub, records.RECORDS, STRIDE.size)
     if claim.poison:
         with hub.unit() as unit:
             for row in claim.poison:
@@ -61,7 +61,12 @@ def bring_in(hub: Hub) -> int:
     fetched, held_back = _fetch(hub, claim)
     rows = [row for row in claim.rows if row["position"] not in held_back]
     done = in_halves(
-        hub, claim, rows, lambda unit, some: _bring(unit, claim, some, fetched), set_aside
+        hub,
+        claim,
+        rows,
+        lambda unit, some: _bring(unit, claim, some, fetched),
+        set_aside,
+        stride=STRIDE,
     )
     reach("bring_in.committed")
     return len(claim.poison) + len(held_back) + done

@@ -1,12 +1,13 @@
-"""Deliveries become records: each stored request is parsed by its connector and split into one row
-per remote record.
+"""Deliveries become records: each stored request is parsed by its connector and split into remote
+records, which are brought in at once (see `hub.flow.straight`) or wait in rows of their own.
 
 Nothing is verified again here: a backlog or a replay must not go stale.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.engine import RowMapping
@@ -23,22 +24,34 @@ from connectors.sdk import (
     Record,
 )
 from hub.failpoints import reach
+from hub.flow import straight
 from hub.flow.identity import identified
-from hub.flow.stage import Rows, in_halves, take
+from hub.flow.stage import Rows, Stride, in_halves, take
+from hub.flow.straight import Named
 from hub.hub import Hub
 from hub.live import Snapshot
 from hub.process.people import owner
-from hub.store import inbox, queue, records
+from hub.store import inbox, queue
 from hub.store.exceptions import Trouble
 from hub.store.records import NewRecord
 from hub.unit import Unit
 
-BATCH = 500
+STRIDE = Stride(most=500)
+
+
+@dataclass(slots=True)
+class Heard:
+    """A claimed delivery, parsed under a revision before the transaction begins."""
+
+    row: RowMapping
+    snapshot: Snapshot
+    found: list[Named]
+    refused: ConnectorError | None = None
 
 
 def parse_deliveries(hub: Hub) -> int:
-    """Parse a batch of waiting deliveries; how many are done with."""
-    claim = take(hub, inbox.DELIVERIES, BATCH)
+    """Take in a batch of waiting deliveries; how many are done with."""
+    claim = take(hub, inbox.DELIVERIES, STRIDE.size)
     if claim.poison:
         with hub.unit() as unit:
             for row in claim.poison:
@@ -46,9 +59,49 @@ def parse_deliveries(hub: Hub) -> int:
     if not claim.rows:
         return len(claim.poison)
     reach("intake.parsed")
-    done = in_halves(hub, claim, claim.rows, lambda unit, rows: _parse(unit, claim, rows), _give_up)
-    hub.wake("bring_in")
+    if any(row["claims"] for row in claim.rows):
+        # a process died of one of them: now each of its records shall count for itself
+        return len(claim.poison) + _long_way(hub, claim, claim.rows)
+    snapshot = hub.live.current()
+    heard: dict[int, Heard] = {}
+    waits: list[bool] = []
+    strange: list[RowMapping] = []
+    for row in claim.rows:
+        try:
+            heard[row["position"]] = _hear(snapshot, row)
+        except Exception:
+            strange.append(row)  # a fault of ours, which is told where it is tried again
+    rows = [row for row in claim.rows if row["position"] in heard]
+    done = in_halves(
+        hub,
+        claim,
+        rows,
+        lambda unit, some: waits.append(
+            _take_in(unit, claim, [heard[row["position"]] for row in some])
+        ),
+        _give_up,
+        alone=lambda row: _long_way(hub, claim, [row]),
+        stride=STRIDE,
+    )
+    reach("intake.committed")
+    if any(waits):
+        hub.wake("bring_in")
+    for row in strange:
+        done += _long_way(hub, claim, [row])
     return done + len(claim.poison)
+
+
+def _long_way(hub: Hub, claim: queue.Claim, rows: Rows) -> int:
+    """Their records become rows, each of which is brought in, tried again or set aside alone."""
+
+    def work(unit: Unit, some: Rows) -> None:
+        heard = [_hear(unit.snapshot, row) for row in some]
+        straight.queue(unit, (named for one in heard for named in _told(unit, one)))
+        _finish(unit, claim, heard)
+
+    done = in_halves(hub, claim, rows, work, _give_up)
+    hub.wake("bring_in")
+    return done
 
 
 def delivery_of(row: RowMapping) -> Delivery:
@@ -71,55 +124,79 @@ def parse(snapshot: Snapshot, row: RowMapping) -> list[NewRecord]:
     return [
         one
         for parsed in connector.parse(delivery_of(row))
-        for one in _rows_of(snapshot, connection, row["id"], parsed)
+        for one in _rows_of(snapshot, connection, row, parsed)
     ]
 
 
-def _rows_of(snapshot: Snapshot, connection: str, delivery: str, parsed: Parsed) -> list[NewRecord]:
+def _rows_of(
+    snapshot: Snapshot, connection: str, row: RowMapping, parsed: Parsed
+) -> list[NewRecord]:
+    delivery, received_at = row["id"], row["received_at"]
     match parsed:
         case Record():
             found = identified(snapshot.mapping(connection, parsed.object), parsed)
             return [
                 NewRecord(
-                    connection, found.object, found.id, "state", records.state_of(found),
-                    "webhook", delivery,
+                    connection, found.object, found.id, "state", {}, "webhook", delivery,
+                    received_at, found,
                 )
             ]  # fmt: skip
         case Fetch(object, ids):
             return [
-                NewRecord(connection, object, id, "fetch", {}, "webhook", delivery) for id in ids
+                NewRecord(connection, object, id, "fetch", {}, "webhook", delivery, received_at)
+                for id in ids
             ]
         case PullHint(object):
-            return [NewRecord(connection, object, "", "pull", {}, "webhook", delivery)]
+            return [NewRecord(connection, object, "", "pull", {}, "webhook", delivery, received_at)]
         case Answer():
             payload = {
                 "token": parsed.token, "sender": parsed.sender, "text": parsed.text,
                 "choice": parsed.choice, "automatic": parsed.automatic,
             }  # fmt: skip
             return [
-                NewRecord(connection, "answer", delivery, "answer", payload, "webhook", delivery)
-            ]
+                NewRecord(
+                    connection, "answer", delivery, "answer", payload, "webhook", delivery,
+                    received_at,
+                )
+            ]  # fmt: skip
 
 
-def _parse(unit: Unit, claim: queue.Claim, rows: Rows) -> None:
-    found: list[NewRecord] = []
+def _hear(snapshot: Snapshot, row: RowMapping) -> Heard:
+    try:
+        found = parse(snapshot, row)
+    except ConnectorError as error:
+        return Heard(row, snapshot, [], error)
+    return Heard(row, snapshot, [straight.named(snapshot, one) for one in found])
+
+
+def _take_in(unit: Unit, claim: queue.Claim, heard: list[Heard]) -> bool:
+    """True if a record was queued."""
+    if heard[0].snapshot is not unit.snapshot:  # another revision was applied meanwhile
+        heard = [_hear(unit.snapshot, one.row) for one in heard]
+    found = [named for one in heard for named in _told(unit, one)]
+    queued = straight.bring_straight(unit, found)
+    _finish(unit, claim, heard)
+    reach("intake.brought_in")
+    return queued
+
+
+def _told(unit: Unit, one: Heard) -> list[Named]:
+    """What a delivery speaks of; that it came, or could not be read, is told."""
+    if one.refused is not None:
+        _quarantined(unit, one.row, str(one.refused))
+    else:
+        data = {"connection": one.row["connection"], "records": len(one.found)}
+        unit.emit("delivery.received", one.row["id"], data=data)
+    return one.found
+
+
+def _finish(unit: Unit, claim: queue.Claim, heard: Iterable[Heard]) -> None:
     by_status: dict[tuple[str, int, str | None], list[int]] = {}
-    for row in rows:
-        try:
-            named = parse(unit.snapshot, row)
-        except ConnectorError as error:
-            _quarantined(unit, row, str(error))
-            by_status.setdefault(("quarantined", 0, str(error)[:2000]), []).append(row["position"])
-            continue
-        found += [replace(one, received_at=row["received_at"]) for one in named]
-        status = "processed" if named else "ignored"
-        by_status.setdefault((status, len(named), None), []).append(row["position"])
-        unit.emit(
-            "delivery.received",
-            row["id"],
-            data={"connection": row["connection"], "records": len(named)},
-        )
-    records.enqueue(unit.tx, found, unit.now)
+    for one in heard:
+        status, why = ("processed" if one.found else "ignored"), None
+        if one.refused is not None:
+            status, why = inbox.DELIVERIES.aside, str(one.refused)[:2000]
+        by_status.setdefault((status, len(one.found), why), []).append(one.row["position"])
     for (status, count, why), positions in by_status.items():
         queue.finish(unit.tx, claim, positions, status, records=count, error=why)
 

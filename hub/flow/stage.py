@@ -4,6 +4,7 @@ stands alone.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,26 +28,61 @@ def take(hub: Hub, source: Queue, limit: int, *conditions: Any) -> Claim:
         return queue.claim(tx, source, limit, *conditions)
 
 
+AIM = 0.035
+"""Seconds of work that a writing transaction should take: on SQLite whoever takes webhooks in waits
+for it.
+"""
+
+
+class Stride:
+    """How many rows a stage takes at once: what it works off in about `AIM` seconds of writing.
+    It begins small, at most doubles where that was quick, and shrinks where it was slow.
+
+    The seconds are those that its thread worked, not those of the clock: what a disk or a busy
+    machine takes does not grow with the rows, and smaller batches would only make it more often.
+    """
+
+    LEAST = 25
+
+    def __init__(self, most: int, begin: int = 50) -> None:
+        self.most = most
+        self.size = min(begin, most)
+
+    def took(self, rows: int, seconds: float) -> None:
+        """Learn from one transaction; one that was no whole batch can only tell of too much."""
+        fits = int(rows * AIM / max(seconds, 1e-6))
+        if fits < self.size:
+            if rows >= self.LEAST:
+                self.size = min(max((fits + self.size) // 2, self.LEAST), self.most)
+        elif rows >= self.size:
+            self.size = min(fits, self.size * 2, self.most)
+
+
 def in_halves(
     hub: Hub,
     claim: Claim,
     rows: Rows,
-    work: Callable[[Unit, Rows], None],
+    work: Callable[[Unit, Rows], object],
     give_up: Callable[[Unit, RowMapping, Exception], None],
     *,
     delay: float = 5.0,
+    alone: Callable[[RowMapping], int] | None = None,
+    stride: Stride | None = None,
 ) -> int:
     """Commit `work` on all rows at once, or else on halves of them; how many rows were committed.
 
     A row that fails alone is postponed; once it has used up its attempts it is set aside and
-    `give_up` notes the trouble. Database
+    `give_up` notes the trouble. Where there is another way for it, `alone` takes it. Database
     trouble and lost leases end the batch: its rows come back by themselves.
     """
     if not rows:
         return 0
     try:
         with hub.unit() as unit:
+            began = time.thread_time()
             work(unit, rows)
+        if stride is not None:
+            stride.took(len(rows), time.thread_time() - began)
         return len(rows)
     except (LostLease, OperationalError) as error:
         log.warning(
@@ -58,9 +94,17 @@ def in_halves(
     except Exception as error:
         if len(rows) > 1:
             half = len(rows) // 2
-            return in_halves(hub, claim, rows[:half], work, give_up, delay=delay) + in_halves(
-                hub, claim, rows[half:], work, give_up, delay=delay
+            return sum(
+                in_halves(hub, claim, some, work, give_up, delay=delay, alone=alone, stride=stride)
+                for some in (rows[:half], rows[half:])
             )
+        if alone is not None:
+            log.exception(
+                "row takes another way",
+                queue=claim.queue.table.name,
+                position=rows[0]["position"],
+            )
+            return alone(rows[0])
         log.exception("row failed", queue=claim.queue.table.name, position=rows[0]["position"])
         return _put_off(hub, claim, rows[0], error, give_up, delay)
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from hub.ids import new_id
-from hub.store import dialect
+from hub.store import dialect, rows
 from hub.store.tables import events
 from hub.store.types import to_json
 from mappings.canonical import EVENT_TYPES
@@ -51,8 +51,9 @@ def append(tx: Connection, drafts: Sequence[EventDraft], now: datetime) -> None:
     for draft in drafts:
         if draft.type not in EVENT_TYPES:
             raise ValueError(f"{draft.type} is not an event type of the contract")
-    tx.execute(
-        sa.insert(events),
+    rows.insert(
+        tx,
+        events,
         [
             {
                 "id": draft.id,

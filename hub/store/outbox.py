@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from hub.ids import new_id
-from hub.store import dialect, queue
+from hub.store import dialect, queue, rows
 from hub.store.tables import pushes
 
 PUSHES = queue.Queue(pushes, ready="pending", aside="failed", max_attempts=100)
@@ -49,8 +49,9 @@ def enqueue(tx: Connection, batch: Sequence[NewPush], now: datetime) -> None:
     """
     if batch:
         ready_at = dialect.database_now(tx)
-        tx.execute(
-            sa.insert(pushes),
+        rows.insert(
+            tx,
+            pushes,
             [
                 {
                     "id": new_id("psh"),

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from connectors.sdk import Record
-from hub.store import dialect, queue
+from hub.store import dialect, queue, rows
 from hub.store.tables import records
 
 RECORDS = queue.Queue(records, ready="pending", aside="quarantined")
@@ -34,6 +34,8 @@ class NewRecord:
     delivery: str | None = None
     received_at: datetime | None = None
     """When the delivery that holds it came; None: now."""
+    record: Record | None = None
+    """The record itself, which then is the payload."""
 
 
 def state_of(record: Record) -> dict[str, Any]:
@@ -63,27 +65,49 @@ def enqueue(tx: Connection, batch: Sequence[NewRecord], received_at: datetime) -
     """Queue records to be brought in; each remote record is its own lane."""
     if batch:
         now = dialect.database_now(tx)
-        tx.execute(
-            sa.insert(records),
-            [
-                {
-                    "connection": one.connection,
-                    "object": one.object,
-                    "external_id": one.external_id[:400],
-                    "kind": one.kind,
-                    "payload": dict(one.payload),
-                    "source": one.source,
-                    "delivery": one.delivery,
-                    "received_at": one.received_at or received_at,
-                    **queue.work_row(
-                        now,
-                        lane_of(one.connection, one.object, one.external_id),
-                        RECORDS.ready,
-                    ),
-                }
-                for one in batch
-            ],
+        new = [_row(one, now, received_at, RECORDS.ready) for one in batch]
+        rows.insert(tx, records, new)
+
+
+def keep_aside(tx: Connection, batch: Sequence[tuple[NewRecord, str]], now: datetime) -> None:
+    """Keep records that were tried once and cannot be brought in, each with the reason."""
+    if batch:
+        tried = {"claims": 1, "attempts": 1}
+        kept = [
+            {**_row(one, now, now, RECORDS.aside), **tried, "error": why[:2000]}
+            for one, why in batch
+        ]
+        rows.insert(tx, records, kept)
+
+
+def _row(one: NewRecord, now: datetime, received_at: datetime, status: str) -> dict[str, Any]:
+    return {
+        "connection": one.connection,
+        "object": one.object,
+        "external_id": one.external_id[:400],
+        "kind": one.kind,
+        "payload": dict(one.payload) if one.record is None else state_of(one.record),
+        "source": one.source,
+        "delivery": one.delivery,
+        "received_at": one.received_at or received_at,
+        **queue.work_row(now, lane_of(one.connection, one.object, one.external_id), status),
+    }
+
+
+def busy_lanes(tx: Connection, lanes: Collection[str]) -> set[str]:
+    """Those lanes in which something waits or is being worked on: what comes now comes after it."""
+    if not lanes:
+        return set()
+    return set(
+        tx.scalars(
+            sa.select(records.c.lane).where(
+                records.c.lane.in_(lanes), _OPEN, records.c.status == RECORDS.ready
+            )
         )
+    )
+
+
+_OPEN = records.c.status != sa.literal_column("'done'")  # literal, or SQLite overlooks its index
 
 
 def retry_records(tx: Connection, connection: str, external_id: str) -> int:
@@ -95,7 +119,7 @@ def retry_records(tx: Connection, connection: str, external_id: str) -> int:
 
 def retry_lanes(tx: Connection, lanes: Collection[str]) -> int:
     """The same by lane, for many; how many there were."""
-    return _retry(tx, records.c.lane.in_(sorted(lanes)))
+    return _retry(tx, records.c.lane.in_(sorted(lanes)), _OPEN)
 
 
 def retry_orphans(tx: Connection, connection: str, object: str) -> int:
@@ -121,7 +145,7 @@ def let_go(tx: Connection, lanes: Collection[str]) -> None:
     """Be done with what was set aside of records that a newer state has come of since."""
     tx.execute(
         sa.update(records)
-        .where(records.c.status == RECORDS.aside, records.c.lane.in_(sorted(lanes)))
+        .where(records.c.status == RECORDS.aside, records.c.lane.in_(sorted(lanes)), _OPEN)
         .values(status="done")
     )
 

@@ -83,6 +83,8 @@ records = sa.Table(
     *_work_columns(),
 )
 sa.Index("ix_records_delivery", records.c.delivery)
+_open = records.c.status != sa.literal_column("'done'")
+sa.Index("ix_records_open", records.c.lane, sqlite_where=_open, postgresql_where=_open)
 
 # what intake answered without a row in deliveries: the last of each connection and outcome
 notices = sa.Table(

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from hub.ids import new_id
-from hub.store import dialect
+from hub.store import dialect, rows
 from hub.store.tables import case_items, comments, items, links, parties, tasks
 from hub.store.types import to_json
 
@@ -29,35 +29,24 @@ Row = dict[str, Any]
 
 def load(tx: Connection, kind: str, ids: Collection[str], *, lock: bool = False) -> dict[str, Row]:
     """Entities by id; `lock` holds them, in id order, until the transaction ends."""
-    if not ids:
-        return {}
-    table = ENTITIES[kind]
-    statement = sa.select(table).where(table.c.id.in_(ids)).order_by(table.c.id)
-    if lock:
-        statement = dialect.for_update(statement, tx)
-    return {row["id"]: dict(row) for row in tx.execute(statement).mappings()}
+    found = rows.select(tx, ENTITIES[kind], "id", ids, order="id", lock=lock)
+    return {row["id"]: row for row in found}
 
 
-def insert(tx: Connection, kind: str, rows: Sequence[Row]) -> None:
-    """Add new entities; a column that no row names takes its default."""
-    if rows:
-        table = ENTITIES[kind]
-        names = {column.name for column in table.c}
-        tx.execute(sa.insert(table), [{k: v for k, v in row.items() if k in names} for row in rows])
+def insert(tx: Connection, kind: str, entities: Sequence[Row]) -> None:
+    """Add new entities; a column that they do not name takes its default."""
+    rows.insert(tx, ENTITIES[kind], entities)
 
 
-def save(tx: Connection, kind: str, rows: Sequence[Row]) -> None:
+def save(tx: Connection, kind: str, entities: Sequence[Row]) -> None:
     """Write entities that were loaded with a lock; their `version` is the caller's to raise."""
-    if not rows:
-        return
-    table = ENTITIES[kind]
-    names = [column.name for column in table.c if column.name not in ("id", "created_at")]
-    tx.execute(
-        sa.update(table)
-        .where(table.c.id == sa.bindparam("_id"))
-        .values({name: sa.bindparam(f"_{name}") for name in names}),
-        [{"_id": row["id"], **{f"_{name}": row[name] for name in names}} for row in rows],
-    )
+    rows.update(tx, ENTITIES[kind], _CHANGING[kind], entities)
+
+
+_CHANGING: Mapping[str, tuple[str, ...]] = {
+    kind: tuple(column.name for column in table.c if column.name not in ("id", "created_at"))
+    for kind, table in ENTITIES.items()
+}
 
 
 # ------------------------------------------------------------------------------------------ links
@@ -67,14 +56,10 @@ def links_by_external(
     tx: Connection, connection: str, object: str, external_ids: Collection[str]
 ) -> dict[str, Row]:
     """Links of remote records, by external id."""
-    if not external_ids:
-        return {}
-    statement = sa.select(links).where(
-        links.c.connection == connection,
-        links.c.object == object,
-        links.c.external_id.in_(external_ids),
+    found = rows.select(
+        tx, links, "external_id", external_ids, fixed={"connection": connection, "object": object}
     )
-    return {row["external_id"]: dict(row) for row in tx.execute(statement).mappings()}
+    return {row["external_id"]: row for row in found}
 
 
 def link_by_address(
@@ -94,10 +79,8 @@ def link_by_address(
 def links_of(tx: Connection, entities: Collection[str]) -> dict[str, list[Row]]:
     """Links of entities, by entity id; an entity without links is absent."""
     found: dict[str, list[Row]] = {}
-    if entities:
-        statement = sa.select(links).where(links.c.entity_id.in_(entities)).order_by(links.c.id)
-        for row in tx.execute(statement).mappings():
-            found.setdefault(row["entity_id"], []).append(dict(row))
+    for row in rows.select(tx, links, "entity_id", entities, order="id"):
+        found.setdefault(row["entity_id"], []).append(row)
     return found
 
 
@@ -137,9 +120,8 @@ def new_link(
     }
 
 
-def insert_links(tx: Connection, rows: Sequence[Row]) -> None:
-    if rows:
-        tx.execute(sa.insert(links), rows)
+def insert_links(tx: Connection, new: Sequence[Row]) -> None:
+    rows.insert(tx, links, new)
 
 
 def remove_link(tx: Connection, id: str) -> None:
@@ -147,20 +129,13 @@ def remove_link(tx: Connection, id: str) -> None:
     tx.execute(sa.delete(links).where(links.c.id == id))
 
 
-def save_links(tx: Connection, rows: Sequence[Row]) -> None:
+def save_links(tx: Connection, changed: Sequence[Row]) -> None:
     """Write links that were loaded before."""
-    if not rows:
-        return
     names = (
         "address", "url", "remote_version", "remote_deleted", "remote_base", "hub_base", "data",
         "external_id", "heard_at", "updated_at",
     )  # fmt: skip
-    tx.execute(
-        sa.update(links)
-        .where(links.c.id == sa.bindparam("_id"))
-        .values({name: sa.bindparam(f"_{name}") for name in names}),
-        [{"_id": row["id"], **{f"_{name}": row[name] for name in names}} for row in rows],
-    )
+    rows.update(tx, links, names, changed)
 
 
 # ------------------------------------------------------------------------------------------ parties

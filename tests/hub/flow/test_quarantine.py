@@ -22,6 +22,7 @@ from connectors.spreadsheet.sandbox import SpreadsheetSandbox
 from hub.flow.bring_in import bring_in
 from hub.flow.deliver import deliver
 from hub.flow.drain import drain, try_all_again
+from hub.flow.stage import Stride
 from hub.process import exceptions as settling
 from hub.store import tables as t
 from tests.hub.flow.conftest import MakeWorld
@@ -450,6 +451,9 @@ def test_many_values_drain_in_few_statements_and_dying_in_between_loses_none(
     """
     values = "fields:\n  status: {from: $.state, values: {%s}, back: {on_hold: closed}}\n"
     world = make({"github": github}, github_mapping(values % "closed: done, reopened: on_hold"))
+    whole = Stride(most=500, begin=500)
+    monkeypatch.setattr(whole, "took", lambda *_: None)  # however slow this machine is
+    monkeypatch.setattr("hub.flow.bring_in.STRIDE", whole)
     for start in range(0, many, 1000):
         world.bring(
             *(
@@ -488,8 +492,8 @@ def test_many_values_drain_in_few_statements_and_dying_in_between_loses_none(
         done = sa.select(sa.func.count()).where(t.tasks.c.status == "on_hold")
         assert tx.scalar(done) == many
     batches = many / 500
-    assert len(filling) < 60 * batches
-    assert len(draining) < 60 * (batches + 10)  # after a crash batches are small at first
+    assert len(filling) < 100 * batches
+    assert len(draining) < 100 * (batches + 10)  # after a crash batches are small at first
     assert not [one for one in draining if "FROM links" in one and "WHERE" not in one]
     assert deliver(world.hub) == 0
 

@@ -240,8 +240,9 @@ def test_two_workers_start_the_same_case_at_once(make: MakeWorld, crm: Salesforc
             errors.append(error)
 
     from hub.flow import bring_in as stage
+    from hub.flow.stage import Stride
 
-    before, stage.BATCH = stage.BATCH, 1
+    before, stage.STRIDE = stage.STRIDE, Stride(most=1)
     try:
         threads = [threading.Thread(target=one) for _ in range(2)]
         for thread in threads:
@@ -249,7 +250,7 @@ def test_two_workers_start_the_same_case_at_once(make: MakeWorld, crm: Salesforc
         for thread in threads:
             thread.join(30)
     finally:
-        stage.BATCH = before
+        stage.STRIDE = before
     world.work()
     assert errors == []
     assert len(world.all(t.cases)) == 1
