@@ -10,14 +10,16 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import redis
 import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from hub.api.auth import Anyone
+
+if TYPE_CHECKING:
+    import redis  # an embedded hub has no use for it, and it is large
 
 log = structlog.get_logger("hub.stream")
 
@@ -55,6 +57,8 @@ class Stream:
         self._redis: redis.Redis | None = None
         self._listener: threading.Thread | None = None
         if redis_url is not None:
+            import redis
+
             self._redis = redis.Redis.from_url(
                 redis_url, socket_timeout=5, socket_connect_timeout=5, decode_responses=True
             )
@@ -66,9 +70,11 @@ class Stream:
         if self._redis is None:
             self._tell(topics)
             return
+        from redis import RedisError
+
         try:
             self._redis.publish(CHANNEL, json.dumps(sorted(topics)))
-        except redis.RedisError as error:
+        except RedisError as error:
             log.warning("change not announced to other processes", error=str(error))
             self._tell(topics)
 
@@ -122,6 +128,8 @@ class Stream:
         return self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
 
     def _run(self) -> None:
+        from redis import RedisError
+
         while not self._closed.is_set():
             try:
                 with self._channel() as channel:
@@ -130,7 +138,7 @@ class Stream:
                         message = channel.get_message(timeout=1.0)
                         if message is not None:
                             self._tell(json.loads(message["data"]))
-            except (redis.RedisError, ValueError) as error:
+            except (RedisError, ValueError) as error:
                 log.warning("no changes from other processes", error=str(error))
                 self._closed.wait(RECONNECT)
 

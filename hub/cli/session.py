@@ -75,7 +75,12 @@ class Installed(Mapping[str, "type[Connector]"]):
         return connector_classes()
 
     def __getitem__(self, name: str) -> type[Connector]:
-        return self._found()[name]
+        from hub.registry import connector_class
+
+        found = connector_class(name)
+        if found is None:
+            raise KeyError(name)
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._found())

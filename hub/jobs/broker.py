@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import dramatiq
 import structlog
-from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import Retries, ShutdownNotifications, TimeLimit
 
@@ -41,6 +40,12 @@ SLICE = 10.0
 _EMBEDDED = (Retries, TimeLimit, ShutdownNotifications)
 
 
+def _on_redis(url: str) -> dramatiq.Broker:
+    from dramatiq.brokers.redis import RedisBroker  # an embedded hub has no use for its 5 MB
+
+    return RedisBroker(url=url)  # type: ignore[no-untyped-call]
+
+
 class Jobs:
     """The hub's actors on one broker. `embedded` runs them on threads of this process."""
 
@@ -48,9 +53,7 @@ class Jobs:
         self.hub = hub
         url = hub.settings.redis_url
         self.embedded = url is None
-        self.broker: dramatiq.Broker = (
-            StubBroker() if url is None else RedisBroker(url=url)  # type: ignore[no-untyped-call]
-        )
+        self.broker: dramatiq.Broker = StubBroker() if url is None else _on_redis(url)
         if self.embedded:
             # a message is only a wake-up: no retries, no results, nothing to clean up after
             self.broker.middleware[:] = [

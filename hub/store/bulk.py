@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from sqlalchemy.engine import Connection
 
 from hub.store.dialect import is_sqlite
+
+if TYPE_CHECKING:
+    import psycopg
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -39,10 +41,12 @@ def copy_new(connection: Connection, table: str, columns: dict[str, str], rows: 
     """Insert all rows as a transaction of their own, on a PostgreSQL connection that commits by
     itself. False, and nothing is inserted, where one collides.
     """
+    from psycopg.errors import UniqueViolation
+
     with _driver(connection).cursor() as cursor:
         try:
             _copy(cursor, table, columns, rows)
-        except psycopg.errors.UniqueViolation:
+        except UniqueViolation:
             return False
         return True
 
@@ -83,12 +87,14 @@ def _copy(cursor: psycopg.Cursor[Any], table: str, columns: dict[str, str], rows
 
 
 def _copy_or_insert(tx: Connection, table: str, columns: dict[str, str], rows: Rows) -> int:
+    from psycopg.errors import UniqueViolation
+
     names, types = ", ".join(columns), list(columns.values())
     with _driver(tx).cursor() as cursor:
         cursor.execute("SAVEPOINT copied", prepare=False)
         try:
             _copy(cursor, table, columns, rows)
-        except psycopg.errors.UniqueViolation:
+        except UniqueViolation:
             cursor.execute("ROLLBACK TO SAVEPOINT copied", prepare=False)
         else:
             cursor.execute("RELEASE SAVEPOINT copied", prepare=False)

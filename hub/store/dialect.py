@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
@@ -140,7 +139,7 @@ def enter_at_once(connection: Connection, name: str) -> bool:
 
 def is_deadlock(error: BaseException) -> bool:
     """Whether a transaction failed only because another one wanted the same the other way round."""
-    return isinstance(_cause(error), psycopg.errors.DeadlockDetected)
+    return getattr(_cause(error), "sqlstate", None) == "40P01"
 
 
 def is_disk_failure(error: BaseException) -> bool:
