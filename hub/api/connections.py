@@ -16,6 +16,7 @@ from hub.api.errors import Problem, invalid
 from hub.api.repeating import Repeatable, asks_a_tool
 from hub.flow import connections as flow
 from hub.flow import pull as pulling
+from hub.flow.proving import Proving, proving
 from hub.hub import Hub
 from hub.live import Snapshot
 from hub.store import figures, notices, running, subscriptions
@@ -63,6 +64,7 @@ class ConnectionState(BaseModel):
     health: Literal["ok", "failing", "paused", "misconfigured", "unused"]
     reason: str | None = Field(description="Why it is paused.")
     unsigned: bool = Field(description="Whether it takes deliveries without any proof.")
+    deliveries: Proving = Field(description="How deliveries prove themselves.")
     capturing: bool = Field(description="Whether deliveries are stored and not processed.")
     refused_at: Moment | None = Field(description="When a request was last refused.")
     failures: int = Field(description="In a row.")
@@ -214,9 +216,9 @@ def _state(
     paused = row.get("status") == "paused"
     failures = row.get("failures", 0)
     until = row.get("limited_until")
-    unsigned, misconfigured = False, None
+    proof, misconfigured = proving(snapshot, name), None
     try:
-        unsigned = snapshot.connector(name).settings.webhook.unsigned
+        snapshot.connector(name)
     except ConnectorError as error:
         misconfigured = str(error)
     oldest = [one.oldest for one in waits if one.oldest is not None]
@@ -236,7 +238,8 @@ def _state(
         status="paused" if paused else "active",
         health=health,
         reason=row.get("reason"),
-        unsigned=unsigned,
+        unsigned=proof == "unsigned",
+        deliveries=proof,
         capturing=capturing,
         refused_at=refused_at,
         failures=failures,

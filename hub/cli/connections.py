@@ -43,12 +43,14 @@ def list_connections(json: Json = False) -> None:
     if json:
         print_json(found)
         return
-    names = ("name", "connector", "status", "last_ok_at", "failures", "last_error")
+    names = ("name", "connector", "status", "deliveries", "last_ok_at", "failures", "last_error")
     print_table(
         names,
         [[row[name] for name in names] for row in found],
         empty="No connections yet; add one under connections: in hub.yaml.",
     )
+    if bare := [row["name"] for row in found if row["unsigned"]]:
+        note(f"Anybody may write to {', '.join(bare)}: deliveries need no proof (unsigned: true).")
 
 
 @connections.command("show", epilog=example("hub connections show github"))
@@ -75,6 +77,7 @@ def show_connection(name: Name, json: Json = False) -> None:
 
 def _connection(tx: Any, snapshot: Snapshot, name: str) -> dict[str, Any]:
     from hub.flow import connections as flow
+    from hub.flow.proving import proving
     from hub.store import notices, running, subscriptions
 
     state = running.connection_states(tx).get(name, {})
@@ -94,6 +97,8 @@ def _connection(tx: Any, snapshot: Snapshot, name: str) -> dict[str, Any]:
         "status": state.get("status", "active"),
         "failures": state.get("failures", 0),
         "subscription": {key: registered[key] for key in about} if registered else None,
+        "deliveries": proving(snapshot, name),
+        "unsigned": proving(snapshot, name) == "unsigned",
         "capturing": name in flow.capturing(tx, snapshot),
         "pulls": pulls,
         "refused": refused,

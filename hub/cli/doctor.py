@@ -189,6 +189,7 @@ def _connections(hub: Hub) -> Iterator[Line]:
 def _deliveries(hub: Hub) -> Iterator[Line]:
     """Connections that refused everything for an hour, and such as only collect samples."""
     from hub.flow import connections as flow
+    from hub.flow.proving import unsigned
     from hub.live import NoWorkspace
     from hub.refusals import in_a_line, remedy
     from hub.store import notices
@@ -204,6 +205,11 @@ def _deliveries(hub: Hub) -> Iterator[Line]:
         if name in snapshot.workspace.connections:
             said = f"Refused everything that came in the last hour; the last for {in_a_line(row)}."
             yield Line(f"deliveries {name}", "warn", said, remedy(name, row))
+    for name in unsigned(snapshot):
+        yield Line(
+            f"deliveries {name}", "warn", "Are taken from anybody, without proof (unsigned: true).",
+            "Set webhook.secret, or webhook.token where the sender cannot sign.",
+        )  # fmt: skip
     for name in capturing:
         yield Line(
             f"deliveries {name}", "warn", "Are captured: stored and not processed.",

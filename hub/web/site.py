@@ -21,6 +21,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hub import identity
 from hub.flow import connections as flow
+from hub.flow import proving
 from hub.hub import Hub
 from hub.identity import Caller
 from hub.live import NoWorkspace, Snapshot
@@ -284,14 +285,7 @@ class Site:
 
 def unsigned(snapshot: Snapshot | None) -> list[str]:
     """Connections that take deliveries without any proof."""
-    if snapshot is None:
-        return []
-    found = []
-    for name, spec in snapshot.workspace.connections.items():
-        webhook = spec.raw.get("webhook")
-        if isinstance(webhook, dict) and webhook.get("unsigned") is True:
-            found.append(name)
-    return found
+    return [] if snapshot is None else proving.unsigned(snapshot)
 
 
 def safe_url(url: str | None) -> str:
