@@ -130,7 +130,8 @@ class Receiving:
 
     def parse(self, delivery: Delivery) -> Sequence[Parsed]:
         """What it says. Raises PayloadError, also for an event that no entry names."""
-        body = decode_json(delivery.body, PLACE)
+        read = self.scheme.read if self.scheme else None
+        body = read(delivery) if read else decode_json(delivery.body, PLACE)
         items: Json = [body]
         if self.words.each:
             items = compile_path(self.words.each).get(body)

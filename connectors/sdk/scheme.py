@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from connectors.sdk import delivery_ids, senders
 from connectors.sdk.encodings import KeyForm
 from connectors.sdk.public_keys import GOOGLE, PublicKeys
-from connectors.sdk.records import Delivery, Reply
+from connectors.sdk.records import Delivery, Json, Reply
 from connectors.sdk.signatures import TOLERANCE, Hmac
 
 
@@ -79,6 +79,8 @@ class Scheme:
     """What names a delivery where the vendor does not; None is then no id at all."""
     each: str | None = None
     """Where the list of events stands, for vendors that send several at once."""
+    read: Callable[[Delivery], Json] | None = None
+    """The event in a genuine delivery, where it is not just the JSON of the body."""
     handshake: Callable[[Delivery], Reply | None] | None = None
     unproved: bool = False
     """Whether the handshake is answered before a delivery is proved, because it cannot be."""

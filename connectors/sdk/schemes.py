@@ -30,6 +30,7 @@ from connectors.sdk.signatures import (
 )
 from connectors.sdk.token_schemes import (
     CHANNEL_TOKEN,
+    channel_event,
     channel_headers,
     check_app,
     check_channel,
@@ -37,6 +38,7 @@ from connectors.sdk.token_schemes import (
     check_linear_scheme,
     check_shared,
     configured,
+    pushed_event,
     sign_app,
     sign_google,
     sign_graph,
@@ -224,6 +226,7 @@ SCHEMES: dict[str, Scheme] = {
         vouches=True,
         event=("header:x-goog-resource-state",),
         identify=delivery_ids.of_channel,
+        read=channel_event,
         handshake=handshakes.google_sync,
         content="",
         beside=channel_headers,
@@ -238,6 +241,7 @@ SCHEMES: dict[str, Scheme] = {
         takes=("issuer", "keys_url"),
         vouches=True,
         delivery="$.message.messageId",
+        read=pushed_event,
     ),
     "basic": Scheme(
         "Name and password (Authorization: Basic); webhook.secret is the password.",

@@ -4,13 +4,15 @@ line: tokens in headers, addresses and JWTs, and what a connection configures it
 
 from __future__ import annotations
 
+import base64
 from urllib.parse import unquote, urlsplit
 
 from connectors.sdk import senders
-from connectors.sdk.errors import ConfigError, SignatureError, UnsupportedError
+from connectors.sdk.errors import ConfigError, PayloadError, SignatureError, UnsupportedError
+from connectors.sdk.http import decode_json
 from connectors.sdk.jwt import bearer, check_jwt, query_hash
 from connectors.sdk.public_keys import check_oidc
-from connectors.sdk.records import Delivery
+from connectors.sdk.records import Delivery, Json
 from connectors.sdk.scheme import Terms
 from connectors.sdk.signatures import Hmac, check_token, header_of, query_of
 from connectors.sdk.vendor_signatures import check_linear
@@ -84,6 +86,32 @@ def channel_headers(delivery: Delivery, id: str) -> Delivery:
     }.items():
         delivery = senders.with_default(delivery, name, value)
     return delivery
+
+
+def channel_event(delivery: Delivery) -> Json:
+    """What the headers of a notification say, as its body is empty: `resource_state`,
+    `resource_id`, `changed` and so on, without the token.
+    """
+    return {
+        name.removeprefix("x-goog-").replace("-", "_"): value
+        for name, value in delivery.headers.items()
+        if name.startswith("x-goog-") and name != CHANNEL_TOKEN
+    }
+
+
+def pushed_event(delivery: Delivery) -> Json:
+    """A push of Pub/Sub with `message.data` as the JSON it holds, where it holds any. Raises
+    PayloadError. https://docs.cloud.google.com/pubsub/docs/push#receive_push
+    """
+    body = decode_json(delivery.body, "the delivery")
+    message = body.get("message") if isinstance(body, dict) else None
+    if not isinstance(message, dict) or not isinstance(data := message.get("data"), str):
+        return body
+    try:
+        held = decode_json(base64.b64decode(data, validate=True), "message.data")
+    except (PayloadError, ValueError):
+        return body
+    return {**body, "message": {**message, "data": held}}
 
 
 def check_google(delivery: Delivery, terms: Terms) -> None:

@@ -16,7 +16,6 @@ from connectors.sdk import Delivery, PayloadError
 from connectors.sdk.http import decode_json
 from connectors.sdk.records import Json
 from connectors.sdk.scheme import Scheme
-from connectors.sdk.schemes import SCHEMES
 from connectors.webhook.config import REQUIRED
 from connectors.webhook.paths import path_of
 
@@ -61,11 +60,9 @@ def plain_event(delivery: Delivery) -> Json:
 
 def events_of(delivery: Delivery, scheme: Scheme | None) -> Sequence[Json]:
     """The events of a delivery: those of its list where the vendor sends several, else the body.
-    What Google Pub/Sub packs into base64 is unpacked. Raises PayloadError.
+    Raises PayloadError.
     """
-    body = plain_event(delivery)
-    if scheme is SCHEMES["google-oidc"]:
-        return [_pushed(body)]
+    body = scheme.read(delivery) if scheme and scheme.read else plain_event(delivery)
     if scheme is None or scheme.each is None:
         return [body]
     found = path_of(scheme.each).read(body)
@@ -74,20 +71,6 @@ def events_of(delivery: Delivery, scheme: Scheme | None) -> Sequence[Json]:
     if not isinstance(found, list) or len(found) > MOST:
         raise PayloadError(f"There is no list of at most {MOST} events at {scheme.each}.", "body")
     return found
-
-
-def _pushed(body: Json) -> Json:
-    """A push of Pub/Sub with `message.data` as the JSON it holds, where it holds any.
-    https://docs.cloud.google.com/pubsub/docs/push#receive_push
-    """
-    message = body.get("message") if isinstance(body, dict) else None
-    if not isinstance(message, dict) or not isinstance(data := message.get("data"), str):
-        return body
-    try:
-        held = decode_json(base64.b64decode(data, validate=True), "message.data")
-    except (PayloadError, ValueError, binascii.Error):
-        return body
-    return {**body, "message": {**message, "data": held}}
 
 
 def cloud_events(delivery: Delivery, covered: Callable[[str], bool]) -> list[Mapping[str, Json]]:

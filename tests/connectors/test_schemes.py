@@ -11,11 +11,13 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+import connectors.webhook
 from connectors.sdk import ConfigError, Delivery, SignatureError, UnsupportedError
 from connectors.sdk.public_keys import PublicKeys
 from connectors.sdk.schemes import SCHEMES
@@ -471,6 +473,18 @@ def test_what_pubsub_packs_is_unpacked(intake: Intake) -> None:
     assert record.id == "T-1"  # type: ignore[union-attr]
 
 
+def test_a_channel_speaks_by_its_headers_alone(intake: Intake) -> None:
+    said = {"thing": {"events": ["update"], "id": "$.channel_id", "version": "$.message_number"}}
+    made = intake.connect("google-channel", objects=said)
+    intake.taken(CASES["google-channel"])
+    row = intake.inbox.rows[0]
+    stored = Delivery("POST", row.url, row.headers, row.body, row.received_at)
+    (record,) = made.parse(stored)
+    assert (record.id, record.version) == ("c-1", "7".zfill(20))  # type: ignore[union-attr]
+    assert KEY not in str(row.headers)
+    assert KEY not in str(record)
+
+
 # -------------------------------------------------------------------------------------- the vectors
 
 SLACK_BODY = (
@@ -656,3 +670,15 @@ def test_the_secret_of_airtable_must_be_base64(intake: Intake) -> None:
     with pytest.raises(ConfigError, match="not written in base64"):
         made.check()
     assert base64.b64decode(CASES["airtable"].secret)
+
+
+def test_the_readme_lists_every_scheme_with_its_keys() -> None:
+    text = (Path(connectors.webhook.__file__).parent / "README.md").read_text("utf-8")
+    table = text.partition("<!-- schemes -->")[2].partition("<!-- /schemes -->")[0]
+    rows = {row.split("`")[1]: row for row in table.splitlines() if row.startswith("| `")}
+    assert list(rows)[1:] == list(SCHEMES)
+    for name, scheme in SCHEMES.items():
+        assert scheme.about in rows[name]
+        if name != "hmac":
+            assert all(f"`{word}`" in rows[name] for word in (*scheme.needs, *scheme.takes))
+        assert all(f"`{place}`" in rows[name] for place in scheme.event)
