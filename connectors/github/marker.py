@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote
 
+_BEGINS = "<!-- hub:"
 _MARK = re.compile(r"(?:[ \t]*\r?\n){0,2}<!-- hub:([^\s<>]{1,300}) -->")
 
 
@@ -20,12 +21,16 @@ def mark(text: str | None, key: str) -> str:
 
 def keys(text: str | None) -> list[str]:
     """The keys of all marks in a text, in order."""
-    return [unquote(key) for key in _MARK.findall(text or "")]
+    if not text or _BEGINS not in text:  # most texts: the search for a mark takes its time
+        return []
+    return [unquote(key) for key in _MARK.findall(text)]
 
 
 def strip(text: str | None) -> str | None:
     """The text as people wrote it, wherever the mark stands by now; None if nothing is left."""
-    return _MARK.sub("", text or "") or None
+    if not text or _BEGINS not in text:
+        return text or None
+    return _MARK.sub("", text) or None
 
 
 def keep(text: str | None, current: str | None) -> str:

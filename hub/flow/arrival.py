@@ -36,7 +36,7 @@ class Batch:
     """What the records of one transaction share: read at once before, written at once after."""
 
     links: dict[str, list[Row]] = field(default_factory=dict)
-    """Links of the entities, by entity id."""
+    """Links of the entities, by entity id: those of the arrivals whole, the others in brief."""
     review: set[tuple[str, str, str]] = field(default_factory=set)
     """Entity, connection and field of every open conflict."""
     entities: dict[str, dict[str, Row]] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Batch:
 def batch_of(unit: Unit, arrivals: Sequence[Arrival]) -> Batch:
     """Read what arrivals whose links and entities are attached will need."""
     ids = {arrival.entity["id"] for arrival in arrivals if arrival.entity is not None}
-    batch = Batch(links=work.links_of(unit.tx, ids))
+    batch = Batch(links=work.links_of(unit.tx, ids, briefly=True))
     subjects = {*ids, *(record_subject(arrival.row) for arrival in arrivals)}
     if subjects:
         found = exceptions.open_of(unit.tx, list(subjects), "sync_conflict", *exceptions.UNMAPPED)

@@ -5,6 +5,7 @@ number stand by.
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hub.flow import drain, subscriptions
 from hub.flow.pull import due
+from hub.flow.stage import Stride
 from hub.hub import Hub
 from hub.jobs.broker import Jobs
 from hub.live import NoWorkspace
@@ -40,6 +42,7 @@ class Scheduler:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._ticks = 0
+        self._stride = Stride(most=SEALED, begin=200)
 
     def tick(self) -> None:
         """One round of everything that time makes necessary."""
@@ -47,7 +50,7 @@ class Scheduler:
         with hub.database.write() as tx:
             if not running.hold(tx, "scheduler", self.name, LEASE):
                 return
-            events.seal(tx, SEALED)
+        self._seal()
         with hub.database.read() as tx:
             waiting = {
                 "intake": queue.due_count(tx, inbox.DELIVERIES),
@@ -72,6 +75,19 @@ class Scheduler:
             with hub.database.write() as tx:
                 records.forget_done(tx, hub.clock() - KEEP_RECORDS)
         self._ticks += 1
+
+    def _seal(self) -> None:
+        """Seal what happened, in transactions short enough for whoever takes webhooks in."""
+        sealed = 0
+        while sealed < SEALED:
+            size = self._stride.size
+            with self.hub.database.write() as tx:
+                began = time.thread_time()
+                count = events.seal(tx, size)
+            self._stride.took(count, time.thread_time() - began)
+            sealed += count
+            if count < size:
+                return
 
     def run(self) -> None:
         """Tick until told to stop. Trouble with the database is logged and tried again."""

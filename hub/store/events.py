@@ -9,18 +9,20 @@ a moment later.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from hub.ids import new_id
 from hub.store import dialect, rows
 from hub.store.tables import events
-from hub.store.types import to_json
+from hub.store.types import from_json, to_json
 from mappings.canonical import EVENT_TYPES
 
 GENESIS = "0" * 64
@@ -75,7 +77,7 @@ def append(tx: Connection, drafts: Sequence[EventDraft], now: datetime) -> None:
     )
 
 
-def _digest(previous: str, row: RowMapping) -> str:
+def _digest(previous: str, row: Mapping[str, Any]) -> str:
     time: datetime = row["time"]
     content = {
         **{
@@ -111,29 +113,41 @@ def seal(tx: Connection, limit: int = 1000) -> int:
     """Number and chain what is committed and not sealed yet; how many. One sealer at a time."""
     dialect.critical_section(tx, "seal")
     sequence, previous = head(tx)
-    rows = (
-        tx.execute(
-            sa.select(events)
-            .where(events.c.sequence.is_(None))
-            .order_by(events.c.position)
-            .limit(limit)
-        )
-        .mappings()
-        .all()
-    )
     sealed = []
-    for row in rows:
+    for row in tx.execute(_UNSEALED, {"most": limit}).mappings():
         sequence += 1
-        previous = _digest(previous, row)
-        sealed.append({"at": row["position"], "number": sequence, "digest": previous})
-    if sealed:
-        tx.execute(
-            sa.update(events)
-            .where(events.c.position == sa.bindparam("at"))
-            .values(sequence=sa.bindparam("number"), hash=sa.bindparam("digest")),
-            sealed,
-        )
+        previous = _digest(previous, _content_as_written(row))
+        sealed.append({"position": row["position"], "sequence": sequence, "hash": previous})
+    rows.update(tx, events, ("sequence", "hash"), sealed, key="position")
     return len(sealed)
+
+
+_DOCUMENTS = ("actor", "changed", "data")
+_UNSEALED = (
+    sa.select(
+        *(
+            sa.type_coerce(column, sa.Text).label(column.name)
+            if column.name in _DOCUMENTS
+            else column
+            for column in events.c
+        )
+    )
+    .where(events.c.sequence.is_(None))
+    .order_by(events.c.position)
+    .limit(sa.bindparam("most"))
+)
+_UNSURE = re.compile(r"\\u|[0-9]{16}|NaN|Infinity")
+"""What may be written otherwise once it was read: such documents are read."""
+
+
+def _content_as_written(row: RowMapping) -> Mapping[str, Any]:
+    """A row whose documents are text, ready to be hashed: most are the very text that would be
+    written of their values, and need not be read for that.
+    """
+    texts = [row[name] for name in _DOCUMENTS]
+    if any(map(_UNSURE.search, texts)):
+        return dict(row) | {name: from_json(row[name]) for name in _DOCUMENTS}
+    return dict(row) | {name: orjson.Fragment(row[name]) for name in _DOCUMENTS}
 
 
 def verify(tx: Connection) -> tuple[int, str, str | None]:
@@ -152,7 +166,7 @@ def verify(tx: Connection) -> tuple[int, str, str | None]:
             number += 1
             if row["sequence"] != number:
                 return number - 1, previous, f"event {number} is missing before {row['id']}"
-            digest = _digest(previous, row)
+            digest = _digest(previous, dict(row))
             if digest != row["hash"]:
                 return number - 1, previous, f"event {number} ({row['id']}) was changed"
             previous = digest

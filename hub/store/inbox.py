@@ -14,7 +14,15 @@ from hub.store.tables import deliveries
 from hub.store.types import to_json
 from webhooks.inbox import Incoming, Stored
 
-DELIVERIES = queue.Queue(deliveries, ready="accepted", aside="quarantined")
+DELIVERIES = queue.Queue(
+    deliveries,
+    ready="accepted",
+    aside="quarantined",
+    unread=(
+        "delivery_id", "dedupe", "body_hash", "size", "verdict", "records", "replay_of",
+        "lease_until", "next_attempt_at", "error",
+    ),
+)  # fmt: skip
 
 
 _COLUMNS = {

@@ -43,6 +43,13 @@ class Queue:
     ready: str
     aside: str
     max_attempts: int = 3
+    unread: tuple[str, ...] = ()
+    """Columns that no worker looks at: a claim leaves them where they are."""
+
+    @property
+    def columns(self) -> list[sa.Column[Any]]:
+        """What a claim reads."""
+        return [column for column in self.table.c if column.name not in self.unread]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,7 @@ def claim(tx: Connection, queue: Queue, limit: int, *conditions: sa.ColumnElemen
             .subquery()
         )
         return (
-            sa.select(table)
+            sa.select(*queue.columns)
             .outerjoin(blocked, blocked.c.lane == columns.lane)
             .where(
                 free,
@@ -98,11 +105,11 @@ def claim(tx: Connection, queue: Queue, limit: int, *conditions: sa.ColumnElemen
             .order_by(columns.position)
         )
 
-    head = tx.execute(unblocked(1_000_000).limit(1)).mappings().first()
+    first = unblocked(1_000_000).with_only_columns(columns.claims).limit(1)
+    worn = tx.scalar(first)
     fence, until = secrets.randbits(62), now + LEASE
-    if head is None:
+    if worn is None:
         return Claim(queue, fence, until, ())
-    worn = head["claims"]
     size = limit if worn == 0 else max(1, limit // 10) if worn == 1 else 1
     rows = tx.execute(unblocked(worn).where(columns.claims <= worn).limit(size)).mappings().all()
     worn_out = 2 + CRASHES  # one batch, one smaller batch, then alone

@@ -76,10 +76,15 @@ def link_by_address(
     return dict(row) if row else None
 
 
-def links_of(tx: Connection, entities: Collection[str]) -> dict[str, list[Row]]:
-    """Links of entities, by entity id; an entity without links is absent."""
+def links_of(
+    tx: Connection, entities: Collection[str], *, briefly: bool = False
+) -> dict[str, list[Row]]:
+    """Links of entities, by entity id; an entity without links is absent. `briefly`: without the
+    record as last seen and the bases, which are most of a link.
+    """
     found: dict[str, list[Row]] = {}
-    for row in rows.select(tx, links, "entity_id", entities, order="id"):
+    left = ("data", "remote_base", "hub_base") if briefly else ()
+    for row in rows.select(tx, links, "entity_id", entities, order="id", leaving_out=left):
         found.setdefault(row["entity_id"], []).append(row)
     return found
 
