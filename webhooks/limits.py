@@ -113,7 +113,9 @@ def coding_of(header: str | None) -> str:
     """`identity`, `gzip` or `deflate` from a Content-Encoding header; anything else is Refused,
     a body packed twice too.
     """
-    names = [name.strip().lower() for name in (header or "").split(",")]
+    if header is None:
+        return "identity"
+    names = [name.strip().lower() for name in header.split(",")]
     names = [name for name in names if name not in ("", "identity")]
     if not names:
         return "identity"

@@ -99,11 +99,23 @@ _usual_address = lru_cache(maxsize=512)(_take_apart)
 """Senders call the same few addresses over and over."""
 
 
+_NAMES: dict[bytes, str] = {}
+"""Header names that came before; a stranger may invent some, so there is an end to it."""
+
+
+def _name_of(raw: bytes) -> str:
+    name = raw.decode("latin-1").lower()
+    if len(_NAMES) < 1000 and len(raw) <= 60:
+        _NAMES[raw] = name
+    return name
+
+
 def headers_of(scope: Scope) -> dict[str, str]:
     """Header names in lower case; repeated ones joined by a comma as HTTP says."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        name = _NAMES.get(raw_name) or _name_of(raw_name)
+        value = raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
 

@@ -14,8 +14,10 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from webhooks.corked import Corked
 
-def _refusal(status: HTTPStatus, code: str, detail: str) -> bytes:
+
+def _refusal(status: HTTPStatus, code: str, detail: str, retry_after: int | None = None) -> bytes:
     """A whole answer for what never becomes a request, in the form of every other refusal."""
     document = {
         "type": "about:blank",
@@ -28,7 +30,8 @@ def _refusal(status: HTTPStatus, code: str, detail: str) -> bytes:
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/problem+json\r\n"
         f"x-content-type-options: nosniff\r\ncontent-length: {len(body)}\r\n"
-        "connection: close\r\n\r\n"
+        + (f"retry-after: {retry_after}\r\n" if retry_after else "")
+        + "connection: close\r\n\r\n"
     )
     return head.encode() + body
 
@@ -46,6 +49,14 @@ _MALFORMED = _refusal(
 )
 
 
+_TOO_MANY = _refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "too_many_connections",
+    "This server has as many connections open as it takes. Close some, or try again later.",
+    retry_after=5,
+)
+
+
 async def _too_large(scope: Any, receive: Any, send: Any) -> None:
     """An application for one request whose headers came complete and too large."""
     head, _, body = _TOO_LARGE.partition(b"\r\n\r\n")
@@ -55,12 +66,19 @@ async def _too_large(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+SURPLUS_SECONDS = 1.0
+"""How long a connection beyond the limit has to say something and be told so."""
+
+
 class DeadlineHttpProtocol(HttpToolsProtocol):
-    """uvicorn's httptools protocol with two limits per request.
+    """uvicorn's httptools protocol with limits, and answers in one packet.
 
     `header_seconds`: from the connection, or from the first byte of a later request, to the end
-    of its headers. `header_bytes`: request line and headers together.
+    of its headers. `header_bytes`: request line and headers together. `max_connections`: open
+    sockets of this server; one more is answered 503 and closed.
     """
+
+    max_connections: ClassVar[int] = 2000
 
     header_seconds: ClassVar[float] = 10.0
     header_bytes: ClassVar[int] = 64 * 1024
@@ -68,10 +86,15 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _in_headers: bool = True
     _header_size: int = 0
-    _weight: int = 0
+    _chunk: int = 0
+    _surplus: bool = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         super().connection_made(transport)
+        self._corked = Corked(transport, self.loop)
+        self._surplus = len(self.connections) > self.max_connections
+        if self._surplus:
+            self._deadline = self.loop.call_later(SURPLUS_SECONDS, self._expire)
         self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -79,6 +102,13 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._surplus:
+            # told only once it speaks: what is closed with bytes unread is reset, and says nothing
+            self._disarm()
+            self.transport.write(_TOO_MANY)
+            self.transport.close()
+            return
+        self._chunk = len(data)
         if self._in_headers:
             self._header_size += len(data)
         super().data_received(data)
@@ -92,26 +122,27 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
             # While an answer is under way uvicorn's keep-alive timer takes over when it ends.
             self._arm()
 
+    def eof_received(self) -> bool:
+        """A sender that has closed its half after a whole request still gets its answer."""
+        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
+            return False
+        self.cycle.keep_alive = False
+        return True
+
     def send_400_response(self, msg: str) -> None:
         self._disarm()
         self.transport.write(_MALFORMED)
         self.transport.close()
 
-    def on_url(self, url: bytes) -> None:
-        self._weight += len(url)
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._weight += len(name) + len(value)
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
+        came = max(self._header_size, self._chunk)
         self._in_headers = False
         self._header_size = 0
         self._disarm()
-        weight, self._weight = self._weight, 0
-        if weight <= self.header_bytes:
+        if came <= self.header_bytes or self._weight() <= self.header_bytes:
             super().on_headers_complete()
+            if self.cycle is not None:  # there is none for an upgrade
+                self.cycle.transport = self._corked  # type: ignore[assignment] # what it uses of one
             return
         # they came in one piece with their end, before the size of what waits was looked at
         app, self.app = self.app, _too_large
@@ -119,6 +150,10 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
             super().on_headers_complete()
         finally:
             self.app = app
+
+    def _weight(self) -> int:
+        """Bytes of the address and the headers of the request that has just been read."""
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def on_message_complete(self) -> None:
         self._in_headers = True
