@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from pydantic import SecretStr
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from connectors.sdk import ConnectorError, Receiver
 from hub.api.app import create_api
@@ -19,7 +21,7 @@ from hub.hub import Hub
 from hub.live import NoWorkspace, Snapshot
 from hub.noticing import Noticing
 from hub.store import access, running
-from hub.store.arrivals import Arrivals
+from hub.store.arrivals import Arrivals, DiskFailed
 from hub.web import create_web
 from webhooks import Endpoint, Incoming, Stored, WebhookApp
 
@@ -36,10 +38,15 @@ class StoreInbox:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self._arrivals = Arrivals(hub.database)
+        self.on_disk_failure: Callable[[DiskFailed], None] = lambda error: None
 
     def store(self, batch: Sequence[Incoming]) -> Sequence[Stored]:
         """Store a batch in one transaction."""
-        stored = self._arrivals.store(batch)
+        try:
+            stored = self._arrivals.store(batch)
+        except DiskFailed as error:
+            self.on_disk_failure(error)
+            raise
         reach("intake.stored")
         self.hub.wake("intake")
         return stored
@@ -153,8 +160,10 @@ class Application:
             now=hub.clock,
             notices=self.noticing,
         )
-        self.pages = create_api(hub, self.stream)
-        self.pages.include_router(create_web(hub))
+        pages = create_api(hub, self.stream)
+        pages.include_router(create_web(hub))
+        trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+        self.pages: Asgi = cast("Asgi", ProxyHeadersMiddleware(cast("Any", pages), trusted))
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Asgi, send: Asgi) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/webhooks/"):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -106,10 +107,12 @@ def _recover(hub: Hub) -> None:
         subscriptions.recover(tx)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 picks a free one. Raises OSError in words."""
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket; port 0 picks a free one. `shared`: other processes listen on the same
+    port, and the system shares connections out among them. Raises OSError in words.
+    """
     try:
-        return socket.create_server((host, port), backlog=512)
+        return socket.create_server((host, port), backlog=1024, reuse_port=shared)
     except OSError as error:
         raise OSError(
             f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --port."
@@ -146,7 +149,16 @@ def web(
     after_start: Callable[[], None] = lambda: None,
 ) -> None:
     """Answer HTTP until told to stop. `announce` is called once requests are answered."""
+    _allow_connections()
     application = Application(hub, hub.settings.public_url or address_of(sock))
+    failed: list[Exception] = []
+
+    def disk_failed(error: Exception) -> None:
+        log.critical("the disk failed; this process stops and takes nothing more", error=str(error))
+        failed.append(error)
+        server.should_exit = True
+
+    application.inbox.on_disk_failure = disk_failed
     application.start()
 
     class Server(uvicorn.Server):
@@ -184,6 +196,7 @@ def web(
             access_log=False,
             lifespan="off",
             server_header=False,
+            proxy_headers=False,  # the pages have them read; the intake is told by nobody
             timeout_graceful_shutdown=5,
         )
     )
@@ -191,6 +204,25 @@ def web(
         server.run([sock])
     finally:
         application.stop()
+    if failed:
+        raise failed[0]
+
+
+SPARE_FILES = 200
+"""Files that are not connections: the database's, the logs', those of requests to vendors."""
+
+
+def _allow_connections() -> None:
+    """Let this process have as many open files as the system lets it, and take no more connections
+    than that leaves room for: beyond it accepting fails without an answer.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DeadlineHttpProtocol.max_connections + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        room = max(16, soft - SPARE_FILES)
+        DeadlineHttpProtocol.max_connections = min(DeadlineHttpProtocol.max_connections, room)
 
 
 def worker(hub: Hub, threads: int = 8) -> None:

@@ -92,9 +92,23 @@ def _announce(hub: Hub, address: str, person: str | None) -> None:
     sys.stdout.flush()
 
 
-@app.command(rich_help_panel=PANEL, epilog=example("hub web --host 0.0.0.0 --port 8080"))
-def web(port: Port = 8080, host: Host = "127.0.0.1", strict: Strict = False) -> None:
-    """Answer HTTP only; any number beside workers and a scheduler. Needs Redis and PostgreSQL."""
+@app.command(
+    rich_help_panel=PANEL,
+    epilog=example("hub web --host 0.0.0.0 --port 8080", "hub web --reuse-port"),
+)
+def web(
+    port: Port = 8080,
+    host: Host = "127.0.0.1",
+    strict: Strict = False,
+    reuse_port: Annotated[
+        bool, typer.Option("--reuse-port", help="Share the port with other hub web processes.")
+    ] = False,
+) -> None:
+    """Answer HTTP only; any number beside workers and a scheduler. Needs Redis and PostgreSQL.
+
+    One process uses one core. With --reuse-port several of them on one machine listen on the same
+    port, and the system shares connections out among them.
+    """
     settings = _scaled("web", strict=strict)
     from hub import serve
     from hub.hub import open_hub
@@ -103,7 +117,7 @@ def web(port: Port = 8080, host: Host = "127.0.0.1", strict: Strict = False) -> 
     serve.configure_logging(settings.log)
     hub = open_hub(settings, classes())
     _check(hub, settings)
-    sock = serve.listen(host, port)
+    sock = serve.listen(host, port, shared=reuse_port)
     jobs = Jobs(hub)  # wakes the workers
     try:
         serve.web(hub, sock, lambda: typer.echo(f"listening on {serve.address_of(sock)}"))
