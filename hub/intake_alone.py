@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import uvicorn
 
@@ -21,8 +22,23 @@ PATIENCE = 20.0
 """Seconds that the server may take to start, and to answer what is under way at the end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """An intake that runs."""
+
+    endpoints: LiveEndpoints
+    noticing: Noticing
+
+    def settle(self) -> None:
+        """Do now what is else done within a second: take over what was changed about connections,
+        and write down what was refused.
+        """
+        self.endpoints.refresh()
+        self.noticing.flush()
+
+
 @contextmanager
-def taking_deliveries(hub: Hub, sock: socket.socket, public_url: str) -> Iterator[None]:
+def taking_deliveries(hub: Hub, sock: socket.socket, public_url: str) -> Iterator[Intake]:
     """Take deliveries on this socket while the block runs. Raises RuntimeError where that does not
     begin.
     """
@@ -51,7 +67,7 @@ def taking_deliveries(hub: Hub, sock: socket.socket, public_url: str) -> Iterato
             if not thread.is_alive() or time.monotonic() > deadline:
                 raise RuntimeError("The intake did not start.")
             threading.Event().wait(0.01)
-        yield
+        yield Intake(endpoints, noticing)
     finally:
         server.should_exit = True
         thread.join(PATIENCE)

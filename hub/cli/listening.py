@@ -20,6 +20,7 @@ from hub.cli.session import ACTOR, having, opened
 
 if TYPE_CHECKING:
     from hub.hub import Hub
+    from hub.live import Snapshot
 
 app = typer.Typer()
 PATIENCE = 20.0
@@ -237,7 +238,7 @@ class Listener:
         snapshot = self.hub.live.current()
         found = checks(snapshot, row)
         records, unreadable = said(snapshot, row)
-        spoken = _spoken(records, unreadable)
+        spoken = _spoken(snapshot, records, unreadable)
         if row["status"] == "captured":
             spoken = f"{spoken}; captured, and not processed until it is replayed"
         elif self.processed:
@@ -348,7 +349,7 @@ def _event_of(headers: Mapping[str, str]) -> str:
     return next((value for name, value in headers.items() if name.endswith("-event")), "")
 
 
-def _spoken(records: list[Any], unreadable: str) -> str:
+def _spoken(snapshot: Snapshot, records: list[Any], unreadable: str) -> str:
     if unreadable:
         return f"NOT READABLE: {unreadable}"
     if not records:
@@ -358,7 +359,15 @@ def _spoken(records: list[Any], unreadable: str) -> str:
         f"{one.object} {one.external_id}".strip() + words.get(one.kind, "") for one in records[:5]
     ]
     more = f" and {len(records) - 5} more" if len(records) > 5 else ""
-    return f"{', '.join(shown)}{more}"
+    bare = {
+        one.object
+        for one in records
+        if one.kind in ("state", "fetch")
+        and one.object != "message"
+        and snapshot.mapping(one.connection, one.object) is None
+    }
+    unmapped = f"; NOT MAPPED, so not brought in: {', '.join(sorted(bare))}" if bare else ""
+    return f"{', '.join(shown)}{more}{unmapped}"
 
 
 def _coloured(what: str) -> str:
