@@ -268,15 +268,10 @@ def _redirect(response: HttpResponse, title: str) -> ConnectorError:
     """
     where = f"{response.method} {response.path}"
     code = "redirect_refused"
-    try:
-        host = httpx.URL(response.headers.get("location", "")).host
-        lured = hands_out_credentials(ipaddress.ip_address(host))
-    except (httpx.InvalidURL, ValueError):
-        lured = False
-    if lured:
+    if _lures(response):
         return RejectedError(
-            f"{title} answered {where} with a redirect to {host}, where clouds hand out "
-            f"credentials. It was not followed ({code}). Ask who runs {title}.",
+            f"{title} answered {where} with a redirect to where clouds hand out credentials. It "
+            f"was not followed ({code}). Ask who runs {title}.",
             code=code,
         )
     return ConfigError(
@@ -284,6 +279,15 @@ def _redirect(response: HttpResponse, title: str) -> ConnectorError:
         f"({code}). Put the new address under `base_url`.",
         code,
     )
+
+
+def _lures(response: HttpResponse) -> bool:
+    """Whether a redirect leads to the metadata service of a cloud."""
+    try:
+        host = httpx.URL(response.headers.get("location", "")).host
+        return hands_out_credentials(ipaddress.ip_address(host))
+    except (httpx.InvalidURL, ValueError):
+        return False
 
 
 class HttpClient:
@@ -358,7 +362,8 @@ class HttpClient:
         )
         if 200 <= response.status < 300 or response.status == 304 or response.status in accept:
             return response
-        explained = self._explain(response) if self._explain else None
+        lured = 300 <= response.status < 400 and _lures(response)
+        explained = self._explain(response) if self._explain and not lured else None
         raise explained or error_for(response, self.title)
 
     def exchange(

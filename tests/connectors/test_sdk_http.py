@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import socket
 import threading
 import time
@@ -95,10 +96,22 @@ def test_304_and_expected_statuses_are_answers(client: HttpClient) -> None:
 @respx.mock
 def test_a_redirect_is_not_followed(client: HttpClient) -> None:
     """It could lead the credentials anywhere."""
+    respx.get(f"{BASE}/x").respond(302, headers={"location": "http://new.acme.test/"})
+    elsewhere = respx.get("http://new.acme.test/")
+    with pytest.raises(ConfigError, match="redirect") as refused:
+        client.request("GET", "/x")
+    assert refused.value.code == "redirect_refused"
+    assert not elsewhere.called
+
+
+@respx.mock
+def test_a_redirect_to_the_metadata_of_a_cloud_is_no_move(client: HttpClient) -> None:
+    """Nobody need change `base_url` for it: what was asked has failed."""
     respx.get(f"{BASE}/x").respond(302, headers={"location": "http://169.254.169.254/"})
     elsewhere = respx.get("http://169.254.169.254/")
-    with pytest.raises(ConfigError, match="redirect"):
+    with pytest.raises(RejectedError, match="credentials") as refused:
         client.request("GET", "/x")
+    assert refused.value.code == "redirect_refused"
     assert not elsewhere.called
 
 
@@ -257,13 +270,29 @@ def test_a_compressed_bomb_ends_at_the_cap() -> None:
         b"[" * 300 + b"]" * 300,
         b"[" * 100_000 + b"]" * 100_000,
         b"9" * 5000,
-        b'"\\ud800"',
+        b'{"a":1,"a":2}',
+        b'[{"a" : 1, "b": "a", "a": 2}]',
+        b'{"x":"\\u0022:","a":1,"a":2}',
+        b'["\\ud800", NaN]',
+        b'["\\ud800", ' + b"[" * 300 + b"]" * 301,
     ],
 )
 def test_hostile_json_is_a_payload_error(body: bytes) -> None:
     with pytest.raises(PayloadError) as caught:
         decode_json(body, "the delivery")
     assert caught.value.place == "the delivery"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a":{"a":1},"b":[{"a":1},{"a":2}]}', b'{"a":"\\"a\\":","b":":a\\":"}', b'{"a" : "b :c"}'],
+)
+def test_a_key_may_stand_in_several_objects_and_in_texts(body: bytes) -> None:
+    assert decode_json(body, "x") == json.loads(body)
+
+
+def test_half_a_surrogate_pair_is_read_and_left_to_whoever_uses_the_text() -> None:
+    assert decode_json(b'{"a":"\\ud800","b":1}', "x") == {"a": "\ud800", "b": 1}
 
 
 def test_broad_json_is_fine() -> None:

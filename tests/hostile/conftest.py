@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from hub.store.database import Database
+from tests import servers
 from tests.hostile.house import House, house
 
 
@@ -34,3 +36,13 @@ def refusal(answer: object, status: int) -> str:
     assert told["title"]
     assert told["detail"]
     return str(told["code"])
+
+
+@pytest.fixture
+def postgres_database(postgres_server: str) -> Iterator[Database]:
+    """An empty PostgreSQL with the hub's schema."""
+    with servers.fresh_database(postgres_server) as url:
+        made = Database(url)
+        made.migrate()
+        yield made
+        made.close()

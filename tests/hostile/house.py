@@ -66,6 +66,12 @@ connections:
     base_url: {base_url}
     auth: {{client_id: env:SF_ID, client_secret: env:SF_SECRET}}
     webhook: {{token: env:SF_HOOK}}
+  org:
+    connector: salesforce
+    base_url: {base_url}
+    organization_id: 00D5g000004Acme
+    auth: {{client_id: env:SF_ID, client_secret: env:SF_SECRET}}
+    webhook: {{token: env:SF_HOOK}}
   tracker:
     connector: spreadsheet
     path: {sheet}
@@ -232,6 +238,7 @@ def served(
             log_config=None,
             lifespan="off",
             server_header=False,
+            timeout_graceful_shutdown=2,
         )
     )
     thread = threading.Thread(target=server.run, args=([sock],))

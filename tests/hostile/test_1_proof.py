@@ -35,7 +35,7 @@ class TestSignatureMissingWrongPrefixNonAscii:
             pytest.param(GOOD.upper(), id="upper_case_scheme"),
             pytest.param(GOOD.replace("sha256=", "sha1="), id="other_algorithm"),
             pytest.param("sha256=" + "é" * 64, id="non_ascii"),
-            pytest.param("sha256=" + "٠" * 64, id="digits_of_another_script"),
+            pytest.param("sha256=" + "\u0660" * 64, id="digits_of_another_script"),
             pytest.param("," * 9000, id="thousands_of_commas"),
         ],
     )
@@ -89,8 +89,7 @@ class TestTimestampOutOfWindow:
     def test_signed_but_not_now(self, home: House, stamp: object) -> None:
         text = stamp(int(time.time()))  # type: ignore[operator]
         headers = {
-            name: value.encode()
-            for name, value in standard(BODY, "late", stamp=text).items()
+            name: value.encode() for name, value in standard(BODY, "late", stamp=text).items()
         }
         before = count(home)
         answer = home.client.post("/webhooks/shop", content=BODY, headers=headers)

@@ -71,7 +71,9 @@ class TestBodyTooLarge:
         sender that stops before what it announced leaves nothing behind.
         """
         before = len(home.rows(sa.select(t.deliveries.c.id)))
-        start = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {home.tokens['boss']}\r\n"
+        start = (
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {home.tokens['boss']}\r\n"
+        )
         start += "Content-Type: application/json\r\n"
         with served(home) as server:
             huge = server.raw(f"{start}Content-Length: {10**15}\r\n\r\n{{}}".encode())
