@@ -9,6 +9,7 @@ from typing import Any
 from connectors.sdk import Record
 from hub.flow.merge import FieldPolicy, Merged
 from hub.flow.quarantine import Claimed, Ward, record_subject
+from hub.flow.yard import Yard
 from hub.store import exceptions, work
 from hub.unit import Unit
 from mappings.compiler import CompiledMapping, Mapped
@@ -45,6 +46,8 @@ class Batch:
     fresh_links: list[Row] = field(default_factory=list)
     touched_links: dict[str, Row] = field(default_factory=dict)
     policies: dict[int, dict[str, FieldPolicy]] = field(default_factory=dict)
+    yard: Yard = field(default_factory=Yard)
+    """What is known to be deleted, and what must be read to be sure."""
     ward: Ward = field(default_factory=Ward)
     """What is quarantined of these records."""
 
@@ -64,6 +67,7 @@ class Batch:
             work.save(unit.tx, kind, [row for id, row in rows.items() if id not in new])
         work.save_links(unit.tx, [row for id, row in self.touched_links.items() if id not in new])
         self.ward.save(unit)
+        self.yard.save(unit)
         for kind in ("task", "item"):
             for id, row in self.entities.get(kind, {}).items():
                 unit.seen[id] = (row, self.links.get(id, ()))

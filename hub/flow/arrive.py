@@ -9,10 +9,11 @@ from typing import Any
 import structlog
 
 from connectors.sdk import Record
-from hub.flow import change
+from hub.flow import change, order
 from hub.flow.arrival import Arrival, Batch
 from hub.flow.merge import Ruling, merge
-from hub.flow.quarantine import Claimed, field_trouble
+from hub.flow.order import Place
+from hub.flow.quarantine import field_trouble
 from hub.process.people import owner
 from hub.store import work
 from hub.store.exceptions import Trouble
@@ -38,13 +39,18 @@ def arrive(unit: Unit, batch: Batch, arrival: Arrival) -> bool:
     if again and not _hear_again(batch, arrival):
         return True
     record = arrival.record
-    if record.deleted:
+    stands = order.place(unit, arrival, batch.yard)
+    if stands is Place.UNSURE:
+        batch.yard.ask(order.key_of(arrival), arrival.row)
+        return True
+    if record.deleted and stands is Place.HOLDS:
         if link is not None and arrival.entity is not None:
             _deleted(unit, batch, arrival, link, arrival.entity)
             ward.check(arrival.entity["id"], link["connection"], (), "it was deleted there")
         ward.came(arrival.row, "it was deleted there")
+        order.bury(unit, arrival, batch.yard)
         return True
-    if link is not None and not again and _is_stale(arrival.row, record, link):
+    if stands is Place.OLDER or (stands is Place.BURIED and link is not None):
         ward.came(arrival.row, "a newer state is known")
         return True
     if not isinstance(record.data, Mapping):
@@ -68,8 +74,14 @@ def arrive(unit: Unit, batch: Batch, arrival: Arrival) -> bool:
             return True
         if not _first_contact(unit, batch, arrival, mapped):
             return False
+        if stands is Place.BURIED and arrival.link is not None and arrival.entity is not None:
+            # it was told too late: in order it would have been made, and then deleted
+            _deleted(unit, batch, arrival, arrival.link, arrival.entity)
+            ward.came(arrival.row, "it was deleted there")
+            return True
     else:
         _update(unit, batch, arrival, mapped, link, arrival.entity)
+    batch.yard.back(order.key_of(arrival))
     ward.came(arrival.row, CAME)
     return True
 
@@ -111,20 +123,6 @@ def _untitled(arrival: Arrival, mapped: Mapped) -> str | None:
     return f"It has no title ({one.place}). Give it one there, or a `default` in the mapping."
 
 
-def _is_stale(row: Claimed, record: Record, link: Mapping[str, Any]) -> bool:
-    """An older state that arrived late: what we know is newer. A delivery from before a deletion
-    does not bring the record back; that takes a newer one, or seeing it there. Versions are whole
-    seconds at many vendors: of two states of one version, the one heard of later holds.
-    """
-    if not record.version or not link["remote_version"]:
-        return False
-    if link["remote_deleted"] and row["source"] == "webhook" and row["kind"] == "state":
-        return bool(record.version <= link["remote_version"])
-    if row["kind"] == "state" and record.version == link["remote_version"] and link["heard_at"]:
-        return bool(row["received_at"] < link["heard_at"])
-    return bool(record.version < link["remote_version"])
-
-
 def _keep_identity(unit: Unit, link: Row, arrival: Arrival) -> None:
     record = arrival.record
     link["address"] = dict(record.address) or link["address"]
@@ -132,7 +130,7 @@ def _keep_identity(unit: Unit, link: Row, arrival: Arrival) -> None:
     link["remote_version"] = record.version or link["remote_version"]
     link["remote_deleted"] = False
     link["data"] = dict(record.data)
-    link["heard_at"] = unit.now if arrival.row["kind"] == "fetch" else arrival.row["received_at"]
+    link["heard_at"] = order.heard(unit, arrival)
     link["updated_at"] = unit.now
 
 

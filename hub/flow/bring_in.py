@@ -28,6 +28,7 @@ from hub.flow.agree import base_on
 from hub.flow.arrival import Arrival, Batch, batch_of
 from hub.flow.arrive import arrive, where
 from hub.flow.identity import OWN_ID, identified
+from hub.flow.order import yard_of
 from hub.flow.quarantine import set_aside
 from hub.flow.stage import Rows, Stride, in_halves, take
 from hub.hub import Hub
@@ -237,6 +238,7 @@ def take_in(unit: Unit, arrivals: Sequence[Arrival]) -> tuple[Batch, list[Arriva
     that must wait for their parents.
     """
     batch = batch_of(unit, arrivals)
+    batch.yard = yard_of(unit, arrivals)
     waiting: list[Arrival] = []
     known: dict[tuple[str, str, str], tuple[Row, Row]] = {}
     for arrival in arrivals:

@@ -26,7 +26,8 @@ from connectors.sdk import (
 from hub.failpoints import reach
 from hub.flow import straight
 from hub.flow.identity import identified
-from hub.flow.stage import Rows, Stride, in_halves, take
+from hub.flow.patience import Patience, TookTooLong
+from hub.flow.stage import Rows, Stride, in_halves, put_off, take
 from hub.flow.straight import Named
 from hub.hub import Hub
 from hub.live import Snapshot
@@ -37,6 +38,8 @@ from hub.store.records import NewRecord
 from hub.unit import Unit
 
 STRIDE = Stride(most=500)
+PARSING = 5.0
+"""Seconds that reading one delivery may take; most take less than one in ten thousand of that."""
 
 
 @dataclass(slots=True)
@@ -66,9 +69,12 @@ def parse_deliveries(hub: Hub) -> int:
     heard: dict[int, Heard] = {}
     waits: list[bool] = []
     strange: list[RowMapping] = []
+    endless: list[tuple[RowMapping, Exception]] = []
     for row in claim.rows:
         try:
             heard[row["position"]] = _hear(snapshot, row)
+        except TookTooLong as error:
+            endless.append((row, error))
         except Exception:
             strange.append(row)  # a fault of ours, which is told where it is tried again
     rows = [row for row in claim.rows if row["position"] in heard]
@@ -88,6 +94,8 @@ def parse_deliveries(hub: Hub) -> int:
         hub.wake("bring_in")
     for row in strange:
         done += _long_way(hub, claim, [row])
+    for row, why in endless:
+        put_off(hub, claim, row, why, _give_up)
     return done + len(claim.poison)
 
 
@@ -121,11 +129,9 @@ def parse(snapshot: Snapshot, row: RowMapping) -> list[NewRecord]:
     connector = snapshot.connector(connection)
     if not isinstance(connector, Receiver):
         raise ConfigError(f"The connection '{connection}' takes no deliveries (any more).")
-    return [
-        one
-        for parsed in connector.parse(delivery_of(row))
-        for one in _rows_of(snapshot, connection, row, parsed)
-    ]
+    with Patience(PARSING):
+        said = list(connector.parse(delivery_of(row)))
+    return [one for parsed in said for one in _rows_of(snapshot, connection, row, parsed)]
 
 
 def _rows_of(
@@ -185,6 +191,8 @@ def _told(unit: Unit, one: Heard) -> list[Named]:
     if one.refused is not None:
         _quarantined(unit, one.row, str(one.refused))
     else:
+        if one.row["verdict"] == "altered":
+            _altered(unit, one.row)
         data = {"connection": one.row["connection"], "records": len(one.found)}
         unit.emit("delivery.received", one.row["id"], data=data)
     return one.found
@@ -213,6 +221,29 @@ def _quarantined(unit: Unit, row: RowMapping, why: str) -> None:
             subject=row["id"],
             owner=owner(unit),
             data={"connection": row["connection"]},
+        )
+    )
+
+
+def _altered(unit: Unit, row: RowMapping) -> None:
+    """The same delivery id came with another body. It is genuine and is processed like any other:
+    which state of a record holds is told by versions, never by who came last. A person is told,
+    once for each connection until that is settled.
+    """
+    connection = row["connection"]
+    unit.trouble(
+        Trouble(
+            "validation",
+            f"{connection} sent another body under a delivery id that it had used before",
+            f"The first delivery with the id {row['delivery_id']} is kept as it came; {row['id']}"
+            " is kept beside it, and was processed too. Some senders count their attempts in the"
+            " body: then waive this. Else look at both:"
+            f" hub deliveries list --connection {connection} --verdict altered",
+            severity="low",
+            subject=connection,
+            owner=owner(unit),
+            place="altered",
+            data={"connection": connection, "delivery": row["id"]},
         )
     )
 

@@ -106,7 +106,7 @@ def in_halves(
             )
             return alone(rows[0])
         log.exception("row failed", queue=claim.queue.table.name, position=rows[0]["position"])
-        return _put_off(hub, claim, rows[0], error, give_up, delay)
+        return put_off(hub, claim, rows[0], error, give_up, delay)
 
 
 def _give_back(hub: Hub, claim: Claim, rows: Rows) -> None:
@@ -118,14 +118,15 @@ def _give_back(hub: Hub, claim: Claim, rows: Rows) -> None:
         log.warning("their leases must run out", rows=len(rows), error=str(error))
 
 
-def _put_off(
+def put_off(
     hub: Hub,
     claim: Claim,
     row: RowMapping,
     error: Exception,
     give_up: Callable[[Unit, RowMapping, Exception], None],
-    delay: float,
+    delay: float = 5.0,
 ) -> int:
+    """Try a row again later, or set it aside once it has used up its attempts."""
     try:
         with hub.unit() as unit:
             text = f"{type(error).__name__}: {error}"[:2000]

@@ -19,7 +19,7 @@ from hub.hub import Hub
 from hub.jobs.broker import Jobs
 from hub.live import NoWorkspace
 from hub.process import clocks
-from hub.store import events, inbox, outbox, queue, records, running
+from hub.store import events, inbox, outbox, queue, records, running, tombstones
 
 log = structlog.get_logger("hub.scheduler")
 
@@ -74,6 +74,7 @@ class Scheduler:
         if self._ticks % _HOURLY == 0:
             with hub.database.write() as tx:
                 records.forget_done(tx, hub.clock() - KEEP_RECORDS)
+                tombstones.forget(tx, hub.clock() - tombstones.KEEP)
         self._ticks += 1
 
     def _seal(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,13 +15,17 @@ from hub.store.tables import deliveries
 from hub.store.types import to_json
 from webhooks.inbox import Incoming, Stored
 
+# A lane is a connection here, and one worker at a time keeps it. Order is not what it is for: that
+# is told by the records, so a delivery that is tried again later holds up no other.
 DELIVERIES = queue.Queue(
     deliveries,
     ready="accepted",
     aside="quarantined",
+    lease=timedelta(seconds=30),
+    holds_up=False,
     unread=(
-        "delivery_id", "dedupe", "body_hash", "size", "verdict", "records", "replay_of",
-        "lease_until", "next_attempt_at", "error",
+        "dedupe", "body_hash", "size", "records", "replay_of", "lease_until", "next_attempt_at",
+        "error",
     ),
 )  # fmt: skip
 

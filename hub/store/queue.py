@@ -43,6 +43,9 @@ class Queue:
     ready: str
     aside: str
     max_attempts: int = 3
+    lease: timedelta = LEASE
+    holds_up: bool = True
+    """Whether a row that waits for its time holds up those behind it in its lane."""
     unread: tuple[str, ...] = ()
     """Columns that no worker looks at: a claim leaves them where they are."""
 
@@ -86,10 +89,11 @@ def claim(tx: Connection, queue: Queue, limit: int, *conditions: sa.ColumnElemen
             columns.claims > sa.literal_column("0"),  # literal, or SQLite overlooks its index
             sa.or_(columns.lease_until >= now, columns.claims > most_claims),
         )
-        heads = sa.union_all(
-            sa.select(columns.lane, columns.position).where(open_, taken),
-            sa.select(columns.lane, columns.position).where(open_, columns.next_attempt_at > now),
-        ).subquery()
+        blocking = [sa.select(columns.lane, columns.position).where(open_, taken)]
+        if queue.holds_up:
+            late = columns.next_attempt_at > now
+            blocking.append(sa.select(columns.lane, columns.position).where(open_, late))
+        heads = sa.union_all(*blocking).subquery()
         blocked = (
             sa.select(heads.c.lane, sa.func.min(heads.c.position).label("position"))
             .group_by(heads.c.lane)
@@ -107,7 +111,7 @@ def claim(tx: Connection, queue: Queue, limit: int, *conditions: sa.ColumnElemen
 
     first = unblocked(1_000_000).with_only_columns(columns.claims).limit(1)
     worn = tx.scalar(first)
-    fence, until = secrets.randbits(62), now + LEASE
+    fence, until = secrets.randbits(62), now + queue.lease
     if worn is None:
         return Claim(queue, fence, until, ())
     size = limit if worn == 0 else max(1, limit // 10) if worn == 1 else 1
@@ -211,7 +215,7 @@ def renew(tx: Connection, claim: Claim, positions: Sequence[int]) -> bool:
     done = tx.execute(
         sa.update(claim.queue.table)
         .where(_held(claim, positions, now))
-        .values(lease_until=now + LEASE)
+        .values(lease_until=now + claim.queue.lease)
     ).rowcount
     return done == len(positions)
 
@@ -259,7 +263,7 @@ def recover(tx: Connection, queue: Queue, settle: timedelta = timedelta(0)) -> i
         tx.execute(
             sa.update(queue.table)
             .where(columns.position == row.position)
-            .values(lease_until=None, next_attempt_at=row.lease_until - LEASE + settle)
+            .values(lease_until=None, next_attempt_at=row.lease_until - queue.lease + settle)
         )
     return len(rows)
 
