@@ -54,7 +54,7 @@ class Issue:
 
 class Life:
     """People who open, edit, discuss, close, reopen and delete issues. Every step takes a second,
-    but for some: GitHub's versions are whole seconds.
+    as GitHub's versions do: of two changes in one nobody could tell which was the later.
     """
 
     def __init__(self, github: ForgetfulGithub, seed: int) -> None:
@@ -71,8 +71,7 @@ class Life:
     def step(self) -> None:
         chance, github = self.chance, self.github
         self.steps += 1
-        if chance.random() > 0.1:
-            github.at += timedelta(seconds=1)
+        github.at += timedelta(seconds=1)
         if len(self.working) < ACTIVE:
             number = github.open_issue(
                 f"Issue {self.steps}", "What has to be done, in words. " * 5,
