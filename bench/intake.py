@@ -1,197 +1,265 @@
-"""Deliveries a second through the intake, and what durability costs: `python -m bench.intake`.
+"""Deliveries a second through the intake beside what they could be at best:
+`python -m bench.intake [--seconds 3] [--rounds 3] [--quick] [--peers] [--only throughput …]`.
 
-One uvicorn process, one asyncio client in another, the same signed deliveries three ways: group
-commit into SQLite (WAL, synchronous=FULL), the same with one commit per delivery, and an inbox that
-forgets (all the rest is done). All three in one run on one machine, so that the ratios mean
-something where the figures do not.
+One run on one machine, rounds interleaved, medians: figures drift with the neighbours, ratios less,
+and CPU per request least. `docs/performance.md` says what was measured last.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import hashlib
-import hmac
-import itertools
-import json
-import multiprocessing
+import os
 import socket
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import uvicorn
-from pydantic import SecretStr
+import sqlalchemy as sa
 
-from connectors.sdk import Delivery, Parsed, Receiver
-from connectors.sdk.signatures import check_hmac
-from webhooks.app import WebhookApp
-from webhooks.inbox import Endpoint, Incoming, Stored
-from webhooks.server import DeadlineHttpProtocol
+from bench import _intake_hub as whole
+from bench import _intake_peers as peers
+from bench._intake_load import Generator, Load, cpu_seconds, memory
+from hub.store.database import Database
+from tests import servers
 
-SECRET = "bench secret"  # noqa: S105 # signs only what this file sends to itself
-WAYS = {"group commit": 500, "commit per request": 1, "no storage": 500}
-"""Each way and how many deliveries one commit may hold."""
+CONNECTIONS = (1, 32, 128)
+GOAL = 0.75
 
 
-class BenchReceiver(Receiver):
-    """An HMAC over the body, as GitHub and most others do it."""
+@dataclass(slots=True)
+class Rival:
+    """One server under test and what its rounds gave. `others` are processes that work for it."""
 
-    def verify(self, delivery: Delivery) -> str | None:
-        signature = delivery.headers.get("x-hub-signature-256", "")
-        check_hmac(delivery.body, [SecretStr(SECRET)], [signature.removeprefix("sha256=")])
-        return delivery.headers.get("x-github-delivery")
+    name: str
+    port: int
+    processes: Sequence[subprocess.Popen[str]]
+    others: Sequence[int] = ()
+    stored: Callable[[], int] | None = None
+    against: str | None = None
+    loads: list[Load] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    sizes: tuple[float, float] = (0.0, 0.0)
 
-    def parse(self, delivery: Delivery) -> Sequence[Parsed]:
-        return []
+    def pids(self) -> list[int]:
+        return [one.pid for one in self.processes]
 
-
-class NoInbox:
-    """Accepts and forgets."""
-
-    def __init__(self) -> None:
-        self._ids = itertools.count()
-
-    def store(self, batch: Sequence[Incoming]) -> list[Stored]:
-        return [Stored(str(next(self._ids))) for _ in batch]
-
-
-class SqliteInbox:
-    """One durable row per delivery, duplicates found by a unique index."""
-
-    def __init__(self, path: Path) -> None:
-        self._connection = _connect(path)
-        self._ids = itertools.count(1)
-        for statement in (
-            "PRAGMA journal_mode = WAL",
-            "PRAGMA synchronous = FULL",
-            "CREATE TABLE inbox (id INTEGER PRIMARY KEY, connection TEXT, delivery_id TEXT,"
-            " received_at TEXT, url TEXT, headers TEXT, body BLOB, body_hash TEXT, verdict TEXT,"
-            " UNIQUE (connection, delivery_id))",
-        ):
-            self._connection.execute(statement)
-
-    def store(self, batch: Sequence[Incoming]) -> list[Stored]:
-        ids = [next(self._ids) for _ in batch]
-        rows = [
-            (
-                id,
-                one.connection,
-                one.delivery_id,
-                one.received_at.isoformat(),
-                one.url,
-                json.dumps(dict(one.headers)),
-                one.body,
-                one.body_hash,
-                one.verdict,
-            )
-            for id, one in zip(ids, batch, strict=True)
-        ]
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany("INSERT INTO inbox VALUES (?,?,?,?,?,?,?,?,?)", rows)
-        self._connection.execute("COMMIT")
-        return [Stored(str(id)) for id in ids]
+    @property
+    def rate(self) -> float:
+        return statistics.median(one.rate for one in self.loads)
 
 
-def _connect(path: Path) -> Any:
+def _socket(port: int = 0) -> socket.socket:
+    """One of several listening sockets on one port; the kernel shares the connections out."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(("127.0.0.1", port))
+    made.listen(512)
+    return made
+
+
+@contextmanager
+def serving(
+    kind: str, place: str, count: int = 1
+) -> Iterator[tuple[int, list[subprocess.Popen[str]]]]:
+    """`count` processes of one kind on one port."""
+    started: list[subprocess.Popen[str]] = []
+    port = 0
     try:
-        import pysqlite3 as sqlite
-    except ImportError:
-        import sqlite3 as sqlite
-    return sqlite.connect(path, check_same_thread=False, isolation_level=None)
+        for _ in range(count):
+            with _socket(port) as sock:
+                port = sock.getsockname()[1]
+                started.append(
+                    subprocess.Popen(  # noqa: S603 - our own module
+                        [sys.executable, "-m", "bench._intake_servers", kind, str(sock.fileno()),
+                         place],
+                        pass_fds=[sock.fileno()], stdout=subprocess.PIPE, text=True,
+                        env=os.environ | whole.ENVIRONMENT,
+                    )
+                )  # fmt: skip
+        for one in started:
+            assert one.stdout is not None  # noqa: S101 - it is a pipe
+            if one.stdout.readline() != "ready\n":
+                raise RuntimeError(f"The server {kind} did not start.")
+        yield port, started
+    finally:
+        for one in started:
+            one.terminate()
+        for one in started:
+            one.wait(30)
+            if one.stdout is not None:
+                one.stdout.close()
 
 
-def serve(way: str, folder: str, listening: socket.socket) -> None:
-    """Run one intake until this process is ended."""
-    inbox = NoInbox() if way == "no storage" else SqliteInbox(Path(folder) / "inbox.db")
-    app = WebhookApp(
-        {"bench": Endpoint("bench", BenchReceiver())},
-        inbox,
-        public_url="http://localhost",
-        now=lambda: datetime.now(UTC),
-        max_batch=WAYS[way],
-    )
-    config = uvicorn.Config(app, http=DeadlineHttpProtocol, access_log=False, log_level="warning")
-    uvicorn.Server(config).run([listening])
+def _applied(database_url: str) -> str:
+    """The URL of a database with the bench's workspace in force."""
+    whole.apply_workspace(database_url)
+    return database_url
 
 
-async def _send(port: int, body: bytes, ids: itertools.count[int], until: float) -> list[float]:
-    """One sender on one connection: the latencies of its accepted deliveries, in seconds."""
-    digest = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-    head = (
-        "POST /webhooks/bench HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\nX-GitHub-Event: issues\r\n"
-        f"X-Hub-Signature-256: sha256={digest}\r\nX-GitHub-Delivery: "
-    ).encode()
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    taken = []
-    while (began := time.perf_counter()) < until:
-        writer.write(head + b"%d\r\n\r\n" % next(ids) + body)
-        answer = await reader.readuntil(b"\r\n\r\n")
-        if not answer.startswith(b"HTTP/1.1 202 "):
-            raise RuntimeError(f"The intake answered {answer[:40]!r} instead of 202.")
-        length = int(answer.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        await reader.readexactly(length)
-        taken.append(time.perf_counter() - began)
-    writer.close()
-    await writer.wait_closed()
-    return taken
+def _counting(url: str, table: str) -> Callable[[], int]:
+    engine = Database(url).engine
+
+    def count() -> int:
+        with engine.connect() as connection:
+            counted = sa.select(sa.func.count()).select_from(sa.table(table))
+            return int(connection.scalar(counted) or 0)
+
+    return count
 
 
-async def _load(port: int, senders: int, seconds: float, size: int) -> list[float]:
-    body = json.dumps({"action": "opened", "text": "x" * size}).encode()
-    ids = itertools.count(time.time_ns())
-    until = time.perf_counter() + seconds
-    taken = await asyncio.gather(*(_send(port, body, ids, until) for _ in range(senders)))
-    return [one for each in taken for one in each]
+@contextmanager
+def rivals(folder: Path, postgresql: str | None, *, node_red: Path | None) -> Iterator[list[Rival]]:
+    """Everything that is measured, started and idle."""
+    with ExitStack() as stack:
+        made: list[Rival] = []
+
+        def add(name: str, kind: str, place: str, count: int = 1, **more: object) -> None:
+            port, started = stack.enter_context(serving(kind, place, count))
+            made.append(Rival(name, port, started, **more))  # type: ignore[arg-type]
+
+        add("HMAC only, no storage", "bare", "-")
+        add("append + fdatasync", "file", str(folder / "log"))
+        path = folder / "reference.db"
+        add("(b) bare, SQLite FULL", "reference-sqlite", str(path),
+            stored=_counting(f"sqlite:///{path}", "reference"))  # fmt: skip
+        url = _applied(f"sqlite:///{folder / 'product.db'}")
+        add("(a) hub, SQLite FULL", "product", url, against="(b) bare, SQLite FULL",
+            stored=_counting(url, "deliveries"))  # fmt: skip
+        if postgresql is not None:
+            fresh = [stack.enter_context(servers.fresh_database(postgresql)) for _ in range(4)]
+            server = [whole.postmaster(fresh[0])]
+            for count in (1, 2):
+                more = "" if count == 1 else ", 2 processes"
+                bare, url = fresh[count - 1], _applied(fresh[count + 1])
+                with Database(bare).engine.begin() as connection:
+                    connection.exec_driver_sql("CREATE TABLE reference (id text, body bytea)")
+                add("(b) bare, PostgreSQL" + more, "reference-postgresql", bare, count,
+                    others=server, stored=_counting(bare, "reference"))  # fmt: skip
+                add("(a) hub, PostgreSQL" + more, "product", url, count, others=server,
+                    stored=_counting(url, "deliveries"),
+                    against="(b) bare, PostgreSQL" + more)  # fmt: skip
+        if node_red is not None:
+            port, started = stack.enter_context(peers.node_red(node_red))
+            made.append(Rival("Node-RED + better-sqlite3 FULL", port, [started]))
+        yield made
 
 
-def measure(
-    way: str, senders: int, seconds: float, size: int, where: str | None = None
-) -> tuple[float, float, float]:
-    """Deliveries a second, and the p50 and p99 latency in milliseconds."""
-    with (
-        tempfile.TemporaryDirectory(dir=where) as folder,
-        socket.create_server(("127.0.0.1", 0), backlog=512) as listening,
-    ):
-        process = multiprocessing.get_context("spawn").Process(
-            target=serve, args=(way, folder, listening)
-        )
-        process.start()
+def throughput(chosen: argparse.Namespace, folder: Path, postgresql: str | None) -> None:
+    """The table of rates, and what every one of them stored."""
+    generator = Generator(folder)
+    node_red = None
+    if chosen.peers:
         try:
-            port = listening.getsockname()[1]
-            asyncio.run(_load(port, senders, 0.5, size))  # warm up; waits for the start as well
-            began = time.perf_counter()
-            taken = sorted(asyncio.run(_load(port, senders, seconds, size)))
-            rate = len(taken) / (time.perf_counter() - began)
-        finally:
-            process.terminate()
-            process.join(20)
-    return rate, taken[len(taken) // 2] * 1000, taken[int(len(taken) * 0.99)] * 1000
+            node_red = peers.install(folder)
+        except (peers.NotInstalled, subprocess.TimeoutExpired) as error:
+            print(f"Node-RED is left out: {error}")
+        print(peers.RECORDED)
+    print(f"load by {generator.name}; {chosen.rounds} rounds of {chosen.seconds:g} s, interleaved")
+    for connections in chosen.connections:
+        with (
+            tempfile.TemporaryDirectory(dir=folder) as place,
+            rivals(Path(place), postgresql, node_red=node_red) as found,
+        ):
+            for one in found:
+                generator.run(one.port, connections, 1)  # warm up
+            for turn in range(chosen.rounds):
+                for one in found[turn % len(found) :] + found[: turn % len(found)]:
+                    _round(one, generator, connections, chosen.seconds)
+            _table(found, connections)
+
+
+def _round(one: Rival, generator: Generator, connections: int, seconds: float) -> None:
+    before = cpu_seconds([*one.pids(), *one.others])
+    rows = one.stored() if one.stored else 0
+    load = generator.run(one.port, connections, seconds)
+    if load.refused:
+        raise RuntimeError(f"{one.name} refused {load.refused} deliveries.")
+    time.sleep(0.1)  # what is on its way when wrk stops still costs and counts
+    used = cpu_seconds([*one.pids(), *one.others]) - before
+    if (
+        one.stored
+        and not load.accepted <= (got := one.stored() - rows) <= load.accepted + connections
+    ):
+        raise RuntimeError(f"{one.name} answered 2xx to {load.accepted} and stored {got}.")
+    one.loads.append(load)
+    one.cpu.append(used * 1000 / load.accepted)
+    sizes = [memory(pid) for pid in one.pids()]
+    one.sizes = (sum(pss for pss, _ in sizes), sum(rss for _, rss in sizes))
+
+
+def _table(found: list[Rival], connections: int) -> None:
+    print(f"\n{connections} connections{'':<18}{'req/s':>8}{'p50 ms':>9}{'p99 ms':>9}"
+          f"{'cpu-ms/req':>12}{'PSS MB':>8}{'RSS MB':>8}  of (b): rate, cpu")  # fmt: skip
+    by_name = {one.name: one for one in found}
+    for one in found:
+        p50, p99 = (
+            statistics.median(getattr(load, name) for load in one.loads) for name in ("p50", "p99")
+        )
+        cpu = statistics.median(one.cpu)
+        against = by_name.get(one.against or "")
+        ratio = ""
+        if against is not None:
+            pairs = [
+                mine.rate / theirs.rate
+                for mine, theirs in zip(one.loads, against.loads, strict=True)
+            ]
+            share = statistics.median(pairs)
+            ratio = f"  {share:.0%}, {cpu / statistics.median(against.cpu):.2f}x"
+            if connections > 1:
+                ratio += "" if share >= GOAL else f"  below the goal of {GOAL:.0%}"
+        print(f"{one.name:<32}{one.rate:>8,.0f}{p50:>9.2f}{p99:>9.2f}{cpu:>12.3f}"
+              f"{one.sizes[0]:>8.0f}{one.sizes[1]:>8.0f}{ratio}", flush=True)  # fmt: skip
+
+
+def syncs(folder: Path, seconds: float = 1.0) -> None:
+    """How often this disk makes 4 KB durable: the limit of one commit for each delivery."""
+    file = os.open(folder / "syncs", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    count, began = 0, time.perf_counter()
+    while time.perf_counter() < began + seconds:
+        os.write(file, b"x" * 4096)
+        os.fdatasync(file)
+        count += 1
+    os.close(file)
+    print(f"4 KB append + fdatasync, one by one: {count / (time.perf_counter() - began):,.0f}/s")
+
+
+PARTS = ("throughput", "pipeline", "fairness", "start")
 
 
 def main() -> None:
-    """Measure every way at each number of senders and print the table with its ratios."""
+    """Measure the chosen parts and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=4.0, help="per measurement")
-    parser.add_argument("--size", type=int, default=1000, help="bytes of payload")
-    parser.add_argument("--folder", help="where the database goes; a real disk, not memory")
-    parser.add_argument("--senders", type=int, nargs="+", default=[1, 64])
+    parser.add_argument("--seconds", type=float, default=3.0, help="per round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, nargs="+", default=list(CONNECTIONS))
+    parser.add_argument("--folder", help="where the databases go; a real disk, not memory")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--no-postgresql", action="store_true")
+    parser.add_argument("--peers", action="store_true", help="install and measure Node-RED as well")
     chosen = parser.parse_args()
-    print(f"{'senders':>7}  {'way':<20}{'req/s':>8}{'p50 ms':>9}{'p99 ms':>9}  to no storage")
-    for senders in chosen.senders:
-        found = {
-            way: measure(way, senders, chosen.seconds, chosen.size, chosen.folder)
-            for way in reversed(WAYS)
-        }
-        bare = found["no storage"][0]
-        for way, (rate, p50, p99) in found.items():
-            print(f"{senders:>7}  {way:<20}{rate:>8.0f}{p50:>9.2f}{p99:>9.2f}  {rate / bare:.2f}")
-        gain = found["group commit"][0] / found["commit per request"][0]
-        print(f"{senders:>7}  group commit is {gain:.2f} times commit per request")
+    with (
+        tempfile.TemporaryDirectory(dir=chosen.folder, prefix="bench-intake-") as name,
+        ExitStack() as stack,
+    ):
+        folder = Path(name)
+        os.environ |= whole.prepare(folder)
+        syncs(folder)
+        postgresql = None if chosen.no_postgresql else stack.enter_context(servers.postgres())
+        if "throughput" in chosen.only:
+            throughput(chosen, folder, postgresql)
+        if "start" in chosen.only:
+            whole.starting(folder)
+        if "pipeline" in chosen.only:
+            whole.pipeline(folder)
+        if "fairness" in chosen.only:
+            whole.fairness(folder)
 
 
 if __name__ == "__main__":
