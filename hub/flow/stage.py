@@ -42,9 +42,9 @@ class Stride:
     machine takes does not grow with the rows, and smaller batches would only make it more often.
     """
 
-    LEAST = 25
+    LEAST = 100
 
-    def __init__(self, most: int, begin: int = 50) -> None:
+    def __init__(self, most: int, begin: int = 100) -> None:
         self.most = most
         self.size = min(begin, most)
 
