@@ -70,6 +70,10 @@ SURPLUS_SECONDS = 1.0
 """How long a connection beyond the limit has to say something and be told so."""
 
 
+LINGER_SECONDS = 2.0
+"""How long a refused connection may still say what nobody reads."""
+
+
 class DeadlineHttpProtocol(HttpToolsProtocol):
     """uvicorn's httptools protocol with limits, and answers in one packet.
 
@@ -88,6 +92,7 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
     _header_size: int = 0
     _chunk: int = 0
     _surplus: bool = False
+    _refused: bool = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         super().connection_made(transport)
@@ -102,6 +107,8 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         if self._surplus:
             # told only once it speaks: what is closed with bytes unread is reset, and says nothing
             self._disarm()
@@ -112,27 +119,39 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
         if self._in_headers:
             self._header_size += len(data)
         super().data_received(data)
-        if not self._in_headers or self.transport.is_closing():
+        if not self._in_headers or self._refused or self.transport.is_closing():
             return
         if self._header_size > self.header_bytes:
-            self._disarm()
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
+            self._refuse(_TOO_LARGE)
         elif self.cycle is None or self.cycle.response_complete:
             # While an answer is under way uvicorn's keep-alive timer takes over when it ends.
             self._arm()
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override] # as asyncio has it
         """A sender that has closed its half after a whole request still gets its answer."""
-        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
+        if self._refused or self.cycle is None or self.cycle.response_complete:
+            return False
+        if self.cycle.more_body:
             return False
         self.cycle.keep_alive = False
         return True
 
     def send_400_response(self, msg: str) -> None:
+        self._refuse(_MALFORMED)
+
+    def _refuse(self, answer: bytes) -> None:
+        """Answer, and let the rest arrive for a moment: a sender that is still sending when its
+        connection closes sees a reset instead of the answer.
+        """
         self._disarm()
-        self.transport.write(_MALFORMED)
-        self.transport.close()
+        self._refused = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.write(answer)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def on_headers_complete(self) -> None:
         came = max(self._header_size, self._chunk)
@@ -153,7 +172,7 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
 
     def _weight(self) -> int:
         """Bytes of the address and the headers of the request that has just been read."""
-        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def on_message_complete(self) -> None:
         self._in_headers = True

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from hub.live import NoWorkspace
 from hub.process.answers import Refused
@@ -115,6 +116,8 @@ def problem_of(error: Exception) -> Problem:
             )
         case RequestValidationError():
             return _unreadable(error.errors())
+        case ClientDisconnect():  # nobody reads this
+            return Problem(400, "bad_request", "The request ended before its body.")
         case HTTPException():
             code = CODES.get(error.status_code, "error")
             detail = DETAILS.get(error.status_code, str(error.detail))
@@ -160,6 +163,7 @@ def install(app: FastAPI) -> None:
         NoWorkspace,
         OperationalError,
         RequestValidationError,
+        ClientDisconnect,
         HTTPException,
         Exception,
     ):
