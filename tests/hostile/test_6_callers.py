@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from structlog.testing import capture_logs
 
 from hub import identity
 from hub.api import tasks
@@ -80,7 +81,7 @@ class TestIdempotencyKey:
         woken: list[str] = []
         alone.hub.wake = woken.append
         task = {"title": "Mirrored", "connection": "github"}
-        with monkeypatch.context() as broken:
+        with monkeypatch.context() as broken, capture_logs():
             broken.setattr(repeats, "keep", lambda *_: 1 / 0)
             failed = alone.call("POST", "tasks", json=task, headers=KEY)
         assert refusal(failed, 500) == "internal_error"
