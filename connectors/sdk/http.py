@@ -89,17 +89,17 @@ class HttpResponse:
 
     def json(self) -> Json:
         """The body as JSON. Raises PayloadError."""
-        return _decoded(self.body, f"the answer to {self.method} {self.path}")
+        return _read(self.body, f"the answer to {self.method} {self.path}")[0]
 
 
 def decode_json(body: bytes, place: str) -> Json:
     """JSON of a delivery or a token. Raises PayloadError for anything malformed, too deep or not
     UTF-8, and for a key that stands in one object twice, which parsers read differently.
     """
-    value = _decoded(body, place)
-    if not _surely_once(body, value):
+    value, anew = _read(body, place)
+    if not _surely_once(body, anew):
         try:
-            json.loads(body, object_pairs_hook=_once_each)
+            json.loads(body, object_pairs_hook=_once_each, parse_int=str)
         except _Twice as twice:
             raise PayloadError(
                 f"The key {json.dumps(str(twice)[:100])} stands in one object twice in {place}.",
@@ -108,33 +108,36 @@ def decode_json(body: bytes, place: str) -> Json:
     return value
 
 
-def _decoded(body: bytes, place: str) -> Json:
+def _read(body: bytes, place: str) -> tuple[Json, bytes]:
+    """JSON, and the same written anew; that is empty where only the standard library reads it.
+    Raises PayloadError.
+    """
     try:
-        value = _loaded(body)
-        if body.count(b"[") + body.count(b"{") > MAX_DEPTH and b"\\ud" not in body.lower():
-            orjson.dumps(value)  # its own limit is 254 levels; it raises beyond them
+        try:
+            value = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            if "surrogate" not in error.msg:
+                raise
+            return _with_halves(body, error), b""
+        return value, orjson.dumps(value)  # its own limit is 254 levels; it raises beyond them
     except orjson.JSONDecodeError as error:
         raise PayloadError(f"Not valid JSON in {place}: {error.msg}.", place) from None
     except (TypeError, RecursionError):
         raise PayloadError(
             f"JSON nested deeper than {MAX_DEPTH} levels in {place}.", place
         ) from None
-    return value
 
 
-def _loaded(body: bytes) -> Json:
+def _with_halves(body: bytes, error: orjson.JSONDecodeError) -> Json:
+    """JSON with half a surrogate pair in it, which is legal. Whoever uses that text is told; the
+    rest is good.
+    """
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        if "surrogate" not in error.msg:
-            raise
-        # half a surrogate pair: legal JSON. Whoever uses that text is told; the rest is good
-        try:
-            value = json.loads(body, parse_constant=_no_number)
-        except ValueError:
-            raise error from None
-        _refuse_depth(value)
-        return value
+        value = json.loads(body, parse_constant=_no_number)
+    except ValueError:
+        raise error from None
+    _refuse_depth(value)
+    return value
 
 
 def _refuse_depth(value: Json) -> None:
@@ -152,16 +155,15 @@ def _refuse_depth(value: Json) -> None:
     raise RecursionError
 
 
-def _surely_once(body: bytes, value: Json) -> bool:
-    """Whether no key was given twice, told by counting quotes, here and in the value written anew:
-    what was dropped had some. A fraction of the time of looking at each key; False where unsure.
+def _surely_once(body: bytes, anew: bytes) -> bool:
+    """Whether no key was given twice. Most senders write just what we would; else quotes are
+    counted: what was dropped had some. A fraction of the time of looking at each key; False where
+    unsure.
     """
-    if b"\\u0022" in body:  # a quote that is written otherwise
-        return False
-    try:
-        return body.count(b'"') == orjson.dumps(value).count(b'"')
-    except TypeError:  # half a surrogate pair
-        return False
+    if body == anew:
+        return True
+    # a quote may be written otherwise
+    return b"\\u0022" not in body and body.count(b'"') == anew.count(b'"')
 
 
 def _no_number(text: str) -> float:
