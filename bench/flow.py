@@ -3,14 +3,16 @@
 GitHub webhooks that are stored already go through normalize, merge, route and outbox, in one
 thread, in batches as in a running hub: half of them open an issue, half change one that is known
 and mirrored in a second connection, so that the change goes out. One rule looks at each task. With
-the URL of an empty PostgreSQL database, that is measured too. Then: how long a change takes from
-its webhook to its push, in a whole hub.
+the URL of an empty PostgreSQL database, that is measured too. Beside it, in the same run, what a
+plain program needs that does the least one can do with the same deliveries. Then: how long a change
+takes from its webhook to its push, in a whole hub.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import statistics
 import sys
 import tempfile
 import time
@@ -21,7 +23,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bench import _flow_latency
+from bench import _flow_floor, _flow_latency
 from connectors.github import sandbox_shapes as shapes
 from hub.apply import apply
 from hub.flow.bring_in import bring_in
@@ -145,8 +147,10 @@ def mirror(hub: Hub) -> None:
         )
 
 
-def run(count: int, database_url: str | None = None) -> None:
-    """Deliveries a second through to the outbox, by the clock and by CPU time."""
+def run(count: int, database_url: str | None = None) -> float:
+    """Deliveries a second through to the outbox, by the clock and by CPU time. The CPU seconds of
+    one.
+    """
     with tempfile.TemporaryDirectory() as folder:
         url = database_url or f"sqlite:///{Path(folder) / 'hub.db'}"
         settings = Settings(Path(folder), url, None, b"a-key-of-the-bench-long-enough")
@@ -155,22 +159,29 @@ def run(count: int, database_url: str | None = None) -> None:
             apply(
                 hub.database, workspace(), connector_classes(), system_clock(), env=ENV, force=True
             )
-            _measured(hub, count)
+            return _measured(hub, count)
         finally:
             hub.database.close()
 
 
-def _measured(hub: Hub, count: int) -> None:
+def deliveries(count: int) -> tuple[list[bytes], list[bytes]]:
+    """What came before, and what is measured: changes of that, and as many that nobody knows."""
     half = count // 2
-    store(hub, [body_of(number, "opened", 0) for number in range(1, half + 1)], 0)
-    work(hub)
-    mirror(hub)
-    seal(hub)
-    bodies = [
+    before = [body_of(number, "opened", 0) for number in range(1, half + 1)]
+    return before, [
         body_of(number, "edited", 60) if even else body_of(half + number, "opened", 60)
         for number in range(1, half + 1)
         for even in (True, False)
     ]
+
+
+def _measured(hub: Hub, count: int) -> float:
+    half = count // 2
+    before, bodies = deliveries(count)
+    store(hub, before, 0)
+    work(hub)
+    mirror(hub)
+    seal(hub)
     store(hub, bodies, half)
     clock, cpu = time.perf_counter(), time.process_time()
     work(hub)
@@ -188,11 +199,36 @@ def _measured(hub: Hub, count: int) -> None:
         f" {2 * half / cpu:7.0f} by CPU time ({cpu / 2 / half * 1e6:.0f} us each);"
         f" sealing {sealing / 2 / half * 1e6:.0f} us more for {sealed / 2 / half:.1f} entries"
     )
+    return cpu / 2 / half
+
+
+def floor(count: int) -> float:
+    """The same by a plain program. The CPU seconds of one."""
+    before, bodies = deliveries(count)
+    with tempfile.TemporaryDirectory() as folder:
+        clock, cpu = _flow_floor.measure(Path(folder), before, bodies)
+    print(
+        f"{'plain':10} {len(bodies) / clock:7.0f} events/s by the clock,"
+        f" {len(bodies) / cpu:7.0f} by CPU time ({cpu / len(bodies) * 1e6:.0f} us each)"
+    )
+    return cpu / len(bodies)
+
+
+def compare(count: int) -> None:
+    """The hub beside the plain program, in turns: a loaded machine slows down both."""
+    ratios = []
+    for _ in range(3):
+        plain = floor(count)
+        ratios.append(plain / run(count))
+    print(
+        f"the hub reaches {statistics.median(ratios):.2f} of the plain program by CPU time"
+        f" ({', '.join(f'{ratio:.2f}' for ratio in ratios)}); to reach: 0.56"
+    )
 
 
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    run(count)
+    compare(count)
     if len(sys.argv) > 2:
         run(count, sys.argv[2])
     _flow_latency.measure()
