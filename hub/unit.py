@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -62,7 +62,6 @@ class Unit:
     Whatever changes an entity takes it out.
     """
 
-    @contextmanager
     def acting(
         self,
         actor: Mapping[str, Any],
@@ -70,14 +69,9 @@ class Unit:
         cause: str | None = None,
         correlation: str | None = None,
         origin: str | None = None,
-    ) -> Iterator[None]:
+    ) -> AbstractContextManager[None]:
         """Attribute what happens in this block."""
-        before = (self.actor, self.cause, self.correlation, self.origin)
-        self.actor, self.cause, self.correlation, self.origin = actor, cause, correlation, origin
-        try:
-            yield
-        finally:
-            self.actor, self.cause, self.correlation, self.origin = before
+        return _Acting(self, (actor, cause, correlation, origin))
 
     def emit(
         self,
@@ -179,3 +173,28 @@ class Unit:
         self.topics = {draft.type.split(".")[0] for draft in self._events}
         if self._pushes:
             self.topics.add("push")
+
+
+Attribution = tuple[Mapping[str, Any], str | None, str | None, str | None]
+"""Actor, cause, correlation and origin of what happens in a unit."""
+
+
+class _Acting:
+    """Attributes a block. Every record that comes in has one, so it is no generator."""
+
+    __slots__ = ("_other", "_unit")
+
+    def __init__(self, unit: Unit, within: Attribution) -> None:
+        self._unit, self._other = unit, within
+
+    def __enter__(self) -> None:
+        self._exchange()
+
+    def __exit__(self, *_: object) -> None:
+        self._exchange()
+
+    def _exchange(self) -> None:
+        unit = self._unit
+        before = (unit.actor, unit.cause, unit.correlation, unit.origin)
+        unit.actor, unit.cause, unit.correlation, unit.origin = self._other
+        self._other = before

@@ -92,11 +92,12 @@ def _utc(value: datetime) -> datetime:
     return value
 
 
-def _iso(value: datetime) -> str:
+def moment_text(value: datetime) -> str:
+    """A moment as the contract writes it."""
     return value.isoformat(timespec="microseconds").replace("+00:00", "Z").replace(".000000Z", "Z")
 
 
-Moment = Annotated[datetime, AfterValidator(_utc), PlainSerializer(_iso, when_used="json")]
+Moment = Annotated[datetime, AfterValidator(_utc), PlainSerializer(moment_text, when_used="json")]
 """A point in time with a zone; RFC 3339 UTC in JSON."""
 
 # ------------------------------------------------------------------------------------------- values

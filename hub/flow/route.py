@@ -53,8 +53,7 @@ def route(unit: Unit) -> None:
                 )
             )
             continue
-        with unit.acting(SYSTEM, cause=event.id, correlation=event.correlation):
-            _move_process(unit, event)
+        _move_process(unit, event)
         unit.hops = hops + 1
         _apply_rules(unit, event)
     unit.hops = 0
@@ -70,7 +69,8 @@ def _move_process(unit: Unit, event: EventDraft) -> None:
         return
     task = work.load(unit.tx, "task", [event.subject]).get(event.subject)
     if task and task["step_id"]:
-        moving.on_task_status(unit, task, status["before"], status["after"])
+        with unit.acting(SYSTEM, cause=event.id, correlation=event.correlation):
+            moving.on_task_status(unit, task, status["before"], status["after"])
 
 
 # ------------------------------------------------------------------------------------------ rules
@@ -78,11 +78,13 @@ def _move_process(unit: Unit, event: EventDraft) -> None:
 
 def _apply_rules(unit: Unit, event: EventDraft) -> None:
     rules = unit.snapshot.workspace.rules
-    if not rules.listening(event.type):
+    index = rules.index(event.type)
+    if not index.rules:
         return
     sees = _context(unit, event)
-    matched = rules.match({"type": event.type}, sees)
-    if errors := [str(trace) for trace in matched.errors]:
+    matched = index.match(sees)
+    if matched.failed:
+        errors = map(str, matched.errors)
         event.data = {**event.data, "traces": [*event.data.get("traces", ()), *errors]}
     if not matched.rules:
         if rules.otherwise == "exception" and not event.type.startswith("exception."):
@@ -109,32 +111,34 @@ def _apply_rules(unit: Unit, event: EventDraft) -> None:
 
 
 def _context(unit: Unit, event: EventDraft) -> Context:
-    """What a rule's condition and texts see: the event and the entities it concerns, which are read
-    when one of them is first named.
+    """What a rule's condition and texts see: the event and the entities it concerns. Each is made
+    when it is first named.
     """
-    variables: dict[str, Any] = {
-        "event": {
-            "id": event.id,
-            "type": event.type,
-            "subject": event.subject,
-            "source": event.source,
-            "actor": dict(event.actor),
-            "origin": event.origin,
-            "changed": dict(event.changed),
-            "data": dict(event.data),
-        },
-        "now": unit.now,
-    }
+    sees = make_ready({"now": unit.now})
+    sees.later("event", partial(_event_view, event, event.data))
     brings = seen_at(event.type)
     if "delivery" in brings:
-        variables["delivery"] = dict(event.data) | {"id": event.subject}
-    sees = make_ready(variables)
-    for kind in brings & {"task", "item"}:
-        if event.subject:
+        sees.later("delivery", partial(dict, event.data, id=event.subject))
+    for kind in ("task", "item"):
+        if kind in brings and event.subject:
             sees.later(kind, partial(_shown, unit, kind, event.subject))
     if event.case:
         sees.later("case", partial(_case_view, unit, event.case))
     return sees
+
+
+def _event_view(event: EventDraft, data: Mapping[str, Any]) -> Row:
+    """An event as it was when its rules were looked for: what they did is noted in its data."""
+    return {
+        "id": event.id,
+        "type": event.type,
+        "subject": event.subject,
+        "source": event.source,
+        "actor": dict(event.actor),
+        "origin": event.origin,
+        "changed": dict(event.changed),
+        "data": dict(data),
+    }
 
 
 def _shown(unit: Unit, kind: str, id: str) -> Any:
@@ -142,9 +146,7 @@ def _shown(unit: Unit, kind: str, id: str) -> Any:
     row, links = _entity(unit, kind, id)
     if row is None:
         return ABSENT
-    by_id, people = {id: links}, unit.snapshot.people_by_id
-    show = present.tasks if kind == "task" else present.items
-    return show(unit.tx, [row], by_id, people)[0]
+    return present.plain(unit.tx, kind, row, links, unit.snapshot.people_by_id)
 
 
 def _entity(

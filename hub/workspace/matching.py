@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from mappings.expressions import Condition, Context, ExpressionError, Guard, explain
@@ -15,6 +16,7 @@ _NEITHER = frozenset({type(None), bool, list, dict})
 _EXACT = 2**53
 
 
+@cache
 def seen_at(event_type: str) -> frozenset[str]:
     """What conditions may see at an event of this type; a case only where it concerns one."""
     own = {event_type.partition(".")[0]} & {"task", "item", "delivery"}

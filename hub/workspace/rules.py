@@ -69,9 +69,10 @@ class RuleSet:
 
     def listening(self, event_type: str) -> tuple[Rule, ...]:
         """The rules that listen to a type of event."""
-        return self._index(event_type).rules
+        return self.index(event_type).rules
 
-    def _index(self, event_type: str) -> Index[Rule]:
+    def index(self, event_type: str) -> Index[Rule]:
+        """The same, ready to be matched."""
         found = self._by_type.get(event_type)
         if found is None:
             found = Index(rule for rule in self.rules if rule.listens_to(event_type))
@@ -87,7 +88,7 @@ class RuleSet:
         A condition that cannot be evaluated is no match; its trace names the clause.
         """
         event_type = event.type if isinstance(event, Event) else str(event.get("type", ""))
-        index = self._index(event_type)
+        index = self.index(event_type)
         if not index.rules:
             return Matched()
         sees = variables if isinstance(variables, Context) else context(variables)
