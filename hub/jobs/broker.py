@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 
 import dramatiq
-import structlog
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import Retries, ShutdownNotifications, TimeLimit
 
+from hub.errands import Errands
 from hub.flow.bring_in import bring_in
 from hub.flow.deliver import deliver
 from hub.flow.drain import drain
@@ -24,8 +24,6 @@ from hub.flow.pull import pull
 from hub.flow.subscriptions import keep
 from hub.hub import Hub
 from hub.live import NoWorkspace
-
-log = structlog.get_logger("hub.jobs")
 
 STAGES: dict[str, Callable[[Hub], int]] = {
     "intake": parse_deliveries,
@@ -40,14 +38,36 @@ SLICE = 10.0
 _EMBEDDED = (Retries, TimeLimit, ShutdownNotifications)
 
 
-def _on_redis(url: str) -> dramatiq.Broker:
-    from dramatiq.brokers.redis import RedisBroker  # an embedded hub has no use for its 5 MB
+REDIS_SECONDS = 2.0
+"""How long Redis may take for one answer."""
 
-    return RedisBroker(url=url)  # type: ignore[no-untyped-call]
+
+def _on_redis(url: str) -> dramatiq.Broker:
+    import redis  # an embedded hub has no use for these 5 MB
+    from dramatiq.brokers.redis import RedisBroker
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    client = redis.Redis.from_url(
+        url,
+        socket_timeout=REDIS_SECONDS,
+        socket_connect_timeout=REDIS_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return RedisBroker(client=client)  # type: ignore[no-untyped-call]
+
+
+Errand = tuple[str, ...]
+"""The name of a stage, or a connection and the object to pull."""
 
 
 class Jobs:
-    """The hub's actors on one broker. `embedded` runs them on threads of this process."""
+    """The hub's actors on one broker. `embedded` runs them on threads of this process.
+
+    Messages are sent by a thread of their own: whoever wakes a stage has just committed, and a
+    broker that refuses or hangs is no trouble of theirs. SQL knows what waits, and the scheduler
+    asks again.
+    """
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
@@ -68,6 +88,7 @@ class Jobs:
             actor_name="pull", broker=self.broker, max_retries=0, queue_name="pull"
         )(self._run_pull)
         self._worker: dramatiq.Worker | None = None
+        self._errands: Errands[Errand] = Errands("waking the workers", self._send)
         hub.wake = self.wake
 
     def wake(self, stage: str) -> None:
@@ -77,18 +98,15 @@ class Jobs:
             if now - self._asked.get(stage, -1.0) < (1.0 if self.embedded else 0.02):
                 return
             self._asked[stage] = now
-        self._send(self._stage, stage)
+        self._errands.ask((stage,))
 
     def wake_pull(self, connection: str, object: str) -> None:
         """Have an object pulled if it is time."""
-        self._send(self._pull, connection, object)
+        self._errands.ask((connection, object))
 
-    def _send(self, actor: dramatiq.Actor[..., None], *args: str) -> None:
-        try:
-            actor.send(*args)
-        except dramatiq.errors.ConnectionError as error:
-            # SQL knows what waits, and the scheduler asks again
-            log.warning("broker does not answer", error=str(error))
+    def _send(self, errand: Errand) -> None:
+        actor = self._stage if len(errand) == 1 else self._pull
+        actor.send(*errand)
 
     def _run_stage(self, stage: str) -> None:
         with self._lock:
@@ -115,6 +133,7 @@ class Jobs:
 
     def stop(self, seconds: float = 20.0) -> None:
         """Finish what has begun, within so many seconds."""
+        self._errands.close()
         if self._worker is not None:
             self._worker.stop(timeout=int(seconds * 1000))
             self._worker = None
