@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -22,12 +23,20 @@ _PROBLEM: Headers = ((b"content-type", b"application/problem+json"), _NOSNIFF)
 
 
 class Answer(NamedTuple):
-    """One complete HTTP answer. `outcome` is the word for it in logs and metrics."""
+    """One complete HTTP answer, its length among its headers. `outcome` is the word for it in logs
+    and metrics.
+    """
 
     status: int
     body: bytes
     headers: Headers
     outcome: str
+
+
+@lru_cache(maxsize=64)
+def _measured(headers: Headers, size: int) -> Headers:
+    """Headers with the length of the body. Most answers are of a few lengths."""
+    return (*headers, (b"content-length", b"%d" % size))
 
 
 class Refused(Exception):
@@ -53,6 +62,10 @@ _PROBLEMS = {
     "connection_unknown": _Problem(
         HTTPStatus.NOT_FOUND,
         "No connection takes deliveries at this address. Check the name after /webhooks/.",
+    ),
+    "connection_unavailable": _Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "No deliveries can be taken at this address just now. Send it again later.",
     ),
     "method_not_allowed": _Problem(
         HTTPStatus.METHOD_NOT_ALLOWED, "Deliveries are sent with POST.", {"allow": "POST"}
@@ -113,12 +126,9 @@ def _render(code: str, problem: _Problem, retry_after: int) -> Answer:
         "code": code,
         "detail": problem.detail,
     }
-    return Answer(
-        problem.status.value,
-        json.dumps(document).encode(),
-        (*_PROBLEM, *((name.encode(), value.encode()) for name, value in extra.items())),
-        code,
-    )
+    body = json.dumps(document).encode()
+    headers = (*_PROBLEM, *((name.encode(), value.encode()) for name, value in extra.items()))
+    return Answer(problem.status.value, body, _measured(headers, len(body)), code)
 
 
 def problems(retry_after: int) -> Mapping[str, Answer]:
@@ -134,13 +144,13 @@ def _quoted(id: str) -> str:
 def accepted(id: str) -> Answer:
     """The delivery is durable and new."""
     body = f'{{"id": {_quoted(id)}, "status": "accepted"}}'.encode()
-    return Answer(202, body, _JSON, "accepted")
+    return Answer(202, body, _measured(_JSON, len(body)), "accepted")
 
 
 def duplicate(id: str) -> Answer:
     """The delivery was durable before."""
     body = f'{{"status": "duplicate", "id": {_quoted(id)}}}'.encode()
-    return Answer(200, body, _JSON, "duplicate")
+    return Answer(200, body, _measured(_JSON, len(body)), "duplicate")
 
 
 def from_reply(reply: Reply, outcome: str) -> Answer:
@@ -159,4 +169,7 @@ def from_reply(reply: Reply, outcome: str) -> Answer:
             headers.append((name.lower().encode("ascii"), value.encode("latin-1")))
     if reply.body and not any(name == b"content-type" for name, _ in headers):
         headers.append((b"content-type", b"text/plain; charset=utf-8"))
+    if reply.status in (204, 304):
+        return Answer(reply.status, b"", tuple(headers), outcome)
+    headers.append((b"content-length", b"%d" % len(reply.body)))  # not remembered: one of a kind
     return Answer(reply.status, reply.body, tuple(headers), outcome)

@@ -14,7 +14,8 @@ from datetime import datetime
 from connectors.sdk import Delivery, Receiver, Reply
 from webhooks import limits
 from webhooks.answers import Answer, Refused, accepted, duplicate, from_reply, problems
-from webhooks.inbox import Connections, Endpoint, Inbox
+from webhooks.gate import Gate, TooMany
+from webhooks.inbox import Connections, Endpoint, Inbox, Incoming, Stored
 from webhooks.noticed import Notice, Notices, Outcome, part_of, reason_of, shown_headers
 from webhooks.patience import Patience
 from webhooks.receive import (
@@ -72,6 +73,7 @@ class WebhookApp:
         max_waiting: int = 10_000,
         retry_after: int = 10,
         writer: Writer | None = None,
+        gate: Gate | None = None,
         observe: Callable[[str, str], None] | None = None,
         notices: Notices | None = None,
     ) -> None:
@@ -83,6 +85,7 @@ class WebhookApp:
         self._body_seconds = body_seconds
         self._patience = Patience(commit_seconds)
         self._writer = writer or Writer(inbox, max_batch=max_batch, max_waiting=max_waiting)
+        self._gate = gate or Gate()
         self._problems = problems(retry_after)
         self._observe = observe
         self._notices = notices
@@ -120,7 +123,7 @@ class WebhookApp:
             scope["path"], scope["raw_path"] = address.shown, address.shown.encode()
             scope["query_string"] = address.shown_query.encode("latin-1")
         endpoint = self._connections.get(address.connection) if address.connection else None
-        if endpoint is not None and not isinstance(endpoint.receiver, Receiver):
+        if endpoint is not None and not (endpoint.out or isinstance(endpoint.receiver, Receiver)):
             endpoint = None
         body = RequestBody(scope, headers, receive)
         why = None
@@ -185,6 +188,8 @@ class WebhookApp:
     ) -> Answer:
         """Everything after the route, cheapest refusal first. Raises Refused or Disconnected."""
         received_at = self._now()
+        if endpoint.out:
+            raise Refused("connection_unavailable", endpoint.out)
         if method != "POST" and method not in PROBES:
             raise Refused("method_not_allowed")
         if body.malformed:
@@ -198,7 +203,7 @@ class WebhookApp:
             request = delivery_of(method, url, address.query, headers, b"", received_at)
             return await _shake_hands(endpoint, probe(endpoint, request))
         coding = limits.coding_of(headers.get("content-encoding"))
-        full = self._writer.refusal(endpoint.connection, body.announced or 0)
+        full = self._writer.refusal(body.announced or 0)
         if full is not None:
             raise Refused("cannot_store", full)
         content = await body.read(coding, limit, self._reading, self._body_seconds)
@@ -206,18 +211,58 @@ class WebhookApp:
         return await self._admit(endpoint, delivery, address)
 
     async def _admit(self, endpoint: Endpoint, delivery: Delivery, address: Address) -> Answer:
-        """Judge a complete POST, store it, answer. Raises Refused."""
-        large = len(delivery.body) >= limits.INLINE_BODY
-        judged = (
-            await asyncio.to_thread(judge, endpoint, delivery)
-            if large
-            else judge(endpoint, delivery)
-        )
-        if judged.reply is not None:
-            return await _shake_hands(endpoint, judged.reply)
-        url = address.redacted(self._public_url)
+        """Judge a complete POST, store it, answer, when it is the turn of its connection. Raises
+        Refused.
+        """
+        await self._enter(endpoint.connection)
         try:
-            waiting = self._writer.submit(incoming_of(endpoint, delivery, judged, url))
+            large = len(delivery.body) >= limits.INLINE_BODY
+            judged = (
+                await asyncio.to_thread(judge, endpoint, delivery)
+                if large
+                else judge(endpoint, delivery)
+            )
+            if judged.reply is not None:
+                return await _shake_hands(endpoint, judged.reply)
+            url = address.redacted(self._public_url)
+            stored = await self._store(incoming_of(endpoint, delivery, judged, url))
+            reply = (
+                await asyncio.to_thread(acknowledgement, endpoint, delivery)
+                if large
+                else acknowledgement(endpoint, delivery)
+            )
+        finally:
+            self._gate.leave(endpoint.connection)
+        if reply is not None:
+            try:
+                return from_reply(reply, "duplicate" if stored.duplicate else "accepted")
+            except ValueError as error:
+                log.warning("%s: acknowledge gave no HTTP: %s", endpoint.connection, error)
+        return duplicate(stored.id) if stored.duplicate else accepted(stored.id)
+
+    async def _enter(self, connection: str) -> None:
+        """Wait for the turn of a connection. Raises Refused."""
+        try:
+            turn = self._gate.enter(connection)
+        except TooMany:
+            reason = "Too much of this connection is waiting already."
+            raise Refused("cannot_store", reason) from None
+        if turn is None:
+            return
+        self._patience.watch(turn)
+        try:
+            await turn
+        except BaseException as error:
+            self._gate.withdraw(connection, turn)
+            if isinstance(error, TimeoutError):
+                reason = "The turn of this connection did not come in time."
+                raise Refused("cannot_store", reason) from None
+            raise
+
+    async def _store(self, incoming: Incoming) -> Stored:
+        """The row of a delivery, once it is durable. Raises Refused."""
+        try:
+            waiting = self._writer.submit(incoming)
             self._patience.watch(waiting)
             stored = await waiting
         except CannotStore as full:
@@ -226,18 +271,7 @@ class WebhookApp:
             raise Refused("cannot_store", "the commit takes too long") from None
         if stored is None:
             raise Refused("cannot_store", "the inbox failed")
-        outcome = "duplicate" if stored.duplicate else "accepted"
-        reply = (
-            await asyncio.to_thread(acknowledgement, endpoint, delivery)
-            if large
-            else acknowledgement(endpoint, delivery)
-        )
-        if reply is not None:
-            try:
-                return from_reply(reply, outcome)
-            except ValueError as error:
-                log.warning("%s: acknowledge gave no HTTP: %s", endpoint.connection, error)
-        return duplicate(stored.id) if stored.duplicate else accepted(stored.id)
+        return stored
 
 
 async def _shake_hands(endpoint: Endpoint, reply: Reply) -> Answer:
@@ -258,17 +292,15 @@ async def _shake_hands(endpoint: Endpoint, reply: Reply) -> Answer:
 
 async def _send(send: Send, answer: Answer, method: str, body: RequestBody) -> None:
     """Answer; where part of the body is still on the wire, let it arrive and close."""
-    headers = list(answer.headers)
-    if answer.status not in (204, 304):
-        headers.append((b"content-length", str(len(answer.body)).encode()))
-    content = b"" if method == "HEAD" or answer.status in (204, 304) else answer.body
+    headers = answer.headers
+    content = b"" if method == "HEAD" else answer.body
     if not body.complete and answer.outcome != "body_timeout":
         body.take_what_is_here()
     if body.complete:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
         return
-    headers.append((b"connection", b"close"))
+    headers = (*headers, (b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": content, "more_body": True})
     if answer.outcome != "body_timeout":

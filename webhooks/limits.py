@@ -72,16 +72,29 @@ def kept_headers(headers: Mapping[str, str], more: Collection[str] = ()) -> dict
     Names are lower case. `more` are the connector's own. A name that sounds like a credential is
     never kept, whoever asks for it; signatures are, so that a row can be verified again.
     """
-    kept = {name: value for name, value in headers.items() if _usual(name)}
-    for name in more:
-        if name.lower() in headers and not _SECRET.search(name):
-            kept[name.lower()] = headers[name.lower()]
-    return kept
+    names = tuple(headers)
+    kept = _kept(names, tuple(more)) if len(names) <= MANY_HEADERS else _choose(names, more)
+    return {name: headers[name] for name in kept}
+
+
+MANY_HEADERS = 40
+"""Beyond so many it is no vendor's usual request, and not worth to be remembered."""
+
+
+def _choose(names: Collection[str], more: Collection[str]) -> tuple[str, ...]:
+    own = {name.lower() for name in more}
+    return tuple(
+        name for name in names if _usual(name) or (name in own and not _SECRET.search(name))
+    )
+
+
+_kept = lru_cache(maxsize=256)(_choose)
+"""Vendors send the same headers over and over."""
 
 
 @lru_cache(maxsize=1024)
 def _usual(name: str) -> bool:
-    """Whether every connection keeps this header. Remembered, as vendors send the same ones."""
+    """Whether every connection keeps this header."""
     worth = name in _KEPT or name.startswith(_KEPT_PREFIXES) or name.endswith(_KEPT_SUFFIXES)
     return worth and not _SECRET.search(name)
 

@@ -112,8 +112,15 @@ def _name_of(raw: bytes) -> str:
 
 def headers_of(scope: Scope) -> dict[str, str]:
     """Header names in lower case; repeated ones joined by a comma as HTTP says."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
+    given = scope["headers"]
+    try:
+        headers = {_NAMES[name]: value.decode("latin-1") for name, value in given}
+    except KeyError:
+        headers = {}
+    if len(headers) == len(given):
+        return headers
+    headers = {}
+    for raw_name, raw_value in given:
         name = _NAMES.get(raw_name) or _name_of(raw_name)
         value = raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value

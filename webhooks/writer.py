@@ -2,9 +2,6 @@
 
 A sender is answered only after the commit that holds its delivery. While one commit is on its way
 to the disk the next batch collects, so a slow disk makes batches larger instead of senders slower.
-
-Each connection has a line of its own and batches take from the lines in turn, so that one that
-sends thousands at once does not stand before everybody else.
 """
 
 from __future__ import annotations
@@ -22,38 +19,22 @@ log = logging.getLogger("webhooks")
 
 SLOW_FAILURE = 1.0
 """Seconds. A store that fails later than this is the database's trouble and not one row's."""
-COMPANY_SECONDS = 5.0
-"""How long a connection counts as sending after its last delivery."""
 
-_Waiting = tuple[Incoming, asyncio.Future[Stored | None], float]
-"""A delivery, where its answer is awaited, and since when (monotonic seconds)."""
+_Waiting = tuple[Incoming, asyncio.Future[Stored | None]]
+"""A delivery, and where its answer is awaited."""
 
 
 class CannotStore(Exception):
     """The queue is full, or the writer is not running."""
 
 
-class _Line:
-    """What one connection has sent and nobody has stored yet, and how much of it there is, what is
-    being stored included.
-    """
-
-    __slots__ = ("bytes", "count", "last", "waiting")
-
-    def __init__(self) -> None:
-        self.waiting: deque[_Waiting] = deque()
-        self.count = 0
-        self.bytes = 0
-        self.last = 0.0
-
-
 class Writer:
     """Takes deliveries from event loops and stores them from one thread of its own.
 
     A batch holds at most `max_batch` deliveries and about `max_batch_bytes` of bodies (a larger
-    single one goes alone); while several connections send, at most `max_share` of each. Nothing
-    more is taken beyond `max_waiting` deliveries or `max_waiting_bytes`, those being stored
-    included, beyond `…_each` of one connection, and while one has waited for `max_age` seconds.
+    single one goes alone). Nothing more is taken beyond `max_waiting` deliveries or
+    `max_waiting_bytes`, those being stored included, and while one commit takes longer than
+    `max_age` seconds.
     """
 
     def __init__(
@@ -62,29 +43,21 @@ class Writer:
         *,
         max_batch: int = 500,
         max_batch_bytes: int = 16 * 1024 * 1024,
-        max_share: int = 32,
         max_waiting: int = 10_000,
         max_waiting_bytes: int = 128 * 1024 * 1024,
-        max_waiting_each: int = 5_000,
-        max_waiting_bytes_each: int = 64 * 1024 * 1024,
         max_age: float = 15.0,
     ) -> None:
         self._inbox = inbox
         self._max_batch = max_batch
         self._max_batch_bytes = max_batch_bytes
-        self._max_share = max_share
         self._max_waiting = max_waiting
         self._max_waiting_bytes = max_waiting_bytes
-        self._max_waiting_each = max_waiting_each
-        self._max_waiting_bytes_each = max_waiting_bytes_each
         self._max_age = max_age
-        self._lines: dict[str, _Line] = {}
-        self._turns: deque[_Line] = deque()
-        """Lines in which somebody waits, in the order in which they are served."""
+        self._queue: deque[_Waiting] = deque()
         self._count = 0
         self._bytes = 0
-        self._oldest: float | None = None
-        """Since when the oldest delivery being stored has waited."""
+        self._since: float | None = None
+        """When the batch that is being stored was taken; None while nothing is."""
         self._lock = threading.Lock()
         self._wake = threading.Lock()
         """Held but when there is something to do: the thread sleeps on it."""
@@ -92,15 +65,16 @@ class Writer:
         self._idle = False
         self._calling = False
         self._stopping = False
+        self._running = False
         self._thread: threading.Thread | None = None
         self._failures = 0
 
     def start(self) -> None:
         """Begin to store. Harmless when it runs already."""
         with self._lock:
-            if self._thread is not None and self._thread.is_alive():
+            if self._running:
                 return
-            self._stopping = False
+            self._stopping, self._running = False, True
             self._thread = threading.Thread(target=self._run, name="webhooks-writer", daemon=True)
             self._thread.start()
 
@@ -117,24 +91,19 @@ class Writer:
         thread.join(timeout)
         return not thread.is_alive()
 
-    def refusal(self, connection: str, size: int) -> str | None:
+    def refusal(self, size: int) -> str | None:
         """Why a delivery of `size` bytes would not be taken now; None if it would. Cheap, so that
         it can be asked before a body is read.
         """
-        if self._stopping or self._thread is None or not self._thread.is_alive():
+        if self._stopping or not self._running:
             return "The writer is not running."
         if not self._count:
             return None
         if self._count >= self._max_waiting or self._bytes + size > self._max_waiting_bytes:
             return "The inbox does not keep up with what arrives."
-        oldest = self._oldest  # the thread may be done with it meanwhile
-        if oldest is not None and time.monotonic() - oldest > self._max_age:
+        since = self._since  # the thread may be done with it meanwhile
+        if since is not None and time.monotonic() - since > self._max_age:
             return f"The inbox has not stored anything for {self._max_age:g} s."
-        line = self._lines.get(connection)
-        if line is not None and line.count:
-            over = line.bytes + size > self._max_waiting_bytes_each
-            if over or line.count >= self._max_waiting_each:
-                return "Too much of this connection is waiting already."
         return None
 
     def submit(self, incoming: Incoming) -> asyncio.Future[Stored | None]:
@@ -143,28 +112,20 @@ class Writer:
         Call it on an event loop. Raises CannotStore.
         """
         size = len(incoming.body)
-        now = time.monotonic()
+        loop = asyncio.get_running_loop()
         with self._lock:
-            why = self.refusal(incoming.connection, size)
+            why = self.refusal(size)
             if why is not None:
                 raise CannotStore(why)
-            answer: asyncio.Future[Stored | None] = asyncio.get_running_loop().create_future()
-            line = self._lines.get(incoming.connection)
-            if line is None:
-                line = self._lines[incoming.connection] = _Line()
-            if not line.waiting:
-                self._turns.append(line)
-            line.waiting.append((incoming, answer, now))
-            line.last = now
-            line.count += 1
-            line.bytes += size
+            answer: asyncio.Future[Stored | None] = loop.create_future()
+            self._queue.append((incoming, answer))
             self._count += 1
             self._bytes += size
             if self._idle and not self._calling:
                 # once everything that is ready on the loop has been queued: the thread would only
                 # take the interpreter away from it, for a batch of one
                 self._calling = True
-                answer.get_loop().call_soon(self._call)
+                loop.call_soon(self._call)
         return answer
 
     def _call(self) -> None:
@@ -178,66 +139,39 @@ class Writer:
             self._wake.release()
 
     def _run(self) -> None:
-        while batch := self._collect():
-            stored = self._store([waiting[0] for waiting in batch])
-            self._account(batch)
-            _answer(batch, stored)
-
-    def _account(self, batch: Sequence[_Waiting]) -> None:
-        """What was stored, or given up, waits no more."""
-        with self._lock:
-            self._oldest = None
-            self._count -= len(batch)
-            for incoming, _, _ in batch:
-                size = len(incoming.body)
-                self._bytes -= size
-                line = self._lines[incoming.connection]
-                line.count -= 1
-                line.bytes -= size
+        try:
+            while batch := self._collect():
+                stored = self._store([incoming for incoming, _ in batch])
+                with self._lock:
+                    self._since = None
+                    self._count -= len(batch)
+                    self._bytes -= sum(len(incoming.body) for incoming, _ in batch)
+                _answer(batch, stored)
+        finally:
+            self._running = False
 
     def _collect(self) -> list[_Waiting]:
         """What goes into the next commit; blocks until there is something, empty at the end."""
         while True:
             with self._lock:
-                if self._turns:
-                    batch = self._next_batch()
-                    self._oldest = min(waiting[2] for waiting in batch)
-                    return batch
+                if self._queue:
+                    self._since = time.monotonic()
+                    return self._next_batch()
                 if self._stopping:
                     return []
                 self._idle = True
             self._wake.acquire()
 
     def _next_batch(self) -> list[_Waiting]:
-        """From each line in turn, so much of it as is its share; what it leaves comes next time."""
+        """Everything that waits, up to the caps."""
         batch: list[_Waiting] = []
         size = 0
-        share = self._max_share if self._in_company() else self._max_batch
-        for _ in range(len(self._turns)):
-            if len(batch) == self._max_batch:
-                break  # whoever was left out is first next time
-            line = self._turns.popleft()
-            for _ in range(min(share, self._max_batch - len(batch), len(line.waiting))):
-                size += len(line.waiting[0][0].body)
-                if batch and size > self._max_batch_bytes:
-                    self._turns.appendleft(line)
-                    return batch
-                batch.append(line.waiting.popleft())
-            if line.waiting:
-                self._turns.append(line)
+        while self._queue and len(batch) < self._max_batch:
+            size += len(self._queue[0][0].body)
+            if batch and size > self._max_batch_bytes:
+                break
+            batch.append(self._queue.popleft())
         return batch
-
-    def _in_company(self) -> bool:
-        """Whether more than one connection sends these days. Forgets those that do not."""
-        if len(self._turns) > 1:
-            return True
-        since = time.monotonic() - COMPANY_SECONDS
-        silent = [
-            name for name, line in self._lines.items() if not line.count and line.last < since
-        ]
-        for name in silent:
-            del self._lines[name]
-        return len(self._lines) > 1
 
     def _store(self, batch: Sequence[Incoming]) -> list[Stored | None]:
         began = time.monotonic()
@@ -288,7 +222,7 @@ def _answer(batch: Sequence[_Waiting], stored: Sequence[Stored | None]) -> None:
         asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Stored | None], Stored | None]]
     ]
     loops = {}
-    for (_, answer, _), row in zip(batch, stored, strict=True):
+    for (_, answer), row in zip(batch, stored, strict=True):
         loops.setdefault(answer.get_loop(), []).append((answer, row))
     for loop, pairs in loops.items():
         try:

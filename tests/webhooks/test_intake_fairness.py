@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 
 from tests.webhooks.intake_support import MemoryInbox, Served, refusal, signed, until
-from webhooks.inbox import Incoming, Stored
+from webhooks.gate import Gate
+from webhooks.inbox import Incoming
 from webhooks.server import DeadlineHttpProtocol
-from webhooks.writer import CannotStore, Writer
+from webhooks.writer import Writer
 
 Serve = Callable[..., Served]
 
@@ -22,69 +24,84 @@ def some(connection: str, id: str, body: bytes = b"{}") -> Incoming:
     return Incoming(connection, id, at, "POST", "u", {}, body, "", "genuine", False)
 
 
-class Watched(MemoryInbox):
-    """Remembers which connections each batch held."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.held: list[list[str]] = []
-
-    def store(self, batch: Sequence[Incoming]) -> list[Stored]:
-        self.held.append([one.connection for one in batch])
-        return super().store(batch)
-
-
-def stored_in(writer: Writer, inbox: Watched, line: Sequence[Incoming]) -> list[list[str]]:
-    """The batches that a line became which had formed behind a commit that took its time."""
-
+def test_in_company_so_many_of_each_are_inside_and_the_next_come_in_as_they_leave() -> None:
     async def run() -> None:
-        inbox.gate.clear()
-        writer.start()
-        waiting = [writer.submit(some("before", "0"))]
-        assert await asyncio.to_thread(inbox.entered.wait, 10)
-        waiting += [writer.submit(one) for one in line]
-        inbox.gate.set()
-        assert None not in await asyncio.gather(*waiting)
-        writer.stop()
+        gate = Gate(share=2)
+        assert gate.enter("quiet") is None
+        inside = [gate.enter("noisy") for _ in range(5)]
+        assert inside[:2] == [None, None]
+        lined_up = [turn for turn in inside if turn is not None]
+        assert [turn.done() for turn in lined_up] == [False, False, False]
+        assert gate.enter("quiet") is None  # whoever stands in another line
+        gate.leave("noisy")
+        assert [turn.done() for turn in lined_up] == [True, False, False]
 
     asyncio.run(run())
-    return inbox.held[1:]
 
 
-def test_a_quiet_sender_goes_with_the_next_commit_whatever_waits_before_it() -> None:
-    inbox = Watched()
-    flood = [some("noisy", str(at)) for at in range(300)]
-    batches = stored_in(Writer(inbox, max_share=32), inbox, [*flood, some("quiet", "1")])
-    assert batches[0].count("quiet") == 1
-    assert [batch.count("noisy") for batch in batches] == [32] * 9 + [12]
+def test_who_sends_alone_has_the_whole_house() -> None:
+    async def run() -> None:
+        gate = Gate(share=2)
+        assert [gate.enter("only") for _ in range(500)] == [None] * 500
+
+    asyncio.run(run())
 
 
-def test_lines_that_a_full_batch_left_out_are_first_in_the_next() -> None:
-    inbox = Watched()
-    line = [some(name, f"{name}{at}") for name in "abcde" for at in range(4)]
-    batches = stored_in(Writer(inbox, max_share=4, max_batch=8), inbox, line)
-    assert ["".join(batch) for batch in batches] == ["aaaabbbb", "ccccdddd", "eeee"]
+def test_a_line_moves_on_when_the_company_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        gate = Gate(share=1)
+        gate.enter("quiet")
+        gate.enter("noisy")
+        lined_up = [gate.enter("noisy") for _ in range(4)]
+        monkeypatch.setattr("webhooks.gate.COMPANY_SECONDS", 0.0)
+        gate.enter("quiet")  # the last sign of company, which is over at once
+        gate.leave("noisy")
+        assert all(turn is not None and turn.done() for turn in lined_up)
+
+    asyncio.run(run())
 
 
-def test_one_connection_cannot_fill_the_queue_for_the_others(serve: Serve) -> None:
+def test_whoever_gives_up_waiting_leaves_no_place_taken() -> None:
+    async def run() -> None:
+        gate = Gate(share=1)
+        gate.enter("quiet")
+        assert gate.enter("noisy") is None
+        early, late = gate.enter("noisy"), gate.enter("noisy")
+        assert early is not None
+        assert late is not None
+        gate.withdraw("noisy", early)
+        gate.leave("noisy")
+        assert late.done()
+        gate.withdraw("noisy", late)  # let in at the very moment it gave up
+        assert gate.enter("noisy") is None
+
+    asyncio.run(run())
+
+
+def test_one_connection_cannot_line_up_for_ever(serve: Serve) -> None:
     inbox = MemoryInbox()
-    hub = serve(inbox=inbox, writer=Writer(inbox, max_waiting_each=3))
-    inbox.gate.clear()
-
-    async def run() -> None:
-        line = [hub.app._writer.submit(some("acme", str(at))) for at in range(3)]
-        with pytest.raises(CannotStore, match="this connection"):
-            hub.app._writer.submit(some("acme", "3"))
-        other = hub.app._writer.submit(some("small", "1"))
-        full = await asyncio.to_thread(hub.post, "/webhooks/acme", headers=signed(b"{}"))
-        assert refusal(full, 503) == "cannot_store"
-        assert full.headers["retry-after"] == "10"
-        assert "connection" not in full.headers  # a small body that has come is read and forgotten
-        inbox.gate.set()
-        assert None not in await asyncio.gather(*line, other)
-
-    asyncio.run(run())
+    hub = serve(inbox=inbox, gate=Gate(share=1, max_waiting=0))
+    hub.app._gate.enter("small")
+    hub.app._gate.enter("acme")
+    full = hub.post("/webhooks/acme", headers=signed(b"{}"))
+    assert refusal(full, 503) == "cannot_store"
+    assert full.headers["retry-after"] == "10"
+    assert "connection" not in full.headers  # a small body that has come is read and forgotten
+    hub.app._gate.leave("acme")
     assert hub.post("/webhooks/acme", headers=signed(b"{}")).status_code == 202
+
+
+def test_deliveries_wait_for_their_turn_and_are_stored(serve: Serve) -> None:
+    """A flood beside another sender: nobody is turned away, nothing is lost."""
+    inbox = MemoryInbox()
+    hub = serve(inbox=inbox, gate=Gate(share=1))
+    hub.app._gate.enter("small")
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(
+            lambda at: hub.post("/webhooks/acme", headers=signed(b"{}", str(at))), range(40)
+        )
+        assert {answer.status_code for answer in answers} == {202}
+    assert len(inbox.rows) == 40
 
 
 def test_a_commit_that_hangs_turns_everybody_away_at_once(serve: Serve) -> None:
@@ -96,7 +113,7 @@ def test_a_commit_that_hangs_turns_everybody_away_at_once(serve: Serve) -> None:
     async def run() -> None:
         waiting = hub.app._writer.submit(some("small", "1"))
         assert await asyncio.to_thread(inbox.entered.wait, 10)
-        await asyncio.to_thread(until, lambda: hub.app._writer.refusal("acme", 10) is not None)
+        await asyncio.to_thread(until, lambda: hub.app._writer.refusal(10) is not None)
         answer = await asyncio.to_thread(hub.post, "/webhooks/acme", headers=signed(b"{}"))
         assert refusal(answer, 503) == "cannot_store"
         inbox.gate.set()
