@@ -87,7 +87,9 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
     header_seconds: ClassVar[float] = 10.0
     header_bytes: ClassVar[int] = 64 * 1024
 
-    _deadline: asyncio.TimerHandle | None = None
+    _due: float | None = None
+    """By when the headers must be complete, on the loop's clock; None while none are awaited."""
+    _timer: asyncio.TimerHandle | None = None
     _in_headers: bool = True
     _header_size: int = 0
     _chunk: int = 0
@@ -99,11 +101,13 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
         self._corked = Corked(transport, self.loop)
         self._surplus = len(self.connections) > self.max_connections
         if self._surplus:
-            self._deadline = self.loop.call_later(SURPLUS_SECONDS, self._expire)
+            self._due = self.loop.time() + SURPLUS_SECONDS
+            self._timer = self.loop.call_at(self._due, self._look)
         self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -179,15 +183,22 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _arm(self) -> None:
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(self.header_seconds, self._expire)
+        """Headers are due. The timer stays while requests come and go, and looks when it fires: one
+        for each request would cost more than reading its headers.
+        """
+        if self._due is None:
+            self._due = self.loop.time() + self.header_seconds
+            if self._timer is None:
+                self._timer = self.loop.call_at(self._due, self._look)
 
     def _disarm(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._due = None
 
-    def _expire(self) -> None:
-        self._deadline = None
-        if not self.transport.is_closing():
+    def _look(self) -> None:
+        self._timer = None
+        if self._due is None or self.transport.is_closing():
+            return
+        if self._due > self.loop.time():
+            self._timer = self.loop.call_at(self._due, self._look)
+        else:
             self.transport.close()
