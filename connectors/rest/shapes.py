@@ -11,6 +11,7 @@ from connectors.rest.times import moment_of, stamp
 from connectors.sdk import PayloadError, Record, RejectedError
 from connectors.sdk.paths import compile_condition, compile_path
 from connectors.sdk.records import Json
+from connectors.sdk.versions import comparable
 
 Row = Mapping[str, Any]
 
@@ -40,15 +41,10 @@ class Shape:
         return stamp(moment_of(found, place, self.words.zone))
 
     def version(self, row: Row) -> str | None:
-        """Text that sorts: a padded number, a time, or what stands there."""
+        """Text that sorts; None where what stands there has no order."""
         if not self.words.version:
             return self.stamp(row) or None
-        found = compile_path(self.words.version).get(row)
-        if isinstance(found, int) and not isinstance(found, bool):
-            return f"{found:020d}"
-        if isinstance(found, str) and found:
-            return f"{int(found):020d}" if found.isascii() and found.isdigit() else found
-        return None
+        return comparable(compile_path(self.words.version).get(row))
 
     def raw_version(self, row: Row | None) -> Json:
         """The version as the vendor wrote it, to be sent back."""

@@ -27,6 +27,7 @@ from connectors.sdk.handshakes import cloud_events_permission
 from connectors.sdk.records import Json
 from connectors.sdk.scheme import Scheme
 from connectors.sdk.schemes import SCHEMES, check_secrets
+from connectors.sdk.versions import comparable
 from connectors.webhook.config import ObjectWords, WebhookConnection
 from connectors.webhook.events import cloud_events, event_key, events_of, plain_event
 from connectors.webhook.paths import (
@@ -248,7 +249,7 @@ def _record(name: str, words: ObjectWords, row: Any, gone: bool) -> Record:
         name,
         id,
         row,
-        version=_ordered(version),
+        version=comparable(version),
         updated_at=moment,
         url=link_of(words.url, row) if words.url else None,
         deleted=deleted,
@@ -266,20 +267,3 @@ def _moment(value: Any) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
-
-
-def _ordered(value: Any) -> str | None:
-    """A version as text that sorts: numbers filled up, times in UTC to the microsecond. The hub
-    compares texts, and "9" sorts behind "10".
-    """
-    if moment := _moment(value):
-        return moment.isoformat(timespec="microseconds")
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
-        return value.zfill(20)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    if isinstance(value, int) and 0 <= value < 10**20:
-        return f"{value:020d}"
-    if isinstance(value, float) and 0 <= value < 10**20:
-        return f"{value:027.6f}"
-    return str(value)[:LONGEST] or None

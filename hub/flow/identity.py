@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from connectors.sdk import Record
+from connectors.sdk.versions import comparable
 from mappings.compiler import CompiledMapping
 
 OWN_ID = "$id"
@@ -30,7 +31,7 @@ def identified(mapping: CompiledMapping | None, record: Record) -> Record:
         changes["id"] = key
         changes["address"] = {OWN_ID: record.id, **record.address}
     if "version" in found:
-        changes["version"] = ordered(found["version"])
+        changes["version"] = comparable(found["version"])
     url = str(found.get("url", ""))
     if url.startswith(("https://", "http://")):
         changes["url"] = url
@@ -52,11 +53,3 @@ def text_of(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, str) else orjson.dumps(value).decode()
-
-
-def ordered(value: Any) -> str:
-    """A version as text that sorts as it counts: numbers get leading zeros."""
-    if isinstance(value, float) and not value.is_integer():
-        return f"{value:031.9f}"
-    text = text_of(value)
-    return text.zfill(21) if text.isascii() and text.isdecimal() else text

@@ -250,6 +250,7 @@ def test_other_forms_say_what_to_do(kind: str) -> None:
         (9, 10),
         ("9", "10"),
         (1.5, 10),
+        ("v9", "v10"),
         ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.5Z"),
         ("2026-01-01T00:30:00+01:00", "2026-01-01T00:00:00Z"),
         ("2025-12-31T23:59:59.999999Z", "2026-01-01T00:00:00Z"),
@@ -263,7 +264,7 @@ def test_versions_sort_as_text(older: Any, newer: Any) -> None:
     assert first.version < second.version
 
 
-@pytest.mark.parametrize("value", [None, True, [], {}, ""])
+@pytest.mark.parametrize("value", [None, True, [], {}, "", "draft"])
 def test_what_is_no_version_is_none(value: Any) -> None:
     receiver = connector(objects={"thing": {"id": "$.id", "version": "$.v"}})
     (record,) = records(receiver, delivery({"id": 1, "v": value}))
