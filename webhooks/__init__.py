@@ -4,7 +4,7 @@
 """
 
 from webhooks.app import WebhookApp
-from webhooks.inbox import Connections, Endpoint, Inbox, Incoming, Stored, Verdict
+from webhooks.inbox import Connections, Endpoint, Inbox, Incoming, Stored, Unsure, Verdict
 from webhooks.noticed import Notice, Notices
 from webhooks.server import DeadlineHttpProtocol
 
@@ -17,6 +17,7 @@ __all__ = [
     "Notice",
     "Notices",
     "Stored",
+    "Unsure",
     "Verdict",
     "WebhookApp",
 ]

@@ -74,12 +74,17 @@ class Stored(NamedTuple):
     duplicate: bool = False
 
 
+class Unsure(Exception):
+    """The database was lost while it committed: a batch may be stored, or not."""
+
+
 class Inbox(Protocol):
     """Where deliveries become durable."""
 
     def store(self, batch: Sequence[Incoming]) -> Sequence[Stored]:
         """Store all of them in one transaction and say what became of each, in order.
 
-        Returns only after the commit is on disk; raises if nothing was stored. One batch may hold
-        the same delivery twice. Always called from one and the same thread.
+        Returns only after the commit is on disk; raises if nothing was stored, and Unsure where
+        that is not known: then nobody is told that it was, and it is not stored a second time.
+        One batch may hold the same delivery twice. Always called from one and the same thread.
         """

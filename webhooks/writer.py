@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from webhooks.inbox import Inbox, Incoming, Stored
+from webhooks.inbox import Inbox, Incoming, Stored, Unsure
 
 log = logging.getLogger("webhooks")
 
@@ -205,6 +205,9 @@ class Writer:
     def _attempt(self, batch: Sequence[Incoming]) -> list[Stored | None] | None:
         try:
             stored = list(self._inbox.store(batch))
+        except Unsure as error:
+            log.error("Nobody knows whether %d deliveries are stored: %s", len(batch), error)
+            return [None] * len(batch)
         except Exception as error:
             # Only the first line: database errors carry their parameters, here bodies, below it.
             line = str(error).partition("\n")[0][:200]

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from hub.store import dialect, inbox
+from hub.store import dialect, disk, inbox
 from hub.store.database import Database
-from webhooks.inbox import Incoming, Stored
+from webhooks.inbox import Incoming, Stored, Unsure
 
 CAREFUL = 20
 """Batches that look before they leap, after one that held something known."""
@@ -25,14 +25,16 @@ class DiskFailed(RuntimeError):
 
 
 class Arrivals:
-    """Stores batches, from one thread. Raises whatever the database raises; DiskFailed from the
-    first failure to make something durable on, for ever.
+    """Stores batches, from one thread. Raises whatever the database raises; Unsure where it was
+    lost while it committed; DiskFailed from the first failure to make something durable on, for
+    ever.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: Connection | None = None
         self._careful = 0
+        self._committing = False
         self._failed: DiskFailed | None = None
 
     def store(self, batch: Sequence[Incoming]) -> list[Stored]:
@@ -41,14 +43,17 @@ class Arrivals:
             raise self._failed
         attempts = 0
         while True:
+            self._committing = False
             try:
                 return self._store(batch)
             except Exception as error:
                 self.close()
                 attempts += 1
-                if dialect.is_disk_failure(error):
+                if disk.has_failed(error, self._database.engine.url):
                     self._failed = DiskFailed("The disk failed to keep what was written.")
                     raise self._failed from error
+                if self._committing and dialect.is_lost_connection(error):
+                    raise Unsure(str(error).partition("\n")[0]) from error
                 # two processes may store the same deliveries in another order
                 if not dialect.is_deadlock(error) or attempts > _DEADLOCKS:
                     raise
@@ -58,15 +63,21 @@ class Arrivals:
             connection = self._own()
             if not dialect.is_sqlite(connection):
                 if not self._careful:
-                    stored = inbox.store_at_once(connection, batch)
+                    stored = inbox.store_at_once(connection, batch, self._commits)
                     if stored is not None:
                         return stored
+                    self._committing = False
                     self._careful = CAREFUL
                 self._careful -= 1
                 with self._database.write() as tx:
-                    return inbox.store(tx, batch)
+                    answers = inbox.store(tx, batch)
+                    self._commits()
+                return answers
             with connection.begin():
                 return inbox.store(connection, batch)
+
+    def _commits(self) -> None:
+        self._committing = True
 
     def _own(self) -> Connection:
         if self._connection is None:

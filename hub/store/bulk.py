@@ -7,7 +7,7 @@ every row. PostgreSQL: binary COPY, in a savepoint, and by INSERT where a row co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -37,15 +37,22 @@ def insert_new(tx: Connection, table: str, columns: dict[str, str], rows: Rows) 
     return _copy_or_insert(tx, table, columns, rows)
 
 
-def copy_new(connection: Connection, table: str, columns: dict[str, str], rows: Rows) -> bool:
+def copy_new(
+    connection: Connection,
+    table: str,
+    columns: dict[str, str],
+    rows: Rows,
+    committing: Callable[[], None] = lambda: None,
+) -> bool:
     """Insert all rows as a transaction of their own, on a PostgreSQL connection that commits by
-    itself. False, and nothing is inserted, where one collides.
+    itself. False, and nothing is inserted, where one collides. `committing` is called when they
+    have been handed over: from then on they may be stored, whatever is raised.
     """
     from psycopg.errors import UniqueViolation
 
     with _driver(connection).cursor() as cursor:
         try:
-            _copy(cursor, table, columns, rows)
+            _copy(cursor, table, columns, rows, committing)
         except UniqueViolation:
             return False
         return True
@@ -79,11 +86,18 @@ def _driver(connection: Connection) -> psycopg.Connection[Any]:
     return connection.connection.driver_connection  # type: ignore[return-value]
 
 
-def _copy(cursor: psycopg.Cursor[Any], table: str, columns: dict[str, str], rows: Rows) -> None:
+def _copy(
+    cursor: psycopg.Cursor[Any],
+    table: str,
+    columns: dict[str, str],
+    rows: Rows,
+    handed_over: Callable[[], None] = lambda: None,
+) -> None:
     with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)") as copy:
         copy.set_types(list(columns.values()))
         for row in rows:
             copy.write_row(row)
+        handed_over()
 
 
 def _copy_or_insert(tx: Connection, table: str, columns: dict[str, str], rows: Rows) -> int:

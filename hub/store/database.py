@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hub.store import dialect
+from hub.store.disk import WriteAheadLog
 from hub.store.turn import Turn
 
 
@@ -27,6 +28,7 @@ class Database:
         self._writer = self.engine.execution_options(writing=True)
         # SQLite takes one writer: queue here, fairly, rather than in its busy loop
         self._turn = Turn() if dialect.is_sqlite(self.engine) else None
+        self._log = WriteAheadLog(self.engine)
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._guard = dialect.Guard(self.engine)
         self._joined = threading.local()
@@ -54,7 +56,13 @@ class Database:
         """Alone among the writers of this process, where the database takes one only. Whoever asks
         to be `first` waits for one transaction at most.
         """
-        return nullcontext() if self._turn is None else self._turn.held(first=first)
+        return nullcontext() if self._turn is None else self._held(self._turn, first)
+
+    @contextmanager
+    def _held(self, turn: Turn, first: bool) -> Iterator[None]:
+        with turn.held(first=first):
+            yield
+            self._log.keep_short()
 
     def connect_alone(self) -> Connection:
         """A connection for one thread to keep: on SQLite for transactions of writing, to be begun

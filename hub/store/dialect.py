@@ -22,6 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from hub.store.disk import LOG_KEPT
 from hub.store.types import moment_text
 
 SAFE_SQLITE = (3, 51, 3)
@@ -73,6 +74,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA busy_timeout=30000")
     cursor.execute("PRAGMA cache_size=-32000")
+    cursor.execute(f"PRAGMA journal_size_limit={LOG_KEPT}")
     cursor.close()
 
 
@@ -142,15 +144,21 @@ def is_deadlock(error: BaseException) -> bool:
     return getattr(_cause(error), "sqlstate", None) == "40P01"
 
 
-def is_disk_failure(error: BaseException) -> bool:
-    """Whether the disk failed to read, write or sync. A full disk is none: that passes. PostgreSQL
-    stops by itself in this case.
+_GONE = ("08", "57P01", "57P02", "57P03")
+"""SQLSTATEs of a connection, or a server, that is no more."""
+
+
+def is_lost_connection(error: BaseException) -> bool:
+    """Whether PostgreSQL, or the way to it, was gone before it answered: what it was asked to
+    commit is committed, or not.
     """
     cause = _cause(error)
-    code = getattr(cause, "sqlite_errorcode", None)
-    if code is None:
-        return type(cause).__module__.startswith(("sqlite3", "pysqlite3")) and "I/O" in str(cause)
-    return bool(code & 0xFF == sqlite3.SQLITE_IOERR)
+    if not type(cause).__module__.startswith("psycopg"):
+        return isinstance(cause, OSError)
+    state = getattr(cause, "sqlstate", None)
+    if state is not None:
+        return state.startswith(_GONE)
+    return type(cause).__name__ in ("OperationalError", "InterfaceError")
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -86,15 +86,20 @@ def store(tx: Connection, batch: Sequence[Incoming]) -> list[Stored]:
     return [answers[at] for at in range(len(batch))]
 
 
-def store_at_once(connection: Connection, batch: Sequence[Incoming]) -> list[Stored] | None:
+def store_at_once(
+    connection: Connection,
+    batch: Sequence[Incoming],
+    committing: Callable[[], None] = lambda: None,
+) -> list[Stored] | None:
     """Store a batch as a transaction of its own, on a PostgreSQL connection that commits by itself.
-    None, and nothing is stored, where any of it is known already.
+    None, and nothing is stored, where any of it is known already. From the call of `committing` on
+    it may be stored, whatever is raised.
     """
     rows = _rows(connection, batch)
     keys = [row[_DEDUPE] for row in rows if row[_DEDUPE]]
     if len(set(keys)) < len(keys):
         return None
-    if not bulk.copy_new(connection, "deliveries", _COLUMNS, rows):
+    if not bulk.copy_new(connection, "deliveries", _COLUMNS, rows, committing):
         return None
     return [Stored(row[_ID]) for row in rows]
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from tests.webhooks.intake_support import MemoryInbox, Served, refusal, signed, until
-from webhooks.inbox import Incoming, Stored
+from webhooks.inbox import Incoming, Stored, Unsure
 from webhooks.writer import CannotStore, Writer
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +84,31 @@ def test_an_inbox_that_answers_too_few_rows_is_not_believed(serve: Serve) -> Non
 
     response = serve(Forgetful()).post("/webhooks/acme", headers=signed(b"{}"))
     assert refusal(response, 503) == "cannot_store"
+
+
+def test_what_may_be_stored_is_neither_told_nor_stored_a_second_time() -> None:
+    """The database was lost while it committed."""
+    inbox = MemoryInbox()
+    attempts: list[int] = []
+
+    def lost(batch: Sequence[Incoming]) -> None:
+        attempts.append(len(batch))
+        raise Unsure("server closed the connection unexpectedly")
+
+    inbox.fail = lost
+
+    async def together() -> list[Stored | None]:
+        writer = Writer(inbox)
+        writer.start()
+        inbox.gate.clear()
+        waiting = [writer.submit(some(str(number))) for number in range(8)]
+        inbox.gate.set()
+        results = await asyncio.gather(*waiting)
+        writer.stop()
+        return results
+
+    assert asyncio.run(together()) == [None] * 8
+    assert sum(attempts) == 8
 
 
 def test_one_delivery_that_cannot_be_stored_does_not_take_its_batch_down() -> None:
