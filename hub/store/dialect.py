@@ -157,7 +157,7 @@ def is_lost_connection(error: BaseException) -> bool:
         return isinstance(cause, OSError)
     state = getattr(cause, "sqlstate", None)
     if state is not None:
-        return state.startswith(_GONE)
+        return str(state).startswith(_GONE)
     return type(cause).__name__ in ("OperationalError", "InterfaceError")
 
 

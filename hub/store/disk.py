@@ -106,11 +106,11 @@ class WriteAheadLog:
             closing(connection.cursor()) as cursor,
         ):
             cursor.execute("PRAGMA busy_timeout")
-            before = cursor.fetchone()[0]
+            before = cursor.fetchall()[0][0]
             cursor.execute(f"PRAGMA busy_timeout={int(PATIENCE * 1000)}")
             try:
                 cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                return bool(cursor.fetchone()[0] == 0)
+                return bool(cursor.fetchall()[0][0] == 0)
             finally:
                 cursor.execute(f"PRAGMA busy_timeout={before}")
 
