@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
@@ -10,19 +11,15 @@ from typing import Any, cast
 
 import structlog
 from pydantic import SecretStr
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from connectors.sdk import ConnectorError, Receiver
-from hub.api.app import create_api
-from hub.api.stream import Stream
 from hub.failpoints import reach
-from hub.flow.subscriptions import take_secret
 from hub.hub import Hub
 from hub.live import NoWorkspace, Snapshot
 from hub.noticing import Noticing
 from hub.store import access, running
 from hub.store.arrivals import Arrivals, DiskFailed
-from hub.web import create_web
+from hub.stream import Stream
 from webhooks import Endpoint, Incoming, Stored, WebhookApp
 
 log = structlog.get_logger("hub.app")
@@ -115,6 +112,8 @@ class LiveEndpoints:
 
     def _take_secret(self, name: str, secret: str) -> None:
         """In force here when this returns, and in other processes within a second."""
+        from hub.flow.subscriptions import take_secret  # rare, and the whole pipeline comes along
+
         take_secret(self.hub, name, secret)
         self.refresh()
 
@@ -141,6 +140,39 @@ def _hash(token: SecretStr | None) -> bytes | None:
     return bytes.fromhex(access.digest(token.get_secret_value())) if token else None
 
 
+class Pages:
+    """The API and the dashboard. They are made after intake answers, as they take longer to be
+    ready than all that it needs; who asks before that waits.
+    """
+
+    def __init__(self, hub: Hub, stream: Stream) -> None:
+        self._hub = hub
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._made: Asgi | None = None
+
+    def make(self) -> Asgi:
+        """Have them ready."""
+        with self._lock:
+            if self._made is None:
+                # FastAPI and some sixty routes: half a second, which intake need not wait for
+                from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+                from hub.api.app import create_api
+                from hub.web import create_web
+
+                pages = create_api(self._hub, self._stream)
+                pages.include_router(create_web(self._hub))
+                trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+                behind = ProxyHeadersMiddleware(cast("Any", pages), trusted)
+                self._made = cast("Asgi", behind)
+            return self._made
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Asgi, send: Asgi) -> None:
+        made = self._made if self._made is not None else await asyncio.to_thread(self.make)
+        await made(scope, receive, send)
+
+
 class Application:
     """Everything that answers HTTP: intake on its own lean path, the API and the dashboard
     behind it.
@@ -160,10 +192,7 @@ class Application:
             now=hub.clock,
             notices=self.noticing,
         )
-        pages = create_api(hub, self.stream)
-        pages.include_router(create_web(hub))
-        trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
-        self.pages: Asgi = cast("Asgi", ProxyHeadersMiddleware(cast("Any", pages), trusted))
+        self.pages = Pages(hub, self.stream)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Asgi, send: Asgi) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/webhooks/"):
@@ -172,7 +201,7 @@ class Application:
             await self.pages(scope, receive, send)
 
     def start(self) -> None:
-        """Be ready to answer."""
+        """Be ready to take deliveries."""
         self.endpoints.start()
         self.noticing.start()
         self.intake.start()

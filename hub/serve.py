@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -22,9 +22,6 @@ import uvicorn
 
 from hub.app import Application
 from hub.hub import Hub
-from hub.jobs.broker import Jobs
-from hub.jobs.listening import Listeners
-from hub.jobs.scheduler import Scheduler
 from hub.settings import Settings
 from hub.store import dialect, inbox, outbox, queue, records, running, subscriptions
 from webhooks import DeadlineHttpProtocol
@@ -126,29 +123,48 @@ def address_of(sock: socket.socket) -> str:
     return f"http://{shown}:{port}"
 
 
-def up(hub: Hub, sock: socket.socket, announce: Callable[[], None], threads: int = 4) -> None:
-    """Everything in this process, until it is told to stop."""
-    jobs = Jobs(hub)
-    scheduler = Scheduler(hub, jobs)
-    listeners = Listeners(hub, jobs)
+def up(
+    hub: Hub,
+    sock: socket.socket,
+    announce: Callable[[], None],
+    threads: int = 4,
+) -> None:
+    """Everything in this process, until it is told to stop: intake first, then the pages, then the
+    work.
+    """
+    with ExitStack() as ending:
+        web(hub, sock, announce, lambda: _work(hub, threads, ending))
+
+
+def _work(hub: Hub, threads: int, ending: ExitStack) -> None:
+    """Begin to work, and say how to end it."""
+    # the pipeline and its broker, which intake need not wait for
+    from hub.jobs.broker import Jobs
+    from hub.jobs.listening import Listeners
+    from hub.jobs.scheduler import Scheduler
+
     _recover(hub)
+    jobs = Jobs(hub)
+    ending.callback(jobs.stop)
     jobs.start(threads)
+    scheduler = Scheduler(hub, jobs)
+    ending.callback(scheduler.stop)
+    listeners = Listeners(hub, jobs)
+    ending.callback(listeners.stop)
     listeners.start()
-    try:
-        web(hub, sock, announce, after_start=scheduler.start)
-    finally:
-        listeners.stop()
-        scheduler.stop()
-        jobs.stop()
+    scheduler.start()
 
 
 def web(
     hub: Hub,
     sock: socket.socket,
     announce: Callable[[], None],
-    after_start: Callable[[], None] = lambda: None,
+    then: Callable[[], None] = lambda: None,
 ) -> None:
-    """Answer HTTP until told to stop. `announce` is called once requests are answered."""
+    """Answer HTTP until told to stop. `announce` is called once deliveries are taken. The API and
+    the dashboard are made meanwhile, and `then` is called, in a thread of its own; what it raises
+    ends the process.
+    """
     _allow_connections()
     application = Application(hub, hub.settings.public_url or address_of(sock))
     failed: list[Exception] = []
@@ -158,8 +174,18 @@ def web(
         failed.append(error)
         server.should_exit = True
 
+    def rest() -> None:
+        try:
+            application.pages.make()
+            if not server.should_exit:
+                then()
+        except Exception as error:
+            failed.append(error)
+            server.should_exit = True
+
     application.inbox.on_disk_failure = disk_failed
     application.start()
+    later = threading.Thread(target=rest, name="start")
 
     class Server(uvicorn.Server):
         @contextmanager
@@ -180,8 +206,8 @@ def web(
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            after_start()
             announce()
+            later.start()
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             application.stream.close()  # open live updates would be waited for
@@ -203,6 +229,8 @@ def web(
     try:
         server.run([sock])
     finally:
+        if later.ident is not None:
+            later.join()
         application.stop()
     if failed:
         raise failed[0]
@@ -227,6 +255,9 @@ def _allow_connections() -> None:
 
 def worker(hub: Hub, threads: int = 8) -> None:
     """Run actors until told to stop."""
+    from hub.jobs.broker import Jobs
+    from hub.jobs.listening import Listeners
+
     jobs = Jobs(hub)
     listeners = Listeners(hub, jobs)
     jobs.start(threads)
@@ -238,6 +269,9 @@ def worker(hub: Hub, threads: int = 8) -> None:
 
 def schedule(hub: Hub) -> None:
     """Tick until told to stop; stands by while another leads."""
+    from hub.jobs.broker import Jobs
+    from hub.jobs.scheduler import Scheduler
+
     scheduler = Scheduler(hub, Jobs(hub))
     scheduler.start()
     _until_told()

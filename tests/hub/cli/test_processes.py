@@ -87,7 +87,7 @@ def test_up_says_where_it_listens_and_how_to_sign_in(
     assert listening.startswith("listening on http://127.0.0.1:")
     url = listening.removeprefix("listening on ")
     assert signing.startswith(f"sign in: {url}/sign-in/")
-    assert httpx.get(f"{url}/healthz", timeout=10).status_code == 200
+    assert httpx.get(f"{url}/healthz", timeout=30).status_code == 200
     assert read("revisions")[0]["number"] == 1
     began = time.monotonic()
     assert hub.stop(number) == 0
@@ -185,7 +185,7 @@ def test_the_parts_of_a_scaled_hub_work_together(
         open_issue("Wire the tenant")
         run("pull", "github")
         assert read("tasks")[0]["title"] == "Wire the tenant"
-        assert httpx.get(f"{url}/readyz", timeout=10).status_code == 200
+        assert httpx.get(f"{url}/readyz", timeout=30).status_code == 200
         found = {one["check"]: one["status"] for one in read("doctor")}
         assert set(found.values()) == {"ok"}
         assert [one.stop() for one in (web, worker, scheduler)] == [0, 0, 0]
