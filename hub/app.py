@@ -14,13 +14,14 @@ from pydantic import SecretStr
 
 from connectors.sdk import ConnectorError, Receiver
 from hub.failpoints import reach
+from hub.flow.proving import proving
 from hub.hub import Hub
 from hub.live import NoWorkspace, Snapshot
 from hub.noticing import Noticing
 from hub.store import access, running
 from hub.store.arrivals import Arrivals, DiskFailed
 from hub.stream import Stream
-from webhooks import Endpoint, Incoming, Stored, WebhookApp
+from webhooks import Endpoint, Incoming, Out, Stored, WebhookApp
 
 log = structlog.get_logger("hub.app")
 
@@ -60,6 +61,7 @@ class LiveEndpoints:
         self.hub = hub
         self._endpoints: dict[str, Endpoint] = {}
         self._seen: tuple[Snapshot, set[str]] | None = None
+        self._told: Snapshot | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -91,8 +93,12 @@ class LiveEndpoints:
         for name in snapshot.workspace.connections:
             try:
                 connector = snapshot.connector(name)
-            except ConnectorError as error:
-                log.warning("connection takes no webhooks", connection=name, error=str(error))
+            except Exception as error:  # a sender that is told 404 never comes back
+                told = isinstance(error, ConnectorError)
+                why = str(error) if told else f"It cannot be built: {type(error).__name__}."
+                log.warning("connection takes no webhooks", connection=name, error=why)
+                if proving(snapshot, name) != "not taken":
+                    found[name] = Endpoint(connection=name, receiver=Out(), out=why)
                 continue
             webhook = connector.settings.webhook
             if isinstance(connector, Receiver) and webhook.receive:
@@ -105,7 +111,7 @@ class LiveEndpoints:
                     unsigned=webhook.unsigned,
                     capture=webhook.capture or name in capturing,
                     on_secret=partial(self._take_secret, name)
-                    if webhook.subscribe or connector.awaits_secret
+                    if webhook.token and (webhook.subscribe or connector.awaits_secret)
                     else None,
                 )
         return found
@@ -118,6 +124,22 @@ class LiveEndpoints:
         self.refresh()
 
     def start(self) -> None:
+    def tell(self) -> None:
+        """Have a person told which addresses cannot be served, or not by all their secrets."""
+        with self._lock:
+            snapshot, endpoints = self._seen[0] if self._seen else None, self._endpoints
+        if snapshot is None or snapshot is self._told:
+            return
+        from hub.flow import lacking  # with the pipeline, which intake need not wait for
+
+        out = {name: one.out for name, one in endpoints.items() if one.out}
+        partly = {name: snapshot.lacking(name) for name in endpoints if name not in out}
+        for name, missing in partly.items():
+            for one in missing:
+                log.warning("a webhook secret is missing", connection=name, missing=one)
+        lacking.tell(self.hub, out, partly)
+        self._told = snapshot
+
         self.refresh()
         self._thread = threading.Thread(target=self._run, name="endpoints", daemon=True)
         self._thread.start()
@@ -128,6 +150,7 @@ class LiveEndpoints:
                 self.refresh()
                 self.prepare()
             except Exception:
+                self.tell()
                 log.exception("endpoints could not be refreshed")
 
     def stop(self) -> None:

@@ -116,6 +116,10 @@ class Snapshot:
                 found = self._connectors[name] = cls(name, settings, self.host)
             return found
 
+    def lacking(self, name: str) -> Sequence[str]:
+        """Which of its webhook secrets are not there, in words; it works by the others."""
+        return self.workspace.connections[name].lacking(self.resolve)
+
     def offers(self, connection: str) -> Mapping[str, ObjectSpec]:
         """The objects of a connection, and what can be done with each."""
         return self._offers.get(connection, {})

@@ -38,6 +38,9 @@ _REMEDIES: Mapping[str, str] = {
     " refused for this reason too.",
     "handshake_rejected": "The vendor's handshake was not understood. Set it up again at the"
     " vendor, and see its page under docs/connectors.",
+    "connection_unavailable": "The hub told the sender to come back later. Mend what is missing in"
+    " its own environment: env:NAME counts from its next start on, secret:NAME (set by hub secret"
+    " set NAME) within a second.",
     "cannot_store": "The hub could not store it and told the sender to come back. Look at hub"
     " doctor: a full disk or an overloaded database.",
 }

@@ -4,7 +4,7 @@
 """
 
 from webhooks.app import WebhookApp
-from webhooks.inbox import Connections, Endpoint, Inbox, Incoming, Stored, Unsure, Verdict
+from webhooks.inbox import Connections, Endpoint, Inbox, Incoming, Out, Stored, Unsure, Verdict
 from webhooks.noticed import Notice, Notices
 from webhooks.server import DeadlineHttpProtocol
 
@@ -16,6 +16,7 @@ __all__ = [
     "Incoming",
     "Notice",
     "Notices",
+    "Out",
     "Stored",
     "Unsure",
     "Verdict",

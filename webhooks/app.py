@@ -123,7 +123,7 @@ class WebhookApp:
             scope["path"], scope["raw_path"] = address.shown, address.shown.encode()
             scope["query_string"] = address.shown_query.encode("latin-1")
         endpoint = self._connections.get(address.connection) if address.connection else None
-        if endpoint is not None and not (endpoint.out or isinstance(endpoint.receiver, Receiver)):
+        if endpoint is not None and not isinstance(endpoint.receiver, Receiver):
             endpoint = None
         body = RequestBody(scope, headers, receive)
         why = None

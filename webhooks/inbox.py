@@ -10,14 +10,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
-from connectors.sdk import Receiver
+from connectors.sdk import Delivery, Parsed, Receiver, SignatureError
 
 Verdict = Literal["genuine", "unsigned"]
 
 
+class Out(Receiver):
+    """Stands where a connection's connector should be and cannot be built; nothing is genuine."""
+
+    def verify(self, delivery: Delivery) -> str | None:
+        raise SignatureError("This connection takes no deliveries now.")
+
+    def parse(self, delivery: Delivery) -> Sequence[Parsed]:
+        return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """How one connection takes deliveries.
+    """How one connection takes deliveries. `out` says why it takes none now (its receiver is then
+    `Out`): its senders are told to come back.
 
     `token_hash` is the SHA-256 of the token in the address. With `token_required` an address
     without it is refused; otherwise such a delivery is judged by its signature alone. `max_body`
@@ -34,6 +45,7 @@ class Endpoint:
     max_body: int | None = None
     on_secret: Callable[[str], None] | None = None
 
+    out: str = ""
 
 class Connections(Protocol):
     """The connections that take deliveries."""

@@ -42,6 +42,7 @@ _SHOWN_SUFFIXES = ("-delivery", "-event", "-timestamp", "-topic")
 
 _PARTS: Mapping[str, str] = {
     "connection_unknown": "route",
+    "connection_unavailable": "route",
     "method_not_allowed": "method",
     "request_malformed": "size",
     "body_too_large": "size",

@@ -43,7 +43,10 @@ def list_connections(json: Json = False) -> None:
     if json:
         print_json(found)
         return
-    names = ("name", "connector", "status", "deliveries", "last_ok_at", "failures", "last_error")
+    names = (
+        "name", "connector", "status", "deliveries", "last_delivery_at", "last_ok_at", "failures",
+        "last_error",
+    )  # fmt: skip
     print_table(
         names,
         [[row[name] for name in names] for row in found],
@@ -51,6 +54,9 @@ def list_connections(json: Json = False) -> None:
     )
     if bare := [row["name"] for row in found if row["unsigned"]]:
         note(f"Anybody may write to {', '.join(bare)}: deliveries need no proof (unsigned: true).")
+    for row in found:
+        if row["webhook_trouble"]:
+            note(f"{row['name']}: {row['webhook_trouble']}")
 
 
 @connections.command("show", epilog=example("hub connections show github"))
@@ -77,8 +83,9 @@ def show_connection(name: Name, json: Json = False) -> None:
 
 def _connection(tx: Any, snapshot: Snapshot, name: str) -> dict[str, Any]:
     from hub.flow import connections as flow
+    from hub.flow import lacking
     from hub.flow.proving import proving
-    from hub.store import notices, running, subscriptions
+    from hub.store import delivered, notices, running, subscriptions
 
     state = running.connection_states(tx).get(name, {})
     pulls = [
@@ -100,6 +107,9 @@ def _connection(tx: Any, snapshot: Snapshot, name: str) -> dict[str, Any]:
         "deliveries": proving(snapshot, name),
         "unsigned": proving(snapshot, name) == "unsigned",
         "capturing": name in flow.capturing(tx, snapshot),
+        "capture_until": running.capture_until(tx).get(name),
+        "webhook_trouble": lacking.open_ones(tx, [name]).get(name),
+        "last_delivery_at": delivered.last_received(tx, [name]).get(name),
         "pulls": pulls,
         "refused": refused,
         "refusals": refusals(tx, name),

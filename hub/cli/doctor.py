@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from hub.cli.moments import said_until
 from hub.cli.output import Json, example, explained, print_json
 from hub.cli.session import classes, folder_of, quiet, settings_for
 
@@ -173,6 +174,8 @@ def _connections(hub: Hub) -> Iterator[Line]:
     for name in snapshot.workspace.connections:
         what = f"connection {name}"
         began = time.monotonic()
+        for missing in snapshot.lacking(name):
+            yield Line(what, "warn", f"One of its webhook secrets is not there: {missing}")
         try:
             snapshot.connector(name).check()
         except ConnectorError as error:
@@ -189,10 +192,11 @@ def _connections(hub: Hub) -> Iterator[Line]:
 def _deliveries(hub: Hub) -> Iterator[Line]:
     """Connections that refused everything for an hour, and such as only collect samples."""
     from hub.flow import connections as flow
+    from hub.flow import lacking
     from hub.flow.proving import unsigned
     from hub.live import NoWorkspace
     from hub.refusals import in_a_line, remedy
-    from hub.store import notices
+    from hub.store import notices, running
 
     try:
         snapshot = hub.live.current()
@@ -201,6 +205,10 @@ def _deliveries(hub: Hub) -> Iterator[Line]:
     with hub.database.read() as tx:
         refusing = notices.refusing(tx, hub.clock() - timedelta(hours=1))
         capturing = flow.capturing(tx, snapshot)
+        until = running.capture_until(tx)
+        troubled = lacking.open_ones(tx, [*snapshot.workspace.connections])
+    for name, trouble in troubled.items():  # only the hub that runs knows its environment
+        yield Line(f"deliveries {name}", "warn", f"The running hub says: {trouble}")
     for name, row in refusing.items():
         if name in snapshot.workspace.connections:
             said = f"Refused everything that came in the last hour; the last for {in_a_line(row)}."
@@ -212,7 +220,8 @@ def _deliveries(hub: Hub) -> Iterator[Line]:
         )  # fmt: skip
     for name in capturing:
         yield Line(
-            f"deliveries {name}", "warn", "Are captured: stored and not processed.",
+            f"deliveries {name}", "warn",
+            f"Are captured {said_until(until.get(name))}: stored and not processed.",
             f"End it with: hub connections capture {name} --stop (or webhook.capture in hub.yaml);"
             " then: hub deliveries replay --status captured",
         )  # fmt: skip

@@ -65,8 +65,14 @@ def listen(
     A refused request shows which check it failed and what to do; its body is not kept, and secrets
     are never shown. It works beside a running hub; where none runs, --serve takes deliveries.
     """
+    from hub.flow.lacking import open_ones
+
     seconds = span_of("--for", lasting).total_seconds() if lasting else None
     with opened() as hub, watching(seconds) as watch:
+        with hub.database.read() as tx:
+            trouble = open_ones(tx, [connection]).get(connection)
+        if trouble and not json:  # before our own environment is asked: it may be another one
+            note(f"The running hub says: {trouble}")
         settings = having(hub, connection).connector(connection).settings.webhook
         _can_receive(hub, connection)
         with _intake(hub, port, serve=serve) as address:

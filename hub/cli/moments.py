@@ -37,3 +37,14 @@ def moment_of(option: str, text: str | None, now: datetime) -> datetime | None:
             2,
         )
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def said_until(moment: datetime | None) -> str:
+    """`until 10:30 (in 25 min)`, by the clock of whoever reads; None is for good, by hub.yaml."""
+    if moment is None:
+        return "for good (webhook.capture in hub.yaml)"
+    left = max(0, round((moment - datetime.now(UTC)).total_seconds() / 60))
+    here = moment.astimezone()
+    day = "" if here.date() == datetime.now().astimezone().date() else f"{here:%Y-%m-%d} "
+    span = f"{left} min" if left < 120 else f"{left // 60} h {left % 60} min"
+    return f"until {day}{here:%H:%M} (in {span})"

@@ -78,6 +78,21 @@ def newest(tx: Connection) -> int:
     return tx.scalar(sa.select(sa.func.max(deliveries.c.position))) or 0
 
 
+def last_received(tx: Connection, names: Collection[str]) -> dict[str, datetime]:
+    """When each of these connections last got a delivery; replays are none."""
+    found = {}
+    for name in names:
+        newest = tx.scalar(
+            sa.select(deliveries.c.received_at)
+            .where(deliveries.c.connection == name, deliveries.c.replay_of.is_(None))
+            .order_by(deliveries.c.position.desc())
+            .limit(1)
+        )
+        if newest is not None:
+            found[name] = newest
+    return found
+
+
 # --------------------------------------------------------------------------------- as they come
 
 

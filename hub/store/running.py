@@ -114,8 +114,17 @@ def paused(tx: Connection) -> set[str]:
 
 def capturing(tx: Connection) -> set[str]:
     """Names of the connections whose deliveries are collected as samples at the moment."""
+    return set(capture_until(tx))
+
+
+def capture_until(tx: Connection) -> dict[str, datetime]:
+    """The connections whose deliveries are collected as samples for a while, and until when."""
+    until = connections.c.capture_until
     now = dialect.database_now(tx)
-    return set(tx.scalars(sa.select(connections.c.name).where(connections.c.capture_until >= now)))
+    return {
+        name: when
+        for name, when in tx.execute(sa.select(connections.c.name, until).where(until >= now))
+    }
 
 
 def set_capture(tx: Connection, name: str, lasting: timedelta | None) -> datetime | None:

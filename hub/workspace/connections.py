@@ -57,18 +57,22 @@ class ConnectionSpec:
             return connector.objects
 
     def settings(self, connector: type[Connector], resolve: Resolve) -> ConnectionConfig:
-        """The connector's configuration with its references resolved.
+        """The connector's configuration with its references resolved. Of several webhook secrets
+        those that are missing are left out, so that a rotation loses no delivery; see `lacking`.
 
         Raises ConfigError that names every variable that is missing and the place that wants it.
         """
         missing = []
+        several = self.raw["webhook"]["secret"] if self.lacking(resolve) else None
 
         def filled(value: Any, place: Place) -> Any:
             if isinstance(value, Map):
                 return {key: filled(item, value.at(key)) for key, item in value.items()}
             if isinstance(value, list):
                 return [
-                    filled(item, descend(value, [index], place)) for index, item in enumerate(value)
+                    filled(item, descend(value, [index], place))
+                    for index, item in enumerate(value)
+                    if value is not several or _resolves(item, resolve)
                 ]
             if isinstance(value, str) and REFERENCE.fullmatch(value):
                 found = resolve(value)
@@ -91,11 +95,34 @@ class ConnectionSpec:
             ]
             raise ConfigError(f"connection '{self.name}': {' '.join(parts)}") from None
 
+    def lacking(self, resolve: Resolve) -> list[str]:
+        """Which of several webhook secrets are not there, while others are: a sentence for each
+        with what to do. Deliveries are judged by the others.
+        """
+        webhook = self.raw.get("webhook")
+        secrets = webhook.get("secret") if isinstance(webhook, Map) else None
+        if not isinstance(secrets, list):
+            return []
+        out = [
+            _missing(item, descend(secrets, [index], self.place))
+            for index, item in enumerate(secrets)
+            if not _resolves(item, resolve)
+        ]
+        return out if len(out) < len(secrets) else []
+
+
+def _resolves(value: Any, resolve: Resolve) -> bool:
+    reference = isinstance(value, str) and REFERENCE.fullmatch(value)
+    return not reference or bool(resolve(str(value)))
+
 
 def _missing(reference: str, place: Place) -> str:
     kind, name = reference.split(":", 1)
     if kind == "env":
-        return f"{place} the environment variable {name} is not set. Set it before starting."
+        return (
+            f"{place} the environment variable {name} is not set. Set it and start the hub anew, or"
+            f" write secret:{name}, which needs no restart."
+        )
     return f"{place} there is no secret {name}. Store it with: hub secret set {name}"
 
 
@@ -171,10 +198,12 @@ def _check(
         unknown_value.add(path)
         put(values, path, _STAND_IN)
         if reference.startswith("env:") and env is not None:
+            several = path[:-1] == ("webhook", "secret")
             reader.warn(
                 descend(spec.raw, path, spec.place),
                 f"the environment variable {name} is not set.",
-                "Set it before the hub starts.",
+                "Set it before the hub starts."
+                + (" A hub without it judges deliveries by the other secrets." if several else ""),
             )
     try:
         connector.config.model_validate(values)
