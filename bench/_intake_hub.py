@@ -71,6 +71,7 @@ def prepare(folder: Path, url: str = "http://127.0.0.1:9") -> dict[str, str]:
         (place / name).write_text(text)
     return ENVIRONMENT | {
         "HUB_WORKSPACE": str(place), "HUB_SECRET_KEY": "a-key-of-the-bench-long-enough",
+        "PYTHONDONTWRITEBYTECODE": "",  # an installed hub has its bytecode
     }  # fmt: skip
 
 
