@@ -123,7 +123,6 @@ class LiveEndpoints:
         take_secret(self.hub, name, secret)
         self.refresh()
 
-    def start(self) -> None:
     def tell(self) -> None:
         """Have a person told which addresses cannot be served, or not by all their secrets."""
         with self._lock:
@@ -140,6 +139,7 @@ class LiveEndpoints:
         lacking.tell(self.hub, out, partly)
         self._told = snapshot
 
+    def start(self) -> None:
         self.refresh()
         self._thread = threading.Thread(target=self._run, name="endpoints", daemon=True)
         self._thread.start()
@@ -149,8 +149,8 @@ class LiveEndpoints:
             try:
                 self.refresh()
                 self.prepare()
-            except Exception:
                 self.tell()
+            except Exception:
                 log.exception("endpoints could not be refreshed")
 
     def stop(self) -> None:

@@ -44,8 +44,8 @@ class Endpoint:
     capture: bool = False
     max_body: int | None = None
     on_secret: Callable[[str], None] | None = None
-
     out: str = ""
+
 
 class Connections(Protocol):
     """The connections that take deliveries."""
