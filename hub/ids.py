@@ -15,6 +15,20 @@ _TAIL = (70, 60, 50, 40, 30, 20, 10, 0)
 
 _lock = threading.Lock()
 _last = 0
+_noise: list[int] = []
+"""Random numbers of 64 bits that no identifier was made of yet: asking the system for each costs
+more than all the rest.
+"""
+_head = (-1, "")
+"""The time of the last identifier, and how that is written."""
+
+
+def _forget() -> None:
+    """A forked process must not make of its parent's numbers what its parent makes of them."""
+    _noise.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def new_ids(prefix: str, count: int) -> list[str]:
@@ -49,10 +63,22 @@ def new_id(prefix: str) -> str:
 
     Those made by one process sort in the order they were made.
     """
-    global _last
-    random = int.from_bytes(os.urandom(14))
-    number = (time.time_ns() // 1_000_000) << 80 | random >> 32
+    global _last, _head
     with _lock:
-        number = _last = max(number, _last + 1 + (random & 0xFFFFFFFF))
-    pairs = [_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)]
-    return f"{prefix}_{''.join(pairs)}"
+        if len(_noise) < 2:
+            _noise.extend(struct.unpack("=512Q", os.urandom(4096)))
+        first, second = _noise.pop(), _noise.pop()
+        number = (time.time_ns() // 1_000_000) << 80 | first << 16 | second & 0xFFFF
+        number = _last = max(number, _last + 1 + (second >> 32))
+        high = number >> 80
+        if _head[0] != high:
+            text = "".join([_PAIRS[high >> shift & 1023] for shift in (40, 30, 20, 10, 0)])
+            _head = (high, text)
+        head = _head[1]
+    pairs, low = _PAIRS, number & 0xFFFFFFFFFFFFFFFFFFFF
+    upper, lower = low >> 40, low & 0xFFFFFFFFFF
+    return (
+        f"{prefix}_{head}{pairs[upper >> 30]}{pairs[upper >> 20 & 1023]}{pairs[upper >> 10 & 1023]}"
+        f"{pairs[upper & 1023]}{pairs[lower >> 30]}{pairs[lower >> 20 & 1023]}"
+        f"{pairs[lower >> 10 & 1023]}{pairs[lower & 1023]}"
+    )

@@ -53,8 +53,13 @@ def to_json(value: Any) -> str:
     surrogates, big integers).
     """
     try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # what orjson raises for all it does not write
+        pass
+    try:
+        # keys that are no strings, which costs time to look for
         return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
-    except (TypeError, orjson.JSONEncodeError):
+    except TypeError:
         return json.dumps(value, separators=(",", ":"))
 
 
