@@ -3,14 +3,15 @@ event of the pipeline passes.
 
 A row is a dict by column name, and its values mean what they mean everywhere in the store: aware
 UTC moments, documents as JSON values. Errors are SQLAlchemy's, as the statements go through it.
+How the columns of a table are converted is made into one function for each table, once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,57 +20,91 @@ from sqlalchemy.engine import Connection
 from hub.store.types import Document, Moment, from_json, moment_text, to_json
 
 Row = dict[str, Any]
-Convert = Callable[[Any], Any]
-
-_STEPS = (64, 16, 4, 1)
-"""Rows that one INSERT takes on SQLite: few sizes, so that the driver keeps them all prepared."""
+Values = tuple[Any, ...]
+"""A row as the driver takes or gives it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Some columns of a table as one dialect's driver takes and gives them."""
+class Kept(dict[str, Any]):
+    """A row as it was read. It knows what the driver gave, so that an update writes only what is
+    different: each index that a statement names is written anew, also where nothing changed.
+    """
 
+    __slots__ = ("names", "was")
     names: tuple[str, ...]
-    to_driver: tuple[Convert | None, ...]
-    from_driver: tuple[tuple[str, Convert], ...]
+    was: Values | None
 
-    def values(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
-        """A row's values for the driver, in the order of the names."""
-        return tuple(
-            [
-                value if convert is None or value is None else convert(value)
-                for value, convert in zip([row[name] for name in self.names], self.to_driver)  # noqa: B905 - as many
-            ]
-        )
 
-    def row(self, values: Sequence[Any]) -> Row:
-        """The row that the driver gave."""
-        row: Row = dict(zip(self.names, values, strict=True))
-        for name, convert in self.from_driver:
-            if (value := row[name]) is not None:
-                row[name] = convert(value)
-        return row
+ToDriver = Callable[[Iterable[Mapping[str, Any]]], list[Values]]
+FromDriver = Callable[[Iterable[Any]], list[Kept]]
 
 
 @cache
-def shape(table: sa.Table, names: tuple[str, ...], dialect: str) -> Shape:
-    """The shape of these columns."""
-    sqlite = dialect == "sqlite"
-    to_driver: list[Convert | None] = []
-    from_driver: list[tuple[str, Convert]] = []
-    for name in names:
+def to_driver(table: sa.Table, names: tuple[str, ...], dialect: str) -> ToDriver:
+    """What makes of rows their values of these columns, in this order. A moment or a document that
+    many rows in a row share is written once.
+    """
+    before, each, values = [], [], []
+    for at, name in enumerate(names):
         kind = table.c[name].type
+        if not isinstance(kind, Moment | Document):
+            values.append(f"row[{name!r}]")
+            continue
+        write = "text_of" if isinstance(kind, Moment) else "to_json"
+        before.append(f"    was{at} = made{at} = None")
+        each.append(f"        if (it := row[{name!r}]) is not was{at}:")
+        each.append(f"            was{at}, made{at} = it, None if it is None else {write}(it)")
+        values.append(f"made{at}")
+    lines = [
+        "def values_of(rows):",
+        *before,
+        "    found = []",
+        "    for row in rows:",
+        *each,
+        f"        found.append(({', '.join(values)},))",
+        "    return found",
+    ]
+    space: Row = {"text_of": _text_of if dialect == "sqlite" else _aware, "to_json": to_json}
+    made: ToDriver = _compiled(lines, f"to {table.name}", space)["values_of"]
+    return made
+
+
+@cache
+def from_driver(table: sa.Table, names: tuple[str, ...], dialect: str) -> FromDriver:
+    """What makes rows of the values of these columns, in this order."""
+    sqlite = dialect == "sqlite"
+    entries = []
+    for at, name in enumerate(names):
+        kind, value = table.c[name].type, f"v{at}"
         if isinstance(kind, Moment):
-            to_driver.append(_text_of if sqlite else _aware)
-            from_driver.append((name, datetime.fromisoformat if sqlite else _in_utc))
+            value = f"None if {value} is None else moment({value})"
         elif isinstance(kind, Document):
-            to_driver.append(to_json)
-            from_driver.append((name, from_json))
-        else:
-            to_driver.append(None)
-            if sqlite and isinstance(kind, sa.Boolean):
-                from_driver.append((name, bool))
-    return Shape(names, tuple(to_driver), tuple(from_driver))
+            value = f"None if {value} is None else from_json({value})"
+        elif sqlite and isinstance(kind, sa.Boolean):
+            value = f"None if {value} is None else bool({value})"
+        entries.append(f"{name!r}: {value}")
+    lines = [
+        "def rows_of(some):",
+        "    found = []",
+        "    for values in some:",
+        f"        {', '.join(f'v{at}' for at in range(len(names)))}, = values",
+        f"        row = Kept({{{', '.join(entries)}}})",
+        "        row.names, row.was = names, values",
+        "        found.append(row)",
+        "    return found",
+    ]
+    space: Row = {
+        "Kept": Kept,
+        "names": names,
+        "moment": datetime.fromisoformat if sqlite else _in_utc,
+        "from_json": from_json,
+    }
+    made: FromDriver = _compiled(lines, f"from {table.name}", space)["rows_of"]
+    return made
+
+
+def _compiled(lines: Sequence[str], title: str, space: Row) -> Row:
+    exec(compile("\n".join(lines), f"<rows {title}>", "exec"), space)  # noqa: S102 - names of our tables
+    return space
 
 
 def _aware(moment: datetime) -> datetime:
@@ -90,46 +125,59 @@ def insert(tx: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -
     """Add rows; a column that the first one does not name takes its default in all of them."""
     if not rows:
         return
-    names = tuple(column.name for column in table.c if column.name in rows[0])
+    names = tuple([name for name in columns(table) if name in rows[0]])
     dialect = tx.dialect.name
-    values = [*map(shape(table, names, dialect).values, rows)]
-    if dialect != "sqlite":
-        tx.exec_driver_sql(_insert(table, names, 1, "%s"), values)
-        return
-    at = 0
-    for size in _STEPS:
-        statement = _insert(table, names, size, "?")
-        while len(values) - at >= size:
-            flat = tuple(value for row in values[at : at + size] for value in row)
-            tx.exec_driver_sql(statement, flat)
-            at += size
+    tx.exec_driver_sql(_insert(table, names, dialect), to_driver(table, names, dialect)(rows))
 
 
 @cache
-def _insert(table: sa.Table, names: tuple[str, ...], count: int, mark: str) -> str:
-    row = f"({', '.join([mark] * len(names))})"
-    return (
-        f"INSERT INTO {table.name} ({_listed(names)}) VALUES"  # noqa: S608 - names of our tables
-        f" {', '.join([row] * count)}"
-    )
+def columns(table: sa.Table, leaving_out: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The names of a table's columns."""
+    return tuple(column.name for column in table.c if column.name not in leaving_out)
+
+
+@lru_cache(1000)
+def _insert(table: sa.Table, names: tuple[str, ...], dialect: str) -> str:
+    marks = ", ".join([_mark(dialect)] * len(names))
+    return f"INSERT INTO {table.name} ({_listed(names)}) VALUES ({marks})"  # noqa: S608 - names of our tables
 
 
 def update(
     tx: Connection,
     table: sa.Table,
     names: tuple[str, ...],
-    rows: Iterable[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
     key: str = "id",
 ) -> None:
-    """Write these columns of the rows that have the keys."""
+    """Write these columns of the rows that have the keys: of rows that were read here, those of
+    them that are different now.
+    """
+    if not rows:
+        return
     dialect = tx.dialect.name
-    values = [*map(shape(table, (*names, key), dialect).values, rows)]
-    if values:
-        tx.exec_driver_sql(_update(table, names, key, "?" if dialect == "sqlite" else "%s"), values)
+    groups: dict[tuple[str, ...], list[Values]] = {}
+    for row, values in zip(rows, to_driver(table, (*names, key), dialect)(rows), strict=True):
+        if type(row) is not Kept or row.was is None:
+            groups.setdefault(names, []).append(values)
+            continue
+        was = _picker(row.names, (*names, key))(row.was)
+        row.was = None  # whoever saves it again writes it whole
+        places = tuple([at for at, value in enumerate(values) if value != was[at]])
+        if places:
+            changed = tuple([names[at] for at in places])
+            groups.setdefault(changed, []).append((*[values[at] for at in places], values[-1]))
+    for changed, some in groups.items():
+        tx.exec_driver_sql(_update(table, changed, key, dialect), some)
 
 
 @cache
-def _update(table: sa.Table, names: tuple[str, ...], key: str, mark: str) -> str:
+def _picker(names: tuple[str, ...], wanted: tuple[str, ...]) -> Callable[[Values], Values]:
+    return itemgetter(*[names.index(name) for name in wanted])
+
+
+@lru_cache(1000)
+def _update(table: sa.Table, names: tuple[str, ...], key: str, dialect: str) -> str:
+    mark = _mark(dialect)
     told = ", ".join(f'"{name}" = {mark}' for name in names)
     return f'UPDATE {table.name} SET {told} WHERE "{key}" = {mark}'  # noqa: S608 - as above
 
@@ -144,27 +192,27 @@ def select(
     order: str | None = None,
     lock: bool = False,
     leaving_out: tuple[str, ...] = (),
-) -> list[Row]:
+) -> list[Kept]:
     """The rows whose `column` has one of these values, and whose `fixed` ones have theirs; `lock`
     holds them until the transaction ends.
     """
     if not among:
         return []
-    sqlite = tx.dialect.name == "sqlite"
-    names = tuple(one.name for one in table.c if one.name not in leaving_out)
-    made = shape(table, names, tx.dialect.name)
+    dialect = tx.dialect.name
+    names = columns(table, leaving_out)
+    made = from_driver(table, names, dialect)
     fixed = fixed or {}
-    if not sqlite:
+    if dialect != "sqlite":
         statement = _select(table, names, column, tuple(fixed), 0, order, lock)
-        return [*map(made.row, tx.exec_driver_sql(statement, (*fixed.values(), [*among])))]
-    found: list[Row] = []
+        return made(tx.exec_driver_sql(statement, (*fixed.values(), [*among])).fetchall())
+    found: list[Kept] = []
     wanted = [*among]
     for start in range(0, len(wanted), _MOST):
         some = wanted[start : start + _MOST]
         count = 1 << (len(some) - 1).bit_length()  # few lengths, so that they stay prepared
         some += some[-1:] * (count - len(some))
         statement = _select(table, names, column, tuple(fixed), count, order, lock=False)
-        found += map(made.row, tx.exec_driver_sql(statement, (*fixed.values(), *some)))
+        found += made(tx.exec_driver_sql(statement, (*fixed.values(), *some)).fetchall())
     return found
 
 
@@ -193,3 +241,7 @@ def _select(
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
+
+
+def _mark(dialect: str) -> str:
+    return "?" if dialect == "sqlite" else "%s"
