@@ -86,7 +86,7 @@ class LiveEndpoints:
     def prepare(self) -> None:
         """Have connectors get what they need to judge; each says itself when it is time."""
         for endpoint in list(self._endpoints.values()):
-            endpoint.receiver.prepare()
+            _prepare(endpoint.connection, endpoint.receiver)
 
     def _build(self, snapshot: Snapshot, capturing: set[str]) -> Mapping[str, Endpoint]:
         found = {}
@@ -102,7 +102,7 @@ class LiveEndpoints:
                 continue
             webhook = connector.settings.webhook
             if isinstance(connector, Receiver) and webhook.receive:
-                connector.prepare()
+                _prepare(name, connector)
                 found[name] = Endpoint(
                     connection=name,
                     receiver=connector,
@@ -110,6 +110,7 @@ class LiveEndpoints:
                     token_required=webhook.token is not None,
                     unsigned=webhook.unsigned,
                     capture=webhook.capture or name in capturing,
+                    # nobody can sign such a handshake: the address must be a secret itself
                     on_secret=partial(self._take_secret, name)
                     if webhook.token and (webhook.subscribe or connector.awaits_secret)
                     else None,
@@ -157,6 +158,14 @@ class LiveEndpoints:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
+
+
+def _prepare(name: str, receiver: Receiver) -> None:
+    """One that fails judges with what it has; it is asked again soon, and the others go on."""
+    try:
+        receiver.prepare()
+    except Exception as error:
+        log.warning("connector could not prepare", connection=name, error=type(error).__name__)
 
 
 def _hash(token: SecretStr | None) -> bytes | None:

@@ -282,9 +282,12 @@ async def _shake_hands(endpoint: Endpoint, reply: Reply) -> Answer:
         raise Refused("handshake_rejected", str(error)) from None
     if reply.secret is not None:
         if endpoint.on_secret is None:
-            raise Refused("signature_invalid", "a handshake offered a secret; none is awaited")
+            reason = "a handshake offered a secret; none is awaited, or webhook.token is not set"
+            raise Refused("signature_invalid", reason)
         try:
             await asyncio.to_thread(endpoint.on_secret, reply.secret)
+        except PermissionError as error:
+            raise Refused("signature_invalid", str(error)) from None
         except Exception as error:
             raise Refused("cannot_store", place_of(error)) from None
     return answer

@@ -33,7 +33,8 @@ class Endpoint:
     `token_hash` is the SHA-256 of the token in the address. With `token_required` an address
     without it is refused; otherwise such a delivery is judged by its signature alone. `max_body`
     is in bytes, None for the application's cap. `on_secret` stores a secret that a handshake
-    handed over; None says that this connection awaits none, and such a handshake is refused.
+    handed over, or raises PermissionError where none is awaited now; None says that this connection
+    never awaits one. Such a handshake is refused.
     """
 
     connection: str

@@ -392,7 +392,12 @@ def take_secret(hub: Hub, name: str, secret: str) -> None:
                 kept = "\n".join([secret, *known][: subscriptions.KEPT])
                 access.put_secret(tx, key, stored, kept, hub.clock())
         return
+    why = f"a handshake offered a secret, and no webhook of {name} is being registered"
+    with hub.database.read() as tx:
+        # before anything is written: strangers must not keep the writer busy
+        if not subscriptions.awaits_secret(tx, name):
+            raise PermissionError(why)
     with hub.database.write() as tx:
         if not subscriptions.awaits_secret(tx, name):
-            raise PermissionError(f"no webhook of {name} is being registered")
+            raise PermissionError(why)
         subscriptions.add_secret(tx, hub.settings.secret_key, name, secret)

@@ -214,6 +214,11 @@ def refusal(response: httpx.Response, status: int) -> str:
     return str(problem["code"])
 
 
+def awaits_none(secret: str) -> None:
+    """As a connection answers that registered long ago."""
+    raise PermissionError("no webhook is being registered")
+
+
 def endpoints(secrets: list[str]) -> dict[str, Endpoint]:
     """One connection for each way to prove oneself."""
     hashed = hashlib.sha256(TOKEN.encode()).digest()
@@ -227,6 +232,7 @@ def endpoints(secrets: list[str]) -> dict[str, Endpoint]:
         Endpoint("open", acme, unsigned=True, capture=True),
         Endpoint("asana", HandingOverReceiver(), on_secret=secrets.append),
         Endpoint("settled", HandingOverReceiver()),
+        Endpoint("registered", HandingOverReceiver(), on_secret=awaits_none),
         Endpoint("broken", BrokenReceiver()),
         Endpoint("strange", StrangeIds()),
         Endpoint("refusing", RefusingReceiver()),

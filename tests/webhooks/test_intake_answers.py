@@ -165,9 +165,12 @@ def test_a_secret_handed_over_is_stored_before_the_handshake_is_answered(hub: Se
     assert hub.post("/webhooks/asana", b"{}", headers=signed(b"{}")).status_code == 202
 
 
-def test_nobody_can_hand_over_a_secret_that_is_not_awaited(hub: Served) -> None:
-    response = hub.post("/webhooks/settled", b"", headers={"x-hook-secret": "mine now"})
+@pytest.mark.parametrize("connection", ["settled", "registered"])
+def test_nobody_can_hand_over_a_secret_that_is_not_awaited(hub: Served, connection: str) -> None:
+    """A forged handshake is no trouble of ours: its sender is not told to come back."""
+    response = hub.post(f"/webhooks/{connection}", b"", headers={"x-hook-secret": "mine now"})
     assert refusal(response, 401) == "signature_invalid"
+    assert "retry-after" not in response.headers
 
 
 def test_the_token_in_the_address_opens_a_connection_that_cannot_sign(hub: Served) -> None:

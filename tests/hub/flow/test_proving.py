@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from connectors.sdk import Receiver
+from connectors.webhook.connector import WebhookConnector
 from hub.api.connections import states
-from hub.app import Application
+from hub.app import Application, LiveEndpoints
 from hub.cli.connections import _connection
 from hub.cli.doctor import _deliveries
 from hub.flow.proving import proving, unsigned
@@ -161,7 +163,45 @@ def test_asanas_secret_is_kept_and_good_at_once(serve: Callable[..., Any]) -> No
     assert len(world.all(t.deliveries)) == 2  # each is good for its own, and none took a place
 
 
-def test_nobody_hands_a_secret_to_a_connection_that_awaits_none(serve: Callable[..., Any]) -> None:
+def test_nobody_hands_a_secret_to_a_connection_that_awaits_none(
+    serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     world, _ = serve(said("webhook", webhook={"secret": "env:HOOK"}))
+
+    def busy() -> None:
+        raise AssertionError("A stranger made the hub write.")
+
+    monkeypatch.setattr(world.hub.database, "write", busy)
     with pytest.raises(PermissionError):
         take_secret(world.hub, "desk", "b537207f20cbfa02357cf448134da559")
+
+
+@pytest.mark.parametrize("token", [False, True])
+def test_a_secret_is_handed_over_at_an_address_with_a_token_only(
+    serve: Callable[..., Any], token: bool
+) -> None:
+    """Whoever knows the name of a connection could else hand theirs over while it registers."""
+    webhook = {"subscribe": True, **({"token": "env:HOOK"} if token else {})}
+    world, _ = serve(said("github", webhook=webhook))
+    endpoints = LiveEndpoints(world.hub)
+    endpoints.refresh()
+    endpoint = endpoints.get("desk")
+    assert endpoint is not None
+    assert (endpoint.on_secret is not None) is token
+
+
+def test_a_connector_that_cannot_prepare_keeps_no_other_from_taking_deliveries(
+    serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, _ = serve(said("webhook", webhook={"secret": "env:HOOK"}))
+
+    def fail(self: Receiver) -> None:
+        raise KeyError("a bug of one connector")
+
+    monkeypatch.setattr(WebhookConnector, "prepare", fail)
+    endpoints = LiveEndpoints(world.hub)
+    endpoints.refresh()
+    endpoints.prepare()
+    endpoint = endpoints.get("desk")
+    assert endpoint is not None
+    assert endpoint.out == ""
