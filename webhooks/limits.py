@@ -64,6 +64,10 @@ _KEPT_PREFIXES = (
 )
 _KEPT_SUFFIXES = ("-signature", "-signature-256", "-timestamp", "-event", "-delivery", "-topic")
 _SECRET = re.compile(r"authorization|cookie|token|secret|passw|api-?_?key|credential|session", re.I)
+_SECRET_PARAMETER = re.compile(
+    _SECRET.pattern + r"|jwt|assertion|auth|hmac|signature|(?:key|code|sig|otp|pin|sid)$", re.I
+)
+"""Names of query parameters: what proves who sends is kept among the headers, but not in a URL."""
 
 
 def kept_headers(headers: Mapping[str, str], more: Collection[str] = ()) -> dict[str, str]:
@@ -101,13 +105,15 @@ def _usual(name: str) -> bool:
 
 def redacted_query(query: str) -> str:
     """The query string as written, with the values of parameters that sound secret as `***`."""
-    if not _SECRET.search(unquote_plus(query)):
-        return query
     pairs = (pair.partition("=") for pair in query.split("&"))
     return "&".join(
-        f"{name}=***" if equals and _SECRET.search(unquote_plus(name)) else name + equals + value
+        f"{name}=***" if equals and _names_a_secret(name) else name + equals + value
         for name, equals, value in pairs
     )
+
+
+def _names_a_secret(parameter: str) -> bool:
+    return _SECRET_PARAMETER.search(unquote_plus(parameter)) is not None
 
 
 def storable_id(delivery_id: str | None) -> str | None:

@@ -18,6 +18,7 @@ from tests.webhooks.intake_support import (
     signature,
     signed,
 )
+from webhooks.limits import redacted_query
 
 
 def test_a_genuine_delivery_is_accepted_after_its_row_is_there(hub: Served) -> None:
@@ -163,6 +164,24 @@ def test_a_secret_handed_over_is_stored_before_the_handshake_is_answered(hub: Se
     assert answer.headers["x-hook-secret"] == "s3"
     assert hub.secrets == ["s3"]
     assert hub.post("/webhooks/asana", b"{}", headers=signed(b"{}")).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["jwt", "client_assertion", "auth", "sig", "X-Amz-Signature", "key", "apiKey", "access_key"]
+    + ["code", "authCode", "hmac", "access_token", "client%5Fsecret", "j%77t", "PHPSESSID"],
+)
+def test_a_proof_in_the_query_is_not_kept(hub: Served, name: str) -> None:
+    path = f"/webhooks/acme?{name}=s3cr3t&event=issue&{name}=again"
+    assert hub.post(path, headers=signed(b"{}")).status_code == 202
+    (row,) = hub.inbox.rows
+    assert row.url == f"{PUBLIC}/webhooks/acme?{name}=***&event=issue&{name}=***"
+
+
+def test_the_rest_of_the_query_is_kept_as_it_was_written() -> None:
+    written = "event=issue&topic=a%2Fb&&flag&q=a=b&codec=x&keyword=y&design=1"
+    assert redacted_query(written) == written
+    assert redacted_query("") == ""
 
 
 @pytest.mark.parametrize("connection", ["settled", "registered"])
