@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from connectors.sdk import Record
@@ -26,6 +27,8 @@ class Arrival:
     mapping: CompiledMapping
     ready: Mapped | None = None
     """Its values, where they were mapped before the transaction began; for one use."""
+    read_at: datetime | None = None
+    """When the tool was asked for it, where a row only named it."""
     mapped: Mapped | None = None
     merged: Merged | None = None
     link: Row | None = None

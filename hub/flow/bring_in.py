@@ -4,8 +4,10 @@ one transaction per batch.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,8 +46,12 @@ from mappings.expressions import ExpressionError
 log = structlog.get_logger("hub.bring_in")
 
 STRIDE = Stride(most=500)
+WAITS = (TransientError, AuthError, ConfigError)
+"""What is nobody's fault among the records: they wait until it is over."""
 PATIENCE = timedelta(hours=1)
 """How long a comment waits for the record it hangs on."""
+SHARE = 1 / 3
+"""Part of a lease after which what was not read yet is left to the next claim."""
 Row = dict[str, Any]
 
 
@@ -77,9 +83,17 @@ def bring_in(hub: Hub) -> int:
 # now
 
 
-def _fetch(hub: Hub, claim: queue.Claim) -> tuple[dict[int, Record], set[int]]:
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A record as the tool showed it, and when it was asked for."""
+
+    record: Record
+    at: datetime
+
+
+def _fetch(hub: Hub, claim: queue.Claim) -> tuple[dict[int, Read], set[int]]:
     """Read what deliveries only named, outside any transaction; and the rows that must wait
-    because that failed.
+    because that failed, or took too long to go on under this claim.
     """
     snapshot = hub.live.current()
     wanted: dict[tuple[str, str], list[RowMapping]] = {}
@@ -89,34 +103,63 @@ def _fetch(hub: Hub, claim: queue.Claim) -> tuple[dict[int, Record], set[int]]:
             object = _directory(snapshot, row)
         if object and row["kind"] in ("fetch", "answer"):
             wanted.setdefault((row["connection"], object), []).append(row)
-    read: dict[int, Record] = {}
+    read: dict[int, Read] = {}
     waiting: set[int] = set()
     paused: set[str] = set()
     if wanted:
         with hub.database.read() as tx:
             paused = running.paused(tx)
+    until = time.monotonic() + claim.queue.lease.total_seconds() * SHARE
     for (connection, object), rows in wanted.items():
         if connection in paused:
             _wait_for_resume(hub, claim, rows)
             waiting |= {row["position"] for row in rows}
             continue
-        ids = list(dict.fromkeys(_wanted(row) for row in rows))
-        try:
-            connector = snapshot.connector(connection)
-            if not isinstance(connector, Source):
-                raise ConfigError(f"The connection '{connection}' cannot be read.")
-            found = {record.id: record for record in connector.fetch(object, ids)}
-        except Exception as error:
-            if not isinstance(error, ConnectorError):
-                log.exception("connector failed", connection=connection)
-                error = PayloadError(f"The connector failed: {type(error).__name__}: {error}")
-            _hold_back(hub, claim, connection, rows, error)
-            waiting |= {row["position"] for row in rows}
-            continue
-        for row in rows:
-            id = _wanted(row)
-            read[row["position"]] = found.get(id) or Record(object, id, {}, deleted=True)
+        left = [rows]
+        while left:
+            some = left.pop()
+            try:
+                read |= _read(hub, snapshot, connection, object, some)
+            except ConnectorError as error:
+                if len(some) > 1 and not isinstance(error, WAITS):
+                    half = len(some) // 2
+                    left += [some[half:], some[:half]]
+                    continue
+                if isinstance(error, WAITS):  # whatever is left would meet the same
+                    some = [row for group in (some, *left) for row in group]
+                    left.clear()
+                _hold_back(hub, claim, connection, some, error)
+                waiting |= {row["position"] for row in some}
+            if left and time.monotonic() > until:
+                late = [row["position"] for group in left for row in group]
+                with hub.database.write() as tx:
+                    queue.release(tx, claim, late)
+                waiting.update(late)
+                left.clear()
     return read, waiting
+
+
+def _read(
+    hub: Hub, snapshot: Snapshot, connection: str, object: str, rows: Sequence[RowMapping]
+) -> dict[int, Read]:
+    """The records that rows name, by position; one that is not there any more is deleted. Raises
+    ConnectorError, also for a bug of the connector.
+    """
+    ids = list(dict.fromkeys(_wanted(row) for row in rows))
+    at = hub.clock()
+    try:
+        connector = snapshot.connector(connection)
+        if not isinstance(connector, Source):
+            raise ConfigError(f"The connection '{connection}' cannot be read.")
+        found = {record.id: record for record in connector.fetch(object, ids)}
+    except ConnectorError:
+        raise
+    except Exception as error:
+        log.exception("connector failed", connection=connection)
+        raise PayloadError(f"The connector failed: {type(error).__name__}: {error}") from error
+    gone = {id: Record(object, id, {}, deleted=True) for id in ids if id not in found}
+    there = found | gone
+    return {row["position"]: Read(there[_wanted(row)], at) for row in rows}
 
 
 def _wanted(row: RowMapping) -> str:
@@ -169,7 +212,7 @@ def _hold_back(
 ) -> None:
     with hub.unit() as unit:
         connections.note_failure(unit, connection, error)
-        waits = isinstance(error, TransientError | AuthError | ConfigError)
+        waits = isinstance(error, WAITS)
         delay = error.retry_after if isinstance(error, RateLimitError) else 15.0
         for row in rows:
             if queue.postpone(
@@ -182,17 +225,18 @@ def _hold_back(
 # transaction
 
 
-def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Record]) -> None:
+def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Read]) -> None:
     done: list[int] = []
     arrivals: list[Arrival] = []
     for row in rows:
+        read = fetched.get(row["position"])
         connection, object = row["connection"], row["object"]
         if row["kind"] == "pull":
             running.pull_soon(unit.tx, connection, object)
             done.append(row["position"])
             continue
         if row["kind"] == "answer":
-            email = _email(unit.snapshot, connection, fetched.get(row["position"]))
+            email = _email(unit.snapshot, connection, read.record if read else None)
             actor = connector_actor(connection, row["payload"].get("sender"))
             with unit.acting(actor, cause=row["delivery"], origin=connection):
                 replies.on_answer(unit, connection, row["payload"], email)
@@ -201,7 +245,7 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rec
         if row["kind"] == "again":
             record = Record(object, row["external_id"], {})
         else:
-            record = fetched.get(row["position"]) or records.record_of(row["payload"])
+            record = read.record if read else records.record_of(row["payload"])
         if object == "message":
             with unit.acting(connector_actor(connection, record.actor), origin=connection):
                 replies.on_message(unit, connection, record)
@@ -213,7 +257,7 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rec
             continue
         if row["kind"] != "again" and isinstance(record.data, Mapping):
             record = identified(mapping, record)
-        arrivals.append(Arrival(row, record, mapping))
+        arrivals.append(Arrival(row, record, mapping, read_at=read.at if read else None))
     attach(unit, arrivals)
     batch, waiting = take_in(unit, arrivals)
     for arrival in waiting:

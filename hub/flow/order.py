@@ -1,15 +1,18 @@
 """Which of two states of a remote record is the newer one.
 
-Deliveries come late, twice and in any order. Versions tell the order where the vendor has them;
-what was read from the tool beats what it once told; a deletion holds against whatever is not known
-to be newer. Where none of this tells and the record can be read, it is read rather than guessed:
-versions of whole seconds, and tools without any.
+Deliveries come late, twice and in any order. Versions tell the order where the vendor has them; a
+deletion holds against whatever is not known to be newer. Where neither tells and the record can be
+read, it is read rather than guessed: versions of whole seconds, and tools without any.
+
+What was read of one record since we last heard of it holds whatever its version says: a version may
+have been ahead (a wrong clock, a counter that is none) or the tool went back (a restored backup). A
+list that says so has the record read, as lists of some tools lag behind.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
@@ -22,6 +25,7 @@ from hub.store.tombstones import Tombstone
 from hub.unit import Unit
 
 Row = Mapping[str, Any]
+EVER = datetime.min.replace(tzinfo=UTC)
 SKEW = timedelta(minutes=2)
 """How far a vendor's clock may be from ours."""
 
@@ -85,7 +89,7 @@ def _deletion(unit: Unit, arrival: Arrival, link: Row | None, *, told: bool) -> 
         return Place.HOLDS
     ours, theirs = link["remote_version"], arrival.record.version
     if ours and theirs and theirs != ours:
-        return Place.OLDER if theirs < ours else Place.HOLDS
+        return _below(unit, arrival, link, told=told) if theirs < ours else Place.HOLDS
     if not told:
         return Place.HOLDS
     if _readable(unit, arrival):
@@ -116,7 +120,7 @@ def _among_states(unit: Unit, arrival: Arrival, record: Record, link: Row, *, to
     ours, theirs = link["remote_version"], record.version
     fetched = arrival.row["kind"] == "fetch"
     if ours and theirs and theirs != ours:
-        return Place.OLDER if theirs < ours else Place.HOLDS
+        return _below(unit, arrival, link, told=told) if theirs < ours else Place.HOLDS
     if link["remote_deleted"] and told and ours and theirs:
         return Place.OLDER  # gone so long that its tombstone is too
     if fetched or _same(arrival, link):
@@ -129,6 +133,17 @@ def _among_states(unit: Unit, arrival: Arrival, record: Record, link: Row, *, to
     if told and theirs and _pulled_since(unit, arrival, link):
         return Place.OLDER
     return Place.HOLDS
+
+
+def _below(unit: Unit, arrival: Arrival, link: Row, *, told: bool) -> Place:
+    """Of a state with a lower version than ours. A delivery is late; what was asked for after
+    whatever we know of the record corrects it.
+    """
+    if told or heard(unit, arrival) <= max(link["heard_at"] or EVER, link["updated_at"]):
+        return Place.OLDER
+    if arrival.row["kind"] == "fetch" or not _readable(unit, arrival):
+        return Place.HOLDS
+    return Place.UNSURE
 
 
 def _same(arrival: Arrival, link: Row) -> bool:
@@ -167,5 +182,7 @@ def _readable(unit: Unit, arrival: Arrival) -> bool:
 
 def heard(unit: Unit, arrival: Arrival) -> datetime:
     """When this was so: as it was received or asked for."""
+    if arrival.row["kind"] == "fetch":
+        return arrival.read_at or unit.now
     moment: datetime = arrival.row["received_at"]
-    return unit.now if arrival.row["kind"] == "fetch" else moment
+    return moment
