@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import uuid
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
 import structlog
+
+from hub.errands import Errands
 
 if TYPE_CHECKING:
     import redis  # an embedded hub has no use for it, and it is large
@@ -44,12 +47,17 @@ class _Watcher:
 
 
 class Stream:
-    """Carries topics from whoever commits a change to whoever watches. Safe from many threads."""
+    """Carries topics from whoever commits a change to whoever watches. Safe from many threads.
+
+    Other processes are told by a thread of its own: whoever has just committed waits for no Redis.
+    """
 
     def __init__(self, redis_url: str | None = None) -> None:
+        self._name = uuid.uuid4().hex
         self._watchers: set[_Watcher] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self._errands: Errands[str] = Errands("telling other processes of changes", self._publish)
         self._redis: redis.Redis | None = None
         self._listener: threading.Thread | None = None
         if redis_url is not None:
@@ -63,16 +71,14 @@ class Stream:
         """Tell every watcher, in every process, that these kinds of things changed."""
         if not topics or self._closed.is_set():
             return
-        if self._redis is None:
-            self._tell(topics)
-            return
-        from redis import RedisError
+        self._tell(topics)
+        if self._redis is not None:
+            for topic in topics:
+                self._errands.ask(topic)
 
-        try:
-            self._redis.publish(CHANNEL, json.dumps(sorted(topics)))
-        except RedisError as error:
-            log.warning("change not announced to other processes", error=str(error))
-            self._tell(topics)
+    def _publish(self, topic: str) -> None:
+        assert self._redis is not None  # noqa: S101 - asked for only where there is one
+        self._redis.publish(CHANNEL, json.dumps([self._name, topic]))
 
     def _tell(self, topics: Iterable[str]) -> None:
         with self._lock:
@@ -133,7 +139,9 @@ class Stream:
                     while not self._closed.is_set():
                         message = channel.get_message(timeout=1.0)
                         if message is not None:
-                            self._tell(json.loads(message["data"]))
+                            by, topic = json.loads(message["data"])
+                            if by != self._name:
+                                self._tell([topic])
             except (RedisError, ValueError) as error:
                 log.warning("no changes from other processes", error=str(error))
                 self._closed.wait(RECONNECT)
@@ -148,6 +156,7 @@ class Stream:
                 watcher.loop.call_soon_threadsafe(watcher.end)
             except RuntimeError:  # its loop has just been closed
                 continue
+        self._errands.close()
         if self._listener is not None:
             self._listener.join(timeout=5)
         if self._redis is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import hashlib
 import hmac
 import json
@@ -402,3 +403,19 @@ def test_a_broker_that_is_away_costs_no_change() -> None:
         await asyncio.to_thread(stream.close)
 
     asyncio.run(story())
+
+
+def test_whoever_announces_a_change_waits_for_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Stream("redis://127.0.0.1:1/0")
+    go, over = threading.Event(), threading.Event()
+
+    def hang(*_: object) -> None:
+        go.wait(20)
+        over.set()
+
+    monkeypatch.setattr(stream._redis, "publish", hang)
+    stream.publish({"task", "push"})
+    assert not over.is_set()
+    go.set()
+    stream.close()
+    assert over.is_set()
