@@ -44,6 +44,24 @@ _REMEDIES: Mapping[str, str] = {
     "cannot_store": "The hub could not store it and told the sender to come back. Look at hub"
     " doctor: a full disk or an overloaded database.",
 }
+_TIMES = (
+    (
+        "is written as",
+        "The clocks are fine: say in the connection how its sender writes the time, as told above,"
+        " then: hub apply",
+    ),
+    (
+        "missing",
+        "Have the sender send the header with the time that it signs. If it signs none, leave"
+        " timestamp_header and {timestamp} in base away.",
+    ),
+    (
+        "not written in",
+        "Look at what the sender writes there, and set unit: seconds, milliseconds or iso; iso"
+        " wants a zone (2026-03-02T09:00:00Z).",
+    ),
+)
+"""What a reason about the signed time says, and what to do then."""
 _WITH_IT = (
     "The address must end with the token of webhook.token:"
     " /webhooks/{name}/TOKEN. Copy it to the vendor again."
@@ -74,6 +92,10 @@ def remedy(name: str, row: Mapping[str, Any]) -> str:
             said = f"It brought: {', '.join(brought)}. " if brought else ""
             return said + _UNSIGNED.format(name=name)
         return _PROOF.format(name=name)
+    if code == "timestamp_out_of_window":
+        for words, what_to_do in _TIMES:
+            if words in reason:
+                return what_to_do
     return _REMEDIES.get(code, "")
 
 

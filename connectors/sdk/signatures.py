@@ -137,11 +137,20 @@ def check_fresh(
     moment with its zone.
     """
     moment = moment_of(timestamp, unit)
+    age = received_at.timestamp() - moment if moment is not None else 0.0
+    if moment is None or abs(age) > tolerance:
+        other = _unit_of(timestamp, received_at, unit)
+        if other:
+            written = unit if isinstance(unit, str) else "plain digits"
+            raise SignatureError(
+                f"The signed time is written as {other}, where {written} is expected: unit: "
+                f"{other}",
+                code="timestamp_out_of_window",
+            )
     if moment is None:
         written = unit if isinstance(unit, str) else "plain digits"
         what = f"is not written in {written}" if timestamp else "is missing"
         raise SignatureError(f"The signed time {what}.", code="timestamp_out_of_window")
-    age = received_at.timestamp() - moment
     if abs(age) > tolerance:
         lies = f"is too old, {age:.0f} s" if age > 0 else f"lies in the future, {-age:.0f} s"
         raise SignatureError(
@@ -151,9 +160,19 @@ def check_fresh(
         )
 
 
+def _unit_of(timestamp: str, received_at: datetime, unit: int | Unit) -> Unit | None:
+    """Another unit in which this is a moment within a day of now: the sender writes it so."""
+    units: tuple[Unit, ...] = ("seconds", "milliseconds", "iso")
+    for one in units:
+        moment = moment_of(timestamp, one) if one != unit else None
+        if moment is not None and abs(received_at.timestamp() - moment) < 86400:
+            return one
+    return None
+
+
 # ------------------------------------------------------------------------------------ generic HMAC
 
-_PLACES = re.compile(r"\{([a-z][a-z0-9:_-]*)\}")
+_PLACES = re.compile(r"\{([A-Za-z][A-Za-z0-9:_-]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,11 +326,10 @@ def header_of(delivery: Delivery, name: str) -> str:
     # a delivery that does not say when is as late as can be
     code = "timestamp_out_of_window" if "timestamp" in name.lower() else "signature_invalid"
     if not given:
-        raise SignatureError(
-            f"The header {name} is missing: the sender was told no secret, or something between "
-            "drops the header.",
-            code,
-        )
+        why = "the sender was told no secret, or something between drops the header."
+        if code == "timestamp_out_of_window":
+            why = "the sender does not say when it signed, or something between drops the header."
+        raise SignatureError(f"The header {name} is missing: {why}", code)
     if len(given) > LONGEST:
         raise SignatureError(f"The header {name} is far too long.", code)
     return given

@@ -101,8 +101,10 @@ class WebhookConnection(SigningWords, ConnectionConfig):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     scheme: Scheme = Field(
+        "token",
         description="How a delivery proves itself and what it looks like: as one of the vendors "
-        "does; hmac, basic, token for any other; cloudevents is a form (see `proof`).",
+        "does; hmac, basic, token for any other; cloudevents is a form (see `proof`). With "
+        "webhook.secret it must be said.",
         json_schema_extra=described(("cloudevents", "CloudEvents 1.0; `proof` says the rest.")),
     )
     proof: SchemeName = Field(
@@ -123,8 +125,8 @@ class WebhookConnection(SigningWords, ConnectionConfig):
     )
     window: int = Field(
         600,
-        description="Seconds in which two equal bodies without an id count as one delivery; 0: "
-        "never.",
+        description="Equal bodies without an id count as one delivery while they come in the same "
+        "slot of so many seconds; slots are fixed (600: 09:00 to 09:10, then to 09:20). 0: never.",
         ge=0,
         le=86400,
     )
@@ -162,6 +164,11 @@ class WebhookConnection(SigningWords, ConnectionConfig):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if "scheme" not in self.model_fields_set and self.webhook.secret:
+            raise ValueError(
+                "`scheme` is missing: say how the sender proves itself with webhook.secret (hmac, "
+                "token, basic or a vendor's: hub connector docs webhook)"
+            )
         if "proof" in self.model_fields_set and self.scheme != "cloudevents":
             raise ValueError(
                 "`proof` is for scheme: cloudevents; elsewhere the scheme is the proof"

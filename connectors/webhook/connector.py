@@ -27,6 +27,7 @@ from connectors.sdk.handshakes import cloud_events_permission
 from connectors.sdk.records import Json
 from connectors.sdk.scheme import Scheme
 from connectors.sdk.schemes import SCHEMES, check_secrets
+from connectors.sdk.senders import new_id, with_default
 from connectors.sdk.versions import comparable
 from connectors.webhook.config import ObjectWords, WebhookConnection
 from connectors.webhook.events import cloud_events, event_key, events_of, plain_event
@@ -119,6 +120,11 @@ class WebhookConnector(Connector, Receiver):
         if self.settings.scheme == "cloudevents" and "content-type" not in delivery.headers:
             kind = {"content-type": "application/cloudevents+json"}
             delivery = replace(delivery, headers={**delivery.headers, **kind})
+        webhook, header = self.settings.webhook, self._delivery_header
+        if header:  # before the proof, which may cover it
+            delivery = with_default(delivery, header, id or new_id())
+        if webhook.unsigned and not webhook.secret and webhook.token is None:
+            return delivery
         return self._proof.signed(delivery, self._terms, id)
 
     def _id_of(self, delivery: Delivery) -> str | None:

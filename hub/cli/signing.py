@@ -69,6 +69,7 @@ def sign(
     with opened() as hub:
         target = url or _target(hub, connection)
         signed = _signed(hub, connection, target, headers, body, delivery_id or "")
+        _warn(hub, connection, signed, delivery_id)
     if not send:
         if json:
             print_json(_request(signed))
@@ -124,7 +125,7 @@ def _target(hub: Hub, connection: str) -> str:
 def _signed(
     hub: Hub, connection: str, url: str, headers: dict[str, str], body: bytes, id: str
 ) -> Delivery:
-    from connectors.sdk import Delivery, Receiver
+    from connectors.sdk import ConfigError, Delivery, Receiver
 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
@@ -134,10 +135,34 @@ def _signed(
         fail(f"{connector.title} sends no webhooks, so there is nothing to sign.")
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     plain = Delivery("POST", url, headers, body, datetime.now(UTC), query)
-    signed = connector.sign(plain, id=id)
+    try:
+        signed = connector.sign(plain, id=id)
+    except ConfigError:
+        if not connector.settings.webhook.unsigned:
+            raise
+        signed = plain  # it takes deliveries without any proof, and there is no secret
     if "content-type" in signed.headers:
         return signed
     return replace(signed, headers={**signed.headers, "content-type": _type_of(signed.body)})
+
+
+def _warn(hub: Hub, connection: str, signed: Delivery, id: str | None) -> None:
+    """Say beforehand what the hub would not make out in it."""
+    from connectors.sdk import PayloadError, Receiver
+
+    connector = having(hub, connection).connector(connection)
+    if id and id.encode() not in signed.body and id not in signed.headers.values():
+        note(
+            "--delivery-id is nowhere in it: this sender names its deliveries in the body, or not."
+        )
+    if not isinstance(connector, Receiver):
+        return
+    try:
+        connector.parse(signed)
+    except PayloadError as error:
+        header = error.place.removeprefix("header:")
+        named = f" Add --header '{header}: …'" if header.lower().endswith("-event") else ""
+        note(f"As it is, it would be taken and then put aside: {error}{named}")
 
 
 def _request(signed: Delivery) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
 from dataclasses import replace
@@ -18,6 +19,7 @@ from connectors.webhook.config import WebhookConnection
 from connectors.webhook.connector import WebhookConnector
 from connectors.webhook.paths import condition_of, link_of, path_of
 from connectors.webhook.sandbox import WebhookSandbox
+from hub.refusals import remedy
 from hub.workspace import load
 
 HOME = Path(connectors.webhook.__file__).parent
@@ -454,3 +456,69 @@ def test_a_token_may_stand_in_any_header_and_be_rotated() -> None:
     for bad in ("", "new-one", "key", "key ", "key new", "key new-one ", "é", "key \udcff"):
         with pytest.raises(SignatureError):
             receiver.verify(delivery({"id": 1}, x_shop=bad))
+
+
+# ----------------------------------------------------------------------------------------- signing
+
+
+def bare(body: bytes = b'{"id": "7"}') -> Delivery:
+    return Delivery("POST", "https://hub.test/webhooks/shop", {}, body, NOW)
+
+
+def test_a_signed_request_has_the_header_that_names_it_and_each_a_name_of_its_own() -> None:
+    for scheme in ({}, {"scheme": "hmac", "header": "X-Sig"}):
+        sender = connector(delivery="header:X-Number", **scheme)
+        first, second = sender.sign(bare()), sender.sign(bare())
+        assert first.headers["x-number"] != second.headers["x-number"]
+        assert sender.sign(bare(), id="d-1").headers["x-number"] == "d-1"
+        assert sender.verify(first) != sender.verify(second)
+
+
+def test_a_header_that_names_it_is_there_before_the_signature_that_covers_it() -> None:
+    sender = connector(
+        scheme="hmac", header="X-Sig", base="{header:X-Number}.{body}", delivery="header:X-Number"
+    )
+    assert sender.verify(sender.sign(bare(), id="d-1")) == "d-1"
+
+
+def test_without_any_proof_a_request_is_made_as_it_is() -> None:
+    sender = connector(webhook={"unsigned": True}, delivery="header:X-Number")
+    made = sender.sign(bare(), id="d-1")
+    assert made.headers == {"x-number": "d-1"}
+    assert sender.verify(made) == "d-1"
+
+
+def test_a_token_or_nothing_at_all_needs_no_scheme_and_a_secret_does() -> None:
+    for proof in ({"token": "t" * 32}, {"unsigned": True}):
+        words = {"webhook": proof, "objects": {"thing": {"id": "$.id"}}}
+        assert WebhookConnection.model_validate(words).proven_by == "token"
+    words = {"webhook": {"secret": "s" * 32}, "objects": {"thing": {"id": "$.id"}}}
+    with pytest.raises(ValidationError, match="`scheme` is missing: say how the sender"):
+        WebhookConnection.model_validate(words)
+
+
+@pytest.mark.parametrize(
+    ("unit", "written", "said"),
+    [
+        ("seconds", "1767225600000", "written as milliseconds, where seconds is expected"),
+        ("seconds", "2026-01-01T00:00:00Z", "written as iso, where seconds is expected"),
+        ("milliseconds", "1767225600", "written as seconds, where milliseconds is expected"),
+        ("iso", "1767225600", "written as seconds, where iso is expected"),
+        ("seconds", "yesterday", "is not written in seconds"),
+        ("seconds", "1767220000", "is too old, 5600 s"),
+        ("seconds", "", "does not say when it signed"),
+    ],
+)
+def test_a_signed_time_that_is_written_otherwise_is_told_with_its_unit(
+    unit: str, written: str, said: str
+) -> None:
+    words = {"scheme": "hmac", "header": "X-Sig", "base": "{timestamp}.{body}", "unit": unit}
+    receiver = connector(**words, timestamp_header="X-Timestamp")
+    mac = hmac.new(b"s" * 32, f"{written}.".encode() + bare().body, "sha256").hexdigest()
+    wrong = replace(bare(), headers={"x-sig": mac, "x-timestamp": written})
+    with pytest.raises(SignatureError, match=said) as refused:
+        receiver.verify(wrong)
+    assert refused.value.code == "timestamp_out_of_window"
+    row = {"code": refused.value.code, "part": "timestamp", "reason": str(refused.value)}
+    clocks = "too old" in said
+    assert ("Check the clocks" in remedy("shop", {**row, "headers": {}})) is clocks

@@ -224,3 +224,19 @@ def test_a_slow_signature_shows_its_age() -> None:
             "POST", signed.url, signed.headers, signed.body, sent + timedelta(seconds=seconds)
         )
         assert _timestamp(slack, came) == [("timestamp", f"{said}; 300 s are tolerated")]
+
+
+def test_a_connection_without_proof_is_sent_to_by_a_plain_request(
+    connected: Path, run: Run, read: Read
+) -> None:
+    file = connected / "hub.yaml"
+    hub = yaml.safe_load(file.read_text())
+    hub["connections"]["github"]["webhook"] = {"unsigned": True}
+    file.write_text(yaml.safe_dump(hub))
+    run("apply")
+    made = read("sign", "github", "-", input="{}")
+    assert made["headers"] == {"content-type": "application/json"}
+    told = run("sign", "github", "-", input="{}")
+    assert told.stdout.startswith("curl --request POST")
+    assert "put aside: The header X-GitHub-Event is missing" in told.stderr
+    assert "Add --header 'x-github-event: …'" in told.stderr
