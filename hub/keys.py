@@ -11,6 +11,11 @@ HUB: Keys = {
     "timezone": "The IANA time zone that clocks and reminders follow.",
     "calendar": "When you work: what business days and hours are.",
     "connections": "The accounts at tools, by the names that other files call them.",
+    "retention": "How long what has been dealt with is kept.",
+}
+RETENTION: Keys = {
+    "deliveries": "Days that a processed webhook delivery can be looked at and replayed: 90d. "
+    "What is quarantined or captured is kept until a person acts.",
 }
 CALENDAR: Keys = {
     "country": "Whose public holidays are kept: an ISO code such as CH.",

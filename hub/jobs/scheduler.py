@@ -17,15 +17,15 @@ from hub.flow.pull import due
 from hub.flow.stage import Stride
 from hub.hub import Hub
 from hub.jobs.broker import Jobs
+from hub.jobs.sweep import Sweep
 from hub.live import NoWorkspace
 from hub.process import clocks
-from hub.store import events, inbox, outbox, queue, records, running, tombstones
+from hub.store import events, inbox, outbox, queue, records, running
 
 log = structlog.get_logger("hub.scheduler")
 
 TICK = 0.5
 LEASE = timedelta(seconds=10)
-KEEP_RECORDS = timedelta(days=7)
 SEALED = 5000
 """Events sealed in one tick at most."""
 _HOURLY = 7200
@@ -43,6 +43,7 @@ class Scheduler:
         self._thread: threading.Thread | None = None
         self._ticks = 0
         self._stride = Stride(most=SEALED, begin=200)
+        self._sweep = Sweep(hub)
 
     def tick(self) -> None:
         """One round of everything that time makes necessary."""
@@ -72,9 +73,8 @@ class Scheduler:
             clocks.fire(unit)
             clocks.note_overdue(unit)
         if self._ticks % _HOURLY == 0:
-            with hub.database.write() as tx:
-                records.forget_done(tx, hub.clock() - KEEP_RECORDS)
-                tombstones.forget(tx, hub.clock() - tombstones.KEEP)
+            self._sweep.begin()
+        self._sweep.go_on()
         self._ticks += 1
 
     def _seal(self) -> None:

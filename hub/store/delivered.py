@@ -4,7 +4,7 @@ what each became.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +22,8 @@ _LISTED = [column for column in deliveries.c if column.name != "body"]
 @dataclass(frozen=True, slots=True)
 class Narrow:
     """What deliveries are narrowed by; None is any. `since` and `until` are moments of receipt, the
-    second not included. `text` stands in the id, the vendor's id or the address.
+    second not included. `text` stands in the id, the vendor's id or the address. `not_replayed`: of
+    an original and its copies only the newest.
     """
 
     connection: str | None = None
@@ -32,6 +33,7 @@ class Narrow:
     until: datetime | None = None
     text: str | None = None
     ids: Sequence[str] | None = None
+    not_replayed: bool = False
 
 
 def _where(narrow: Narrow) -> list[sa.ColumnElement[bool]]:
@@ -51,6 +53,8 @@ def _where(narrow: Narrow) -> list[sa.ColumnElement[bool]]:
         found.append(columns.received_at < narrow.until)
     if narrow.ids is not None:
         found.append(columns.id.in_(narrow.ids))
+    if narrow.not_replayed:
+        found.append(_newest_of_its_line())
     if narrow.text:
         found.append(
             sa.or_(
@@ -136,6 +140,13 @@ def whole(tx: Connection, ids: Collection[str]) -> dict[str, RowMapping]:
     return {row["id"]: row for row in rows}
 
 
+def with_bodies(tx: Connection, ids: Sequence[str], at_once: int = 50) -> Iterator[RowMapping]:
+    """These deliveries, some at a time, as bodies may be large."""
+    for begin in range(0, len(ids), at_once):
+        chosen = sa.select(deliveries).where(deliveries.c.id.in_(ids[begin : begin + at_once]))
+        yield from tx.execute(chosen.order_by(deliveries.c.position)).mappings().all()
+
+
 # ------------------------------------------------------------------------------------ for replay
 
 
@@ -143,13 +154,17 @@ def _last_of_its_line(upto: int) -> sa.ColumnElement[bool]:
     """Not replayed yet: of an original and its copies only the newest counts, so that a replay
     that is begun again goes on where it stopped, and none takes up what was replayed since.
     """
+    return sa.and_(deliveries.c.position <= upto, _newest_of_its_line())
+
+
+def _newest_of_its_line() -> sa.ColumnElement[bool]:
     origin = sa.func.coalesce(deliveries.c.replay_of, deliveries.c.id)
     newer = (
         sa.select(_LATER.c.position)
         .where(_LATER.c.replay_of == origin, _LATER.c.position > deliveries.c.position)
         .exists()
     )
-    return sa.and_(deliveries.c.position <= upto, ~newer)
+    return ~newer
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,3 +298,35 @@ def events_because_of(tx: Connection, delivery: str, since: datetime) -> list[di
         .order_by(recent.c.position)
     ).mappings()
     return [dict(row) for row in rows]
+
+
+# --------------------------------------------------------------------------------------- forgotten
+
+DEALT_WITH = ("processed", "ignored")
+"""What waits for a person (quarantined, captured) is kept until somebody acts."""
+
+
+def forget(tx: Connection, older_than: datetime, after: int, limit: int) -> tuple[int, int | None]:
+    """Drop deliveries that were dealt with and came before a moment, but for those of which a
+    record still waits. Looks at so many of the oldest behind this position; how many went, and the
+    position to go on from, None at the end.
+    """
+    columns = deliveries.c
+    found = tx.execute(
+        sa.select(columns.position, columns.id, columns.status, columns.received_at)
+        .where(columns.position > after)
+        .order_by(columns.position)
+        .limit(limit)
+    ).all()
+    old = [row for row in found if row.received_at < older_than]
+    done = {row.id: row.position for row in old if row.status in DEALT_WITH}
+    if done:
+        open_ = records.c.status != "done"
+        for id in tx.scalars(
+            sa.select(records.c.delivery).where(records.c.delivery.in_(done), open_)
+        ):
+            done.pop(id or "", None)
+        tx.execute(sa.delete(deliveries).where(columns.position.in_(list(done.values()))))
+    # they come in the order of their positions, but for replays, which stand among newer ones
+    ended = len(found) < limit or not old
+    return len(done), None if ended else found[-1].position

@@ -150,8 +150,10 @@ def let_go(tx: Connection, lanes: Collection[str]) -> None:
     )
 
 
-def forget_done(tx: Connection, older_than: datetime, limit: int = 5000) -> int:
-    """Drop records long since brought in; deliveries stay for replay. How many went."""
+def forget_done(tx: Connection, older_than: datetime, limit: int) -> int:
+    """Drop records long since brought in, so many at most; deliveries stay for replay. How many
+    went.
+    """
     old = (
         sa.select(records.c.position)
         .where(records.c.status == "done", records.c.received_at < older_than)

@@ -38,8 +38,10 @@ def find(tx: Connection, scope: str, now: datetime) -> Kept | None:
 
 
 def keep(tx: Connection, scope: str, kept: Kept, now: datetime) -> None:
-    """Keep an answer, and forget those that no longer count, this scope's own among them."""
-    tx.execute(sa.delete(repeats).where(repeats.c.answered_at <= now - KEPT))
+    """Keep an answer in the place of one of this scope that no longer counts."""
+    tx.execute(
+        sa.delete(repeats).where(repeats.c.scope == scope, repeats.c.answered_at <= now - KEPT)
+    )
     values: dict[str, Any] = {
         "scope": scope,
         "body_hash": kept.body_hash,
@@ -49,3 +51,9 @@ def keep(tx: Connection, scope: str, kept: Kept, now: datetime) -> None:
         "answered_at": now,
     }
     tx.execute(sa.insert(repeats).values(**values))
+
+
+def forget(tx: Connection, older_than: datetime, limit: int) -> int:
+    """Drop answers from before, so many at most; how many went."""
+    old = sa.select(repeats.c.scope).where(repeats.c.answered_at < older_than).limit(limit)
+    return tx.execute(sa.delete(repeats).where(repeats.c.scope.in_(old))).rowcount

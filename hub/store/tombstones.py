@@ -83,7 +83,22 @@ def take_away(tx: Connection, stones: Collection[Tombstone]) -> None:
         )
 
 
-def forget(tx: Connection, older_than: datetime) -> int:
-    """Drop what was heard of long ago; how many went."""
-    old = tombstones.c.heard_at < older_than
-    return tx.execute(sa.delete(tombstones).where(old)).rowcount
+def forget(tx: Connection, older_than: datetime, limit: int) -> int:
+    """Drop what was heard of long ago, so many at most; how many went."""
+    columns = tombstones.c
+    old = tx.execute(
+        sa.select(columns.connection, columns.object, columns.external_id)
+        .where(columns.heard_at < older_than)
+        .order_by(columns.heard_at)
+        .limit(limit)
+    ).all()
+    for connection, object, external_id in old:
+        tx.execute(
+            sa.delete(tombstones).where(
+                columns.connection == connection,
+                columns.object == object,
+                columns.external_id == external_id,
+                columns.heard_at < older_than,
+            )
+        )
+    return len(old)

@@ -21,6 +21,7 @@ from hub.process.definitions import RUNNABLE, STEP_KEYS
 from hub.registry import GROUP
 from hub.workspace.actions import ACTIONS, ActionSpec
 from hub.workspace.connection_schemas import connection_schemas, service_schema
+from hub.workspace.retention import DAYS_PATTERN
 from mappings.canonical import EVENT_TYPES, StepType, WaitingOn
 from mappings.keys import Keys
 from mappings.schema import DRAFT, Schema, described, mapping_schema
@@ -79,6 +80,10 @@ def hub_schema(connectors: Connectors) -> Schema:
         "name": _NAME,
         "timezone": {**_ZONE, "default": "UTC"},
         "calendar": _object(keys.CALENDAR, calendar),
+        "retention": _object(
+            keys.RETENTION,
+            {"deliveries": {"type": "string", "pattern": DAYS_PATTERN, "default": "90d"}},
+        ),
         "connections": {
             "type": "object",
             "additionalProperties": connection,

@@ -20,6 +20,7 @@ from hub.workspace.connections import ConnectionSpec, load_connections
 from hub.workspace.files import FOLDERS, workspace_hash
 from hub.workspace.mapping_files import load_mappings
 from hub.workspace.people import People, Person, load_people
+from hub.workspace.retention import Retention, load_retention
 from hub.workspace.rules import RuleSet, load_rules
 from hub.workspace.services import in_their_files, put_in
 from hub.workspace.uses import check_uses
@@ -44,6 +45,7 @@ class Workspace:
     mappings: Mapping[tuple[str, str], CompiledMapping] = field(default_factory=dict)
     rules: RuleSet = field(default_factory=RuleSet)
     processes: Mapping[str, ProcessDefinition] = field(default_factory=dict)
+    retention: Retention = field(default_factory=Retention)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def load(
         hub.error(Place("hub.yaml"), "there is no hub.yaml.", "Make one with: hub init DIR")
     document = hub.load() if "hub.yaml" in files else None
     top = document if document is not None else Map(Place("hub.yaml"))
-    name, timezone, calendar = "", "UTC", Calendar()
+    name, timezone, calendar, retention = "", "UTC", Calendar(), Retention()
     connections: dict[str, ConnectionSpec] = {}
     services: Mapping[str, Reader] = {}
     if document is not None:
@@ -80,6 +82,7 @@ def load(
         hub.required(top, "name", "hub.yaml")
         name = hub.text(top, "name") or ""
         timezone, calendar = _calendar(hub, top)
+        retention = load_retention(hub, top)
         services = put_in(hub, top, connectors, files)
         connections = load_connections(hub, top, connectors, env)
     findings += in_their_files(hub.findings, services)
@@ -159,6 +162,7 @@ def load(
         mappings=mappings,
         rules=rules,
         processes=processes,
+        retention=retention,
     )
     return Loaded(workspace, ordered)
 

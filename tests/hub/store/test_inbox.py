@@ -228,6 +228,6 @@ def test_only_old_and_finished_records_are_forgotten(database: Database) -> None
             )
         claim = queue.claim(tx, records.RECORDS, 10)
         queue.finish(tx, claim, [1, 3], "done")
-        assert records.forget_done(tx, NOW - timedelta(days=7)) == 1
+        assert records.forget_done(tx, NOW - timedelta(days=7), 100) == 1
         left = tx.scalars(sa.select(arriving.c.external_id).order_by(arriving.c.position))
         assert list(left) == ["2", "3"]
