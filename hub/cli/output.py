@@ -95,7 +95,7 @@ def explained(error: Exception) -> str | None:
         where = f"{error.filename}: " if error.filename else ""
         return f"error: {where}{error.strerror or error}."
     module, name = type(error).__module__, type(error).__name__
-    if name in ("AlreadyRunning", "Refused") and module.startswith("hub."):
+    if name in ("AlreadyRunning", "DiskFailed", "Refused") and module.startswith("hub."):
         return f"error: {error}"
     if module.startswith("sqlalchemy.") and name in _DATABASE:
         first = str(getattr(error, "orig", error)).strip().splitlines()[0]

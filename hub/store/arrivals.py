@@ -50,7 +50,11 @@ class Arrivals:
                 self.close()
                 attempts += 1
                 if disk.has_failed(error, self._database.engine.url):
-                    self._failed = DiskFailed("The disk failed to keep what was written.")
+                    self._failed = DiskFailed(
+                        "The disk failed to keep what was written to"
+                        f" {self._database.engine.url.database}. Nothing was accepted that is not"
+                        " kept. Look at the system's log and the disk, then start the hub again."
+                    )
                     raise self._failed from error
                 if self._committing and dialect.is_lost_connection(error):
                     raise Unsure(str(error).partition("\n")[0]) from error

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from hub.cli.output import explained
 from hub.store import disk, inbox
 from hub.store.arrivals import Arrivals, DiskFailed
 from hub.store.database import Database
@@ -89,8 +90,11 @@ def test_a_disk_that_fails_to_sync_is_never_believed_again(
         patch.setattr(inbox, "store", fails)
         with pytest.raises(DiskFailed):
             arrivals.store([incoming("1")])
-    with pytest.raises(DiskFailed):
+    with pytest.raises(DiskFailed) as failed:
         arrivals.store([incoming("1")])
+    told = explained(failed.value)
+    assert told is not None
+    assert told.startswith(f"error: The disk failed to keep what was written to {tmp_path}")
     assert count(database) == 0
     database.close()
 
