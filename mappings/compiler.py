@@ -58,6 +58,10 @@ class CompiledMapping:
     """
     plans: Mapping[str, FieldPlan]
     """Each field as it was compiled, for whoever shows how a value comes about."""
+    written: frozenset[str]
+    """The fields that can be written to the tool."""
+    places: Mapping[str, str]
+    """The file, line and column of each field, as text."""
     zone: str
     """The workspace's time zone, in which a moment falls on a date."""
     _whole: Whole | None
@@ -140,8 +144,7 @@ class CompiledMapping:
 
     def invertible(self, name: str) -> bool:
         """Whether this field can be written to the tool."""
-        compiled = self.plans.get(name)
-        return bool(compiled and compiled.outward and compiled.give and compiled.write)
+        return name in self.written
 
     @staticmethod
     def _in_agreement(compiled: FieldPlan, base: dict[str, Any], value: Any, scope: Scope) -> Any:
@@ -212,6 +215,8 @@ def compile_mapping(spec: MappingSpec, zone: str = "UTC") -> CompiledMapping:
         source_paths=paths,
         inward=inward,
         plans=fields,
+        written=frozenset(plan.spec.name for plan in outward),
+        places={name: str(one.place) for name, one in spec.fields.items()},
         zone=zone,
         _whole=whole,
         _way_back=tuple(

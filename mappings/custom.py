@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 PREFIX = "custom."
@@ -43,6 +43,14 @@ def with_value(custom: Mapping[str, Any], name: str, value: Any) -> dict[str, An
 def related(one: str, other: str) -> bool:
     """Whether a change of one field is a change of the other: the same, or one inside the other."""
     return one == other or f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+
+
+def touched(fields: Iterable[str], names: Collection[str]) -> set[str]:
+    """Those of the fields that a change of these ones changes."""
+    own = [name for name in names if is_custom(f"{name}.")]  # nothing else has anything inside
+    return {
+        one for one in fields if one in names or (own and any(related(one, name) for name in own))
+    }
 
 
 def flat(values: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:

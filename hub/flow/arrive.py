@@ -156,7 +156,7 @@ def _first_contact(unit: Unit, batch: Batch, arrival: Arrival, mapped: Mapped) -
     link = work.new_link(kind, entity["id"], connection, object, record.id, unit.now)
     link["remote_base"] = {name: mapped.raw.get(name) for name in mapped.values}
     # what the record did not say is as it began: only what changes here from now on goes out
-    link["hub_base"] = {name: change.value_of(entity, name) for name in spec.fields}
+    link["hub_base"] = change.values_of(entity, spec.fields)
     _keep_identity(unit, link, arrival)
     batch.fresh.setdefault(kind, []).append(entity)
     batch.fresh_links.append(link)
@@ -195,7 +195,7 @@ def _update(
         batch.policies_of(arrival.mapping),
         mapped.values,
         mapped.raw,
-        {name: change.value_of(entity, name) for name in spec.fields},
+        change.values_of(entity, spec.fields),
         link,
         remote_is_newer=not arrival.record.updated_at
         or arrival.record.updated_at >= entity["updated_at"],
@@ -262,13 +262,13 @@ def _trace(
     """Where values came from: the record, the delivery, the mapping line of each field, and which
     side held where both had changed it.
     """
-    fields = arrival.mapping.spec.fields
+    places = arrival.mapping.places
     told = {
         "connection": arrival.row["connection"],
         "object": arrival.row["object"],
         "external_id": arrival.record.id,
         "delivery": arrival.row["delivery"],
-        "mapping": {name: str(fields[name].place) for name in names if name in fields},
+        "mapping": {name: places[name] for name in names if name in places},
     }
     if rulings:
         told["rulings"] = {

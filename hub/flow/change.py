@@ -4,7 +4,7 @@ the change to every linked tool.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -23,9 +23,14 @@ _EMPTY: Mapping[str, Any] = {"labels": []}
 
 def value_of(entity: Mapping[str, Any], name: str) -> Any:
     """A field's value; `custom.x` looks into `custom`."""
-    if custom.is_custom(name):
-        return custom.value_in(entity["custom"], name)
-    return entity.get(name)
+    if name in entity:
+        return entity[name]
+    return custom.value_in(entity["custom"], name) if custom.is_custom(name) else None
+
+
+def values_of(entity: Mapping[str, Any], names: Iterable[str]) -> Row:
+    """The same of several fields."""
+    return {name: entity[name] if name in entity else value_of(entity, name) for name in names}
 
 
 def put(entity: Row, name: str, value: Any) -> None:
@@ -36,7 +41,7 @@ def put(entity: Row, name: str, value: Any) -> None:
         value = _EMPTY[name]
     if isinstance(value, str):
         value = storable(value)
-    if custom.is_custom(name):
+    if name not in entity and custom.is_custom(name):
         entity["custom"] = custom.with_value(entity["custom"], name, value)
     else:
         entity[name] = value
@@ -102,9 +107,9 @@ def announce_new(unit: Unit, kind: str, entity: Row, data: Mapping[str, Any] | N
     mapped = (data or {}).get("mapping") or {}
     names = ("title", "status", "stage", "kind", "assignee", "amount", "body", *mapped)
     changed = {
-        name: {"before": None, "after": value_of(entity, name)}
-        for name in dict.fromkeys(names)
-        if name != "description" and value_of(entity, name) not in (None, [], {})
+        name: {"before": None, "after": value}
+        for name, value in values_of(entity, names).items()
+        if name != "description" and value not in (None, [], {})
     }
     type_ = "comment.added" if kind == "comment" else f"{kind}.created"
     unit.emit(type_, entity["id"], case=entity.get("case_id"), changed=changed, data=data)
@@ -146,7 +151,7 @@ def change(
         elif kind == "item":
             unit.emit("item.updated", entity["id"], changed=changed, data=data)
     for link in links:
-        names = set(push_back) if link["connection"] == origin else set(changed)
+        names = push_back if link["connection"] == origin else changed
         _tell(unit, kind, entity, link, names)
     return bool(changed)
 
@@ -173,19 +178,16 @@ def _note_task(
     unit.emit(type_, entity["id"], case=entity["case_id"], changed=changed, data=data)
 
 
-def outward_fields(unit: Unit, link: Mapping[str, Any]) -> set[str]:
+def outward_fields(unit: Unit, link: Mapping[str, Any]) -> frozenset[str]:
     """The fields that a link's mapping writes to its tool."""
     mapping = unit.snapshot.mapping(link["connection"], link["object"])
-    if mapping is None:
-        return set()
-    return {name for name in mapping.spec.fields if mapping.invertible(name)}
+    return frozenset() if mapping is None else mapping.written
 
 
-def _tell(unit: Unit, kind: str, entity: Row, link: Row, names: set[str]) -> None:
-    if names and not link["remote_deleted"]:
-        written = outward_fields(unit, link)
-        names = {one for one in written if any(custom.related(one, name) for name in names)}
-    if names and not link["remote_deleted"]:
+def _tell(unit: Unit, kind: str, entity: Row, link: Row, names: Collection[str]) -> None:
+    if not names or link["remote_deleted"]:
+        return
+    if names := custom.touched(outward_fields(unit, link), names):
         unit.push(
             NewPush(
                 connection=link["connection"],

@@ -83,12 +83,12 @@ def merge(
     result = Merged()
     remote_base, hub_base = link["remote_base"], link["hub_base"]
     for name, theirs in values.items():
+        if raw.get(name, ABSENT) == remote_base.get(name, ABSENT):
+            continue  # the tool says what it said before: at most an echo
         policy = policies[name]
         if policy.direction == "out":
             continue
         ours = entity.get(name)
-        if raw.get(name, ABSENT) == remote_base.get(name, ABSENT):
-            continue  # the tool says what it said before: at most an echo
         if same(name, theirs, ours):
             result.remote_base[name] = raw.get(name)
             result.hub_base[name] = ours

@@ -180,8 +180,8 @@ def _plan_entity(
     if mapping is None:
         plan.error = f"No mapping writes {row['object']} of '{row['connection']}' any more."
         return
-    outward = {name for name in mapping.spec.fields if mapping.invertible(name)}
-    current = {name: change.value_of(entity, name) for name in outward}
+    outward = mapping.written
+    current = change.values_of(entity, outward)
     if link is None:
         names = {name for name in outward if current[name] not in (None, [], "")}
     else:

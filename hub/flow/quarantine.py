@@ -38,8 +38,10 @@ def kept(raw: Any) -> Any:
 def record_subject(row: Claimed) -> str:
     """What an exception about a record as a whole is about: the record, not the delivery."""
     text = f"{row['connection']}/{row['object']}/{row['external_id']}"
+    if len(text) <= 100:
+        return text
     digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:20]
-    return text if len(text) <= 100 else f"{text[:79]}~{digest}"
+    return f"{text[:79]}~{digest}"
 
 
 def is_outward(row: Claimed) -> bool:
@@ -209,6 +211,8 @@ class Ward:
 
     def check(self, entity: str, connection: str, bad: Collection[str], why: str) -> None:
         """After a record was read: whatever is not among its bad fields is mended."""
+        if not (self.fields or self._noted):
+            return
         key = (entity, connection)
         for name in {*self.fields.get(key, ()), *self._noted.get(key, ())}.difference(bad):
             self._mended(key, name, why)
