@@ -37,7 +37,7 @@ from hub.hub import Hub
 from hub.live import Snapshot
 from hub.participants import replies
 from hub.process.people import owner
-from hub.store import queue, records, running, work
+from hub.store import dialect, queue, records, running, work
 from hub.store.exceptions import Trouble
 from hub.store.tables import pushes
 from hub.unit import Unit, connector_actor
@@ -272,9 +272,17 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rea
 
 
 def attach(unit: Unit, arrivals: Sequence[Arrival]) -> None:
-    """Give each record its link and its entity, as they are stored; the entities are locked."""
+    """Give each record its link and its entity, as they are stored; the entities are locked.
+
+    Where others write at the same time, a link may change until its entity is locked: then it is
+    read again, until nothing is new. A link is written by those only who hold its entity.
+    """
     _find_links(unit, arrivals)
     _load_entities(unit, arrivals)
+    if not dialect.is_sqlite(unit.tx):
+        locked = {arrival.link["entity_id"] for arrival in arrivals if arrival.link}
+        while late := _read_again(unit, arrivals, locked):
+            _load_entities(unit, late)
 
 
 def take_in(unit: Unit, arrivals: Sequence[Arrival]) -> tuple[Batch, list[Arrival]]:
@@ -386,6 +394,27 @@ def _find_links(unit: Unit, arrivals: Iterable[Arrival]) -> None:
             for arrival in strangers[row.key]:
                 if arrival.record.id == first.record.id:
                     arrival.link = link
+
+
+def _read_again(unit: Unit, arrivals: Sequence[Arrival], locked: set[str]) -> list[Arrival]:
+    """Attach each record's link as it is now; the records whose entities are not locked yet, which
+    then count as locked.
+    """
+    groups: dict[tuple[str, str], list[Arrival]] = {}
+    for arrival in arrivals:
+        groups.setdefault((arrival.row["connection"], arrival.row["object"]), []).append(arrival)
+    held = {arrival.entity["id"]: arrival.entity for arrival in arrivals if arrival.entity}
+    late = []
+    for (connection, object), some in groups.items():
+        ids = [(one.link["external_id"] if one.link else one.record.id) for one in some]
+        found = work.links_by_external(unit.tx, connection, object, set(ids))
+        for arrival, id in zip(some, ids, strict=True):
+            arrival.link = link = found.get(id)
+            arrival.entity = held.get(link["entity_id"]) if link else None
+            if link is not None and link["entity_id"] not in locked:
+                late.append(arrival)
+    locked |= {arrival.link["entity_id"] for arrival in late if arrival.link}
+    return late
 
 
 def _load_entities(unit: Unit, arrivals: Iterable[Arrival]) -> None:

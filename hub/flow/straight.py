@@ -16,7 +16,7 @@ from connectors.sdk import Record
 from hub.flow.arrival import Arrival
 from hub.flow.bring_in import attach, take_in
 from hub.live import Snapshot
-from hub.store import records
+from hub.store import dialect, records
 from hub.store.records import NewRecord
 from hub.unit import Unit
 from mappings.compiler import CompiledMapping, Mapped
@@ -89,6 +89,10 @@ def bring_straight(unit: Unit, found: Sequence[Named]) -> bool:
         else:
             arrivals.append(one.arrival(number))
     attach(unit, arrivals)
+    if not dialect.is_sqlite(unit.tx):  # others wrote until the entities were locked
+        late = records.busy_lanes(unit.tx, {arrival.row["lane"] for arrival in arrivals})
+        waiting.update(one.row["position"] for one in arrivals if one.row["lane"] in late)
+        arrivals = [arrival for arrival in arrivals if arrival.row["lane"] not in late]
     batch, orphans = take_in(unit, arrivals)
     waiting.update(arrival.row["position"] for arrival in orphans)
     aside = {at: why for why, numbers in batch.ward.kept_rows().items() for at in numbers}
