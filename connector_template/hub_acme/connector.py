@@ -38,7 +38,7 @@ from connectors.sdk import (
     Subscription,
     Tier,
 )
-from connectors.sdk.http import decode_json
+from connectors.sdk.json_bodies import decode_json
 from connectors.sdk.paging import Listed, Mark, Row, walk
 from connectors.sdk.pushing import result_of
 from connectors.sdk.records import Cursor, Json

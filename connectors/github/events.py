@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 from connectors.github.records import Row, comment_record, issue_record
 from connectors.sdk import Delivery, Parsed, PayloadError, SignatureError, WebhookConfig
-from connectors.sdk.http import decode_json
+from connectors.sdk.json_bodies import decode_json
 from connectors.sdk.senders import new_id, sign_hmac, with_default
 from connectors.sdk.signatures import GITHUB, check_hmac
 

@@ -23,7 +23,7 @@ from connectors.sdk import (
     SignatureError,
     Subscription,
 )
-from connectors.sdk.http import decode_json
+from connectors.sdk.json_bodies import decode_json
 from connectors.sdk.senders import sign_token, stamped, with_default
 from connectors.sdk.signatures import check_token
 

@@ -14,7 +14,7 @@ from typing import Any
 from connectors.jira.config import JiraConfig
 from connectors.jira.records import gone, part
 from connectors.sdk import Delivery, Fetch, Parsed, PayloadError, SignatureError
-from connectors.sdk.http import decode_json
+from connectors.sdk.json_bodies import decode_json
 from connectors.sdk.jwt import bearer, check_jwt
 from connectors.sdk.senders import new_id, sign_hmac, sign_jwt, with_default
 from connectors.sdk.signatures import JIRA, TOLERANCE

@@ -35,7 +35,7 @@ from connectors.sdk import (
     Tier,
     UnsupportedError,
 )
-from connectors.sdk.http import decode_json
+from connectors.sdk.json_bodies import decode_json
 from connectors.sdk.paging import Listed, Mark, Row, walk
 from connectors.sdk.pushing import push_each
 from connectors.sdk.records import Cursor, Json

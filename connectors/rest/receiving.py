@@ -16,7 +16,7 @@ from connectors.sdk import (
     SignatureError,
     WebhookConfig,
 )
-from connectors.sdk.http import decode_json
+from connectors.sdk.json_bodies import decode_json
 from connectors.sdk.paths import compile_condition, compile_path
 from connectors.sdk.public_keys import PublicKeys
 from connectors.sdk.records import Json

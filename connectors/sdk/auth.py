@@ -35,7 +35,7 @@ from connectors.sdk.grants import (
     present,
 )
 from connectors.sdk.host import Token, Vault
-from connectors.sdk.http import decode_json
+from connectors.sdk.json_bodies import decode_json
 from connectors.sdk.network import Destinations, Transport
 
 with warnings.catch_warnings():

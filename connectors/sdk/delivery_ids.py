@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from connectors.sdk.errors import PayloadError
-from connectors.sdk.http import decode_json
+from connectors.sdk.json_bodies import decode_json
 from connectors.sdk.records import Delivery, Json
 
 Identify = Callable[[Delivery], str | None]

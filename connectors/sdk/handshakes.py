@@ -9,7 +9,7 @@ import json
 import re
 
 from connectors.sdk.errors import PayloadError
-from connectors.sdk.http import decode_json
+from connectors.sdk.json_bodies import decode_json
 from connectors.sdk.records import Delivery, Json, Reply
 
 _TEXT = {"content-type": "text/plain; charset=utf-8"}

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from connectors.sdk.encodings import LONGEST, decode, digest_of, raw
 from connectors.sdk.errors import PayloadError, SignatureError
-from connectors.sdk.http import decode_json
+from connectors.sdk.json_bodies import decode_json
 from connectors.sdk.records import Delivery, Json
 from connectors.sdk.signatures import check_hmac, header_of, query_of
 

@@ -72,7 +72,3 @@ def shown(url: str) -> str:
     parts = urlsplit(url)
     path = re.sub(r"(/webhooks/[^/]*)/[^/]+", r"\1/***", parts.path)
     return f"{parts.scheme}://{parts.netloc}{path}" + ("?…" if parts.query else "")
-
-
-def _plain(url: str) -> str:
-    return url.replace("https://", "http://", 1)

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from connectors.sdk import senders
 from connectors.sdk.errors import ConfigError, PayloadError, SignatureError, UnsupportedError
-from connectors.sdk.http import decode_json
+from connectors.sdk.json_bodies import decode_json
 from connectors.sdk.jwt import bearer, check_jwt, query_hash
 from connectors.sdk.public_keys import check_oidc
 from connectors.sdk.records import Delivery, Json

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from connectors.sdk.encodings import decode, digest_of, raw
 from connectors.sdk.errors import PayloadError, SignatureError
-from connectors.sdk.http import decode_json
+from connectors.sdk.json_bodies import decode_json
 from connectors.sdk.records import Delivery, Json
 from connectors.sdk.refusals import shown
 from connectors.sdk.signatures import (

@@ -22,7 +22,7 @@ from connectors.sdk import (
     SignatureError,
     WebhookConfig,
 )
-from connectors.sdk.http import decode_json
+from connectors.sdk.json_bodies import decode_json
 from connectors.sdk.senders import sign_hmac, with_default
 from connectors.sdk.signatures import SLACK, check_fresh, check_hmac
 from connectors.slack.blocks import CHOSEN

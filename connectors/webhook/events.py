@@ -13,7 +13,7 @@ from typing import Literal
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from connectors.sdk import Delivery, PayloadError
-from connectors.sdk.http import decode_json
+from connectors.sdk.json_bodies import decode_json
 from connectors.sdk.records import Json
 from connectors.sdk.scheme import Scheme
 from connectors.webhook.config import REQUIRED

@@ -26,7 +26,8 @@ from connectors.sdk import (
     RejectedError,
     TransientError,
 )
-from connectors.sdk.http import HttpClient, HttpResponse, decode_json, retry_after
+from connectors.sdk.http import HttpClient, HttpResponse, retry_after
+from connectors.sdk.json_bodies import decode_json
 
 BASE = "https://api.acme.test/v1"
 
