@@ -126,12 +126,13 @@ def _delivered(
     """The records that stored deliveries hold, where a tool only sends."""
     from connectors.sdk import ConnectorError, Receiver, Record
     from hub.flow.intake import delivery_of
-    from hub.store import inbox
+    from hub.store import delivered, inbox
+    from hub.store.delivered import Narrow
 
     tool = cls(spec.name, spec.settings(cls, hub.live.resolve), hub.live.host)
     found: list[Mapping[str, Any]] = []
     with hub.database.read() as tx:
-        for row in inbox.list_deliveries(tx, connection=spec.name, limit=DELIVERIES):
+        for row in delivered.search(tx, Narrow(spec.name), limit=DELIVERIES):
             whole = inbox.delivery(tx, row["id"])
             if whole is None or not isinstance(tool, Receiver) or len(found) >= most:
                 continue

@@ -114,6 +114,18 @@ def recent_now(connection: Connection) -> datetime:
     return asked + timedelta(seconds=passed)
 
 
+SKEW = timedelta(milliseconds=100)
+"""Machines that keep time agree better than this."""
+
+
+def skew(now: datetime) -> timedelta:
+    """What to add to this machine's clock to have the database's, which says `now`. Nothing where
+    they agree as well as can be told.
+    """
+    off = now - datetime.now(UTC)
+    return off if abs(off) > SKEW else timedelta(0)
+
+
 def written_moment(connection: Connection) -> Callable[[datetime], Any]:
     """How the driver takes a moment in UTC: see `Moment`."""
     return moment_text if is_sqlite(connection) else _as_it_is

@@ -23,8 +23,10 @@ DELIVERIES = queue.Queue(
     aside="quarantined",
     lease=timedelta(seconds=30),
     holds_up=False,
+    weight="size",
+    most=32 * 1024 * 1024,
     unread=(
-        "dedupe", "body_hash", "size", "records", "replay_of", "lease_until", "next_attempt_at",
+        "dedupe", "body", "body_hash", "records", "replay_of", "lease_until", "next_attempt_at",
         "error",
     ),
 )  # fmt: skip
@@ -107,14 +109,17 @@ def store_at_once(
 def _rows(tx: Connection, batch: Sequence[Incoming]) -> list[_Row]:
     """Values in the order of `_COLUMNS`, as the driver takes them."""
     written = dialect.written_moment(tx)
-    now = written(dialect.recent_now(tx))
+    moment = dialect.recent_now(tx)
+    now = written(moment)
+    # states without a version go by when they came, so all hosts must mean the same by it
+    skew = dialect.skew(moment)
     return [
         (
             id,
             one.connection,
             one.delivery_id,
             f"{one.connection}\n{one.delivery_id}"[:400] if one.delivery_id else None,
-            written(one.received_at),
+            written(one.received_at + skew),
             one.method,
             one.url,
             to_json(one.headers),
@@ -179,26 +184,15 @@ def replay(tx: Connection, delivery: str) -> str | None:
     return new
 
 
+def bodies(tx: Connection, positions: Sequence[int]) -> dict[int, bytes]:
+    """The bodies of claimed deliveries, by position."""
+    columns = deliveries.c
+    found = tx.execute(
+        sa.select(columns.position, columns.body).where(columns.position.in_(positions))
+    )
+    return {row.position: bytes(row.body) for row in found}
+
+
 def delivery(tx: Connection, id: str) -> RowMapping | None:
     """One stored delivery."""
     return tx.execute(sa.select(deliveries).where(deliveries.c.id == id)).mappings().first()
-
-
-def list_deliveries(
-    tx: Connection,
-    *,
-    connection: str | None = None,
-    status: str | None = None,
-    before: int | None = None,
-    limit: int = 50,
-) -> Sequence[RowMapping]:
-    """Deliveries, newest first, without their bodies."""
-    columns = [column for column in deliveries.c if column.name != "body"]
-    statement = sa.select(*columns).order_by(deliveries.c.position.desc()).limit(limit)
-    if connection:
-        statement = statement.where(deliveries.c.connection == connection)
-    if status:
-        statement = statement.where(deliveries.c.status == status)
-    if before:
-        statement = statement.where(deliveries.c.position < before)
-    return tx.execute(statement).mappings().all()

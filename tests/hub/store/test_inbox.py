@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from connectors.sdk import Record
-from hub.store import bulk, inbox, queue, records
+from hub.store import bulk, dialect, inbox, queue, records
 from hub.store.database import Database
 from hub.store.records import NewRecord
 from hub.store.tables import deliveries
@@ -231,3 +231,24 @@ def test_only_old_and_finished_records_are_forgotten(database: Database) -> None
         assert records.forget_done(tx, NOW - timedelta(days=7), 100) == 1
         left = tx.scalars(sa.select(arriving.c.external_id).order_by(arriving.c.position))
         assert list(left) == ["2", "3"]
+
+
+def test_a_host_whose_clock_is_wrong_stores_the_databases_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """States without a version go by when they came: it must mean the same on every host."""
+    came = datetime.now(UTC)
+    for id, off in (("fast", timedelta(minutes=-5)), ("slow", timedelta(hours=2))):
+        theirs = datetime.now(UTC) + off
+        monkeypatch.setattr(dialect, "recent_now", lambda _, now=theirs: now)
+        with database.write() as tx:
+            inbox.store(tx, [incoming(id, received_at=came)])
+            row = tx.execute(sa.select(deliveries).where(deliveries.c.delivery_id == id)).one()
+        assert abs(row.received_at - came - off) < timedelta(minutes=1)
+
+
+def test_a_clock_that_is_right_is_taken_as_it_is(database: Database) -> None:
+    came = datetime(2026, 3, 1, 9, tzinfo=UTC)
+    with database.write() as tx:
+        inbox.store(tx, [incoming("1", received_at=came)])
+        assert tx.scalar(sa.select(deliveries.c.received_at)) == came
