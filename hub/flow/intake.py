@@ -6,10 +6,13 @@ Nothing is verified again here: a backlog or a replay must not go stale.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+import structlog
 from sqlalchemy.engine import RowMapping
 
 from connectors.sdk import (
@@ -25,8 +28,9 @@ from connectors.sdk import (
 )
 from hub.failpoints import reach
 from hub.flow import straight
+from hub.flow.bring_in import SHARE
 from hub.flow.identity import identified
-from hub.flow.patience import Patience, TookTooLong
+from hub.flow.overtime import Overtime
 from hub.flow.stage import Rows, Stride, in_halves, put_off, take
 from hub.flow.straight import Named
 from hub.hub import Hub
@@ -37,7 +41,11 @@ from hub.store.exceptions import Trouble
 from hub.store.records import NewRecord
 from hub.unit import Unit
 
+log = structlog.get_logger("hub.intake")
+
 STRIDE = Stride(most=500)
+SLICE = 4 * 1024 * 1024
+"""Bytes of bodies that are in memory at once, where they are not one alone."""
 PARSING = 5.0
 """Seconds that reading one delivery may take; most take less than one in ten thousand of that."""
 
@@ -59,60 +67,101 @@ def parse_deliveries(hub: Hub) -> int:
         with hub.unit() as unit:
             for row in claim.poison:
                 _quarantined(unit, row, "Every process that worked on it died.")
-    if not claim.rows:
-        return len(claim.poison)
+    done, rows = len(claim.poison), claim.rows
+    if not rows:
+        return done
     reach("intake.parsed")
-    if any(row["claims"] for row in claim.rows):
-        # a process died of one of them: now each of its records shall count for itself
-        return len(claim.poison) + _long_way(hub, claim, claim.rows)
-    snapshot = hub.live.current()
-    heard: dict[int, Heard] = {}
     waits: list[bool] = []
-    strange: list[RowMapping] = []
-    endless: list[tuple[RowMapping, Exception]] = []
-    for row in claim.rows:
-        try:
-            heard[row["position"]] = _hear(snapshot, row)
-        except TookTooLong as error:
-            endless.append((row, error))
-        except Exception:
-            strange.append(row)  # a fault of ours, which is told where it is tried again
-    rows = [row for row in claim.rows if row["position"] in heard]
-    done = in_halves(
-        hub,
-        claim,
-        rows,
-        lambda unit, some: waits.append(
-            _take_in(unit, claim, [heard[row["position"]] for row in some])
-        ),
-        _give_up,
-        alone=lambda row: _long_way(hub, claim, [row]),
-        stride=STRIDE,
-    )
+    while rows:
+        some, rows = _round(hub, claim, rows, waits)
+        done += some
     reach("intake.committed")
     if any(waits):
         hub.wake("bring_in")
-    for row in strange:
-        done += _long_way(hub, claim, [row])
-    for row, why in endless:
-        put_off(hub, claim, row, why, _give_up)
-    return done + len(claim.poison)
-
-
-def _long_way(hub: Hub, claim: queue.Claim, rows: Rows) -> int:
-    """Their records become rows, each of which is brought in, tried again or set aside alone."""
-
-    def work(unit: Unit, some: Rows) -> None:
-        heard = [_hear(unit.snapshot, row) for row in some]
-        straight.queue(unit, (named for one in heard for named in _told(unit, one)))
-        _finish(unit, claim, heard)
-
-    done = in_halves(hub, claim, rows, work, _give_up)
-    hub.wake("bring_in")
     return done
 
 
-def delivery_of(row: RowMapping) -> Delivery:
+def _round(hub: Hub, claim: queue.Claim, rows: Rows, waits: list[bool]) -> tuple[int, Rows]:
+    """Parse and take in; how many are done with, and those to be parsed again, as another revision
+    was applied meanwhile. No code of a connector runs within a transaction.
+    """
+    heard = _hear_all(hub, claim, rows)
+    outdated: list[RowMapping] = []
+
+    def ready(unit: Unit, some: Rows) -> list[Heard]:
+        found = [heard[row["position"]] for row in some]
+        if any(one.snapshot is not unit.snapshot for one in found):
+            outdated.extend(some)
+            return []
+        return found
+
+    def straight_way(unit: Unit, some: Rows) -> None:
+        if found := ready(unit, some):
+            waits.append(_take_in(unit, claim, found))
+
+    def long_way(unit: Unit, some: Rows) -> None:
+        """Their records become rows, each of which is brought in, tried again or set aside
+        alone.
+        """
+        if found := ready(unit, some):
+            straight.queue(unit, (named for one in found for named in _told(unit, one)))
+            _finish(unit, claim, found)
+            waits.append(True)
+
+    there = [row for row in rows if row["position"] in heard]
+    if any(row["claims"] for row in there):
+        # a process died of one of them: now each of its records shall count for itself
+        done = in_halves(hub, claim, there, long_way, _give_up)
+    else:
+        done = in_halves(
+            hub,
+            claim,
+            there,
+            straight_way,
+            _give_up,
+            alone=lambda row: in_halves(hub, claim, [row], long_way, _give_up),
+            stride=STRIDE,
+        )
+    return done - len(outdated), outdated
+
+
+def _hear_all(hub: Hub, claim: queue.Claim, rows: Rows) -> dict[int, Heard]:
+    """Parse deliveries, by position, a slice of bodies in memory at a time. Whatever fails is tried
+    again alone; what there is no time for under this claim is left to the next one.
+    """
+    snapshot = hub.live.current()
+    heard: dict[int, Heard] = {}
+    until = time.monotonic() + claim.queue.lease.total_seconds() * SHARE
+    for some in _slices(rows):
+        with hub.database.read() as tx:
+            bodies = inbox.bodies(tx, [row["position"] for row in some])
+        for row in some:
+            if time.monotonic() > until and row is not rows[0]:
+                at = next(at for at, one in enumerate(rows) if one is row)
+                with hub.database.write() as tx:
+                    queue.release(tx, claim, [one["position"] for one in rows[at:]])
+                hub.wake("intake")
+                return heard
+            try:
+                heard[row["position"]] = _hear(snapshot, row, bodies.pop(row["position"]))
+            except Exception as error:
+                log.exception("delivery not read", delivery=row["id"])
+                put_off(hub, claim, row, error, _give_up)
+    return heard
+
+
+def _slices(rows: Rows) -> Iterator[Rows]:
+    """So many that their bodies take no more than `SLICE`, or one."""
+    begin = size = 0
+    for at, row in enumerate(rows):
+        size += row["size"]
+        if size > SLICE and at > begin:
+            yield rows[begin:at]
+            begin, size = at, row["size"]
+    yield rows[begin:]
+
+
+def delivery_of(row: Mapping[str, Any]) -> Delivery:
     """A stored delivery as the connector saw it."""
     return Delivery(
         method=row["method"],
@@ -123,19 +172,18 @@ def delivery_of(row: RowMapping) -> Delivery:
     )
 
 
-def parse(snapshot: Snapshot, row: RowMapping) -> list[NewRecord]:
+def parse(snapshot: Snapshot, row: Mapping[str, Any]) -> list[NewRecord]:
     """What a stored delivery speaks of. Raises ConnectorError."""
     connection = row["connection"]
     connector = snapshot.connector(connection)
     if not isinstance(connector, Receiver):
         raise ConfigError(f"The connection '{connection}' takes no deliveries (any more).")
-    with Patience(PARSING):
-        said = list(connector.parse(delivery_of(row)))
+    said = connector.parse(delivery_of(row))
     return [one for parsed in said for one in _rows_of(snapshot, connection, row, parsed)]
 
 
 def _rows_of(
-    snapshot: Snapshot, connection: str, row: RowMapping, parsed: Parsed
+    snapshot: Snapshot, connection: str, row: Mapping[str, Any], parsed: Parsed
 ) -> list[NewRecord]:
     delivery, received_at = row["id"], row["received_at"]
     match parsed:
@@ -167,18 +215,18 @@ def _rows_of(
             ]  # fmt: skip
 
 
-def _hear(snapshot: Snapshot, row: RowMapping) -> Heard:
+def _hear(snapshot: Snapshot, row: RowMapping, body: bytes) -> Heard:
+    """Raises TookTooLong, or whatever a bug of a connector raises."""
     try:
-        found = parse(snapshot, row)
+        with Overtime(PARSING):
+            found = parse(snapshot, {**row, "body": body})
+            return Heard(row, snapshot, [straight.named(snapshot, one) for one in found])
     except ConnectorError as error:
         return Heard(row, snapshot, [], error)
-    return Heard(row, snapshot, [straight.named(snapshot, one) for one in found])
 
 
 def _take_in(unit: Unit, claim: queue.Claim, heard: list[Heard]) -> bool:
     """True if a record was queued."""
-    if heard[0].snapshot is not unit.snapshot:  # another revision was applied meanwhile
-        heard = [_hear(unit.snapshot, one.row) for one in heard]
     found = [named for one in heard for named in _told(unit, one)]
     queued = straight.bring_straight(unit, found)
     _finish(unit, claim, heard)

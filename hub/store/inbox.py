@@ -24,7 +24,7 @@ DELIVERIES = queue.Queue(
     lease=timedelta(seconds=30),
     holds_up=False,
     weight="size",
-    most=32 * 1024 * 1024,
+    most=8 * 1024 * 1024,
     unread=(
         "dedupe", "body", "body_hash", "records", "replay_of", "lease_until", "next_attempt_at",
         "error",

@@ -47,7 +47,11 @@ class Queue:
     holds_up: bool = True
     """Whether a row that waits for its time holds up those behind it in its lane."""
     unread: tuple[str, ...] = ()
-    """Columns that no worker looks at: a claim leaves them where they are."""
+    """Columns that a claim leaves where they are."""
+    weight: str | None = None
+    """The column that tells how heavy a row is, where rows differ a lot."""
+    most: int = 0
+    """What the rows of one claim may weigh together; a single one may weigh more."""
 
     @property
     def columns(self) -> list[sa.Column[Any]]:
@@ -118,7 +122,7 @@ def claim(tx: Connection, queue: Queue, limit: int, *conditions: sa.ColumnElemen
     rows = tx.execute(unblocked(worn).where(columns.claims <= worn).limit(size)).mappings().all()
     worn_out = 2 + CRASHES  # one batch, one smaller batch, then alone
     poison = [row for row in rows if row["claims"] >= worn_out]
-    rows = [row for row in rows if row["claims"] < worn_out]
+    rows = _within(queue, [row for row in rows if row["claims"] < worn_out])
     if poison:
         tx.execute(
             sa.update(table)
@@ -141,6 +145,18 @@ def claim(tx: Connection, queue: Queue, limit: int, *conditions: sa.ColumnElemen
             )
         )
     return Claim(queue, fence, until, rows, poison)
+
+
+def _within(queue: Queue, rows: list[RowMapping]) -> list[RowMapping]:
+    """The first of them, as many as may be claimed together."""
+    if queue.weight is None:
+        return rows
+    weight = 0
+    for at, row in enumerate(rows):
+        weight += row[queue.weight]
+        if weight > queue.most and at:
+            return rows[:at]
+    return rows
 
 
 def _held(claim: Claim, positions: Sequence[int], now: datetime) -> sa.ColumnElement[bool]:
