@@ -8,6 +8,7 @@ import os
 import struct
 import threading
 import time
+from datetime import UTC, datetime
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
@@ -82,3 +83,11 @@ def new_id(prefix: str) -> str:
         f"{pairs[upper & 1023]}{pairs[lower >> 30]}{pairs[lower >> 20 & 1023]}"
         f"{pairs[lower >> 10 & 1023]}{pairs[lower & 1023]}"
     )
+
+
+def born(id: str) -> datetime:
+    """When an identifier was made, to the millisecond."""
+    number = 0
+    for letter in id.rpartition("_")[2]:
+        number = number << 5 | _ALPHABET.index(letter)
+    return datetime.fromtimestamp((number >> 80) / 1000, UTC)

@@ -24,6 +24,8 @@ log = structlog.get_logger("hub.noticing")
 
 EVERY = 1.0
 """Seconds between two writes."""
+STRANGERS = 5
+"""Notices a second of addresses that name no connection."""
 MOST = 1000
 """Notices in one write, over all connections."""
 
@@ -45,7 +47,8 @@ class Noticing:
         """Count one; its particulars are wanted while there is room for them this second."""
         with self._lock:
             self._counts[connection, outcome, code] += 1
-            if not connection or self._room[connection, outcome] >= notices.KEPT:
+            room = notices.KEPT if connection else STRANGERS
+            if self._room[connection, outcome] >= room:
                 return False
             self._room[connection, outcome] += 1
             return True

@@ -153,6 +153,14 @@ def duplicate(id: str) -> Answer:
     return Answer(200, body, _measured(_JSON, len(body)), "duplicate")
 
 
+def id_of(answer: Answer) -> str:
+    """The delivery that a `duplicate` of ours names; empty for a vendor's own words."""
+    try:
+        return str(json.loads(answer.body)["id"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
 def from_reply(reply: Reply, outcome: str) -> Answer:
     """A connector's reply as an answer. Raises ValueError where it could not be sent as HTTP.
 

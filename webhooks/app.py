@@ -13,7 +13,15 @@ from datetime import datetime
 
 from connectors.sdk import Delivery, Receiver, Reply
 from webhooks import limits
-from webhooks.answers import Answer, Refused, accepted, duplicate, from_reply, problems
+from webhooks.answers import (
+    Answer,
+    Refused,
+    accepted,
+    duplicate,
+    from_reply,
+    id_of,
+    problems,
+)
 from webhooks.gate import Gate, TooMany
 from webhooks.inbox import Connections, Endpoint, Inbox, Incoming, Stored
 from webhooks.noticed import Notice, Notices, Outcome, part_of, reason_of, shown_headers
@@ -159,8 +167,9 @@ class WebhookApp:
         """Tell of an answer that left no row; a flood of them costs a count each."""
         outcome = "refused" if why is not None else UNSTORED[answer.outcome]
         name = endpoint.connection if endpoint else ""
-        if not notices.wanted(name, outcome, answer.outcome) or endpoint is None:
+        if not notices.wanted(name, outcome, answer.outcome):
             return
+        equal = reason_of(id_of(answer)) if outcome == "duplicate" else ""
         client = scope.get("client")
         notices.note(
             Notice(
@@ -169,9 +178,9 @@ class WebhookApp:
                 outcome=outcome,
                 code=answer.outcome,
                 part=part_of(answer.outcome, why.part) if why else "",
-                reason=reason_of(why.reason) if why else "",
+                reason=reason_of(why.reason) if why else equal,
                 method=scope["method"][:20],
-                path=address.shown[:200],
+                path=reason_of(address.shown)[:200],
                 size=body.held or body.announced,
                 remote=client[0] if client else None,
                 headers=shown_headers(headers),

@@ -22,6 +22,10 @@ LONGEST_REASON = 600
 _SHOWN = frozenset(
     {
         "accept",
+        "accept-encoding",
+        "accept-language",
+        "cache-control",
+        "connection",
         "content-encoding",
         "content-length",
         "content-type",
@@ -31,8 +35,10 @@ _SHOWN = frozenset(
         "host",
         "transfer-encoding",
         "user-agent",
+        "via",
         "x-event-key",
         "x-forwarded-for",
+        "x-forwarded-host",
         "x-forwarded-proto",
         "x-real-ip",
         "x-request-id",
@@ -65,7 +71,8 @@ class Notice:
     `code` is that of the problem, else the outcome again. `part` names the check that refused.
     `path` is without token and query; `size` is in bytes as far as known; `remote` is the address
     of the socket, which may be a proxy's. A header whose value is not for showing stands there as
-    `***`.
+    `***`. Of a duplicate `reason` is the id of the delivery that it equals. A notice of an address
+    that names no connection has an empty one, and its `path` is as it was asked for.
     """
 
     connection: str

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub.cli.authorize import authorize
+from hub.cli.moments import said_until
 from hub.cli.output import (
     Json,
     cell,
@@ -55,6 +56,9 @@ def list_connections(json: Json = False) -> None:
     if bare := [row["name"] for row in found if row["unsigned"]]:
         note(f"Anybody may write to {', '.join(bare)}: deliveries need no proof (unsigned: true).")
     for row in found:
+        if row["capturing"]:
+            when = said_until(row["capture_until"])
+            note(f"{row['name']} captures {when}: deliveries are stored and not processed.")
         if row["webhook_trouble"]:
             note(f"{row['name']}: {row['webhook_trouble']}")
 
@@ -188,12 +192,28 @@ def capture(
     """
     from hub.cli.moments import span_of
     from hub.flow import connections as flow
+    from hub.store import delivered, running
+    from hub.store.delivered import Narrow
 
     span = None if stop else span_of("--for", lasting)
     _steer(name, lambda unit: flow.capture(unit, name, span), json=json)
-    if not json:
-        note(f"Deliveries are stored and not processed for {lasting}." if span else
-             "Deliveries are processed again as they come.")  # fmt: skip
+    if json:
+        return
+    with reading() as (_, tx):
+        until = running.capture_until(tx).get(name)
+        narrow = Narrow(name, "captured", not_replayed=True)
+        waiting = delivered.pick(tx, narrow, upto=delivered.newest(tx)).count
+    if span:
+        typer.echo(f"Deliveries are stored and not processed {said_until(until)}.")
+        return
+    typer.echo("Deliveries are processed again as they come.")
+    if waiting:
+        many = (
+            "1 captured delivery waits" if waiting == 1 else f"{waiting} captured deliveries wait"
+        )
+        typer.echo(
+            f"{many}. Process with: hub deliveries replay --connection {name} --status captured"
+        )
 
 
 connections.command(
@@ -206,6 +226,7 @@ connections.command(
 def check(name: Name, json: Json = False) -> None:
     """Ask a tool whether our credentials work."""
     from connectors.sdk import ConnectorError
+    from hub.store import delivered
 
     error = None
     with opened() as hub:
@@ -213,10 +234,16 @@ def check(name: Name, json: Json = False) -> None:
             having(hub, name).connector(name).check()
         except ConnectorError as found:
             error = str(found)
+        offers = having(hub, name).offers(name).values()
+        receives_only = not any(one.pull or one.fetch or one.find or one.push for one in offers)
         with hub.database.read() as tx:
             refused = refusals(tx, name, 1)
+            last = delivered.last_received(tx, [name]).get(name)
     if json:
         print_json({"name": name, "ok": error is None, "error": error, "refusals": refused})
+    elif error is None and receives_only:
+        came = f"the last delivery came {cell(last)}" if last else "no delivery has come yet"
+        typer.echo(f"{name} receives only, so there is nobody to ask; {came}.")
     elif error is None:
         typer.echo(f"{name} answers, and the credentials work.")
     if refused and not json:

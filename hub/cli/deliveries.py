@@ -28,8 +28,8 @@ from hub.cli.output import (
     print_table,
     safe_text,
 )
-from hub.cli.replaying import replay
-from hub.cli.session import having, opened, reading
+from hub.cli.replaying import known_name, replay
+from hub.cli.session import opened, reading
 
 if TYPE_CHECKING:
     from hub.hub import Hub
@@ -73,6 +73,10 @@ def list_deliveries(
     text: Annotated[
         str | None, typer.Option(help="Stands in the id, the vendor's id or the address.")
     ] = None,
+    not_replayed: Annotated[
+        bool,
+        typer.Option("--not-replayed", help="Of an original and its copies only the newest."),
+    ] = False,
     before: Annotated[
         str | None, typer.Option(metavar="ID", help="The next page: older than this one.")
     ] = None,
@@ -93,9 +97,10 @@ def list_deliveries(
     now = datetime.now(UTC)
     narrow = Narrow(
         connection, status, verdict, moment_of("--since", since, now),
-        moment_of("--until", until, now), text,
+        moment_of("--until", until, now), text, not_replayed=not_replayed,
     )  # fmt: skip
-    with reading() as (_, tx):
+    with reading() as (hub, tx):
+        known_name(hub, tx, connection)
         last = inbox.delivery(tx, before) if before else None
         if before and last is None:
             raise LookupError(f"There is no delivery {before}. See: hub deliveries")
@@ -103,14 +108,34 @@ def list_deliveries(
             tx, narrow, before=last["position"] if last else None, limit=limit + 1
         )
         found = [present.delivery(dict(row)) for row in rows[:limit]]
+        copies = delivered.copies(tx, [row["id"] for row in found])
+    for row in found:
+        row["replays"] = copies.get(row["id"], [])
     if json:
         print_json(found)
         return
-    names = ("id", "received_at", "connection", "status", "verdict", "records", "size", "error")
-    shown = [[row[name] for name in names] for row in found]
+    names = ["id", "received_at", "connection", "status", "verdict", "records", "size", "error"]
+    for row in found:
+        row["received_at"] = to_the_second(row["received_at"])
+        row["replay"] = replay_words(row)
+    if any(row["replay"] for row in found):
+        names.append("replay")
+    shown = [[None if row[name] == "" else row[name] for name in names] for row in found]
     print_table(names, shown, empty="No such deliveries.")
     if len(rows) > limit:
         note(f"There are more: add --before {found[-1]['id']}")
+
+
+def replay_words(row: Mapping[str, Any]) -> str:
+    """Whether it is a copy, or has copies of its own, the newest of which is named."""
+    if row["replay_of"]:
+        return f"copy of {row['replay_of']}"
+    return f"replayed as {row['replays'][-1]}" if row["replays"] else ""
+
+
+def to_the_second(moment: datetime) -> str:
+    """A moment in a list of deliveries, which often come several in a minute."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
 
 
 @deliveries.command(
@@ -131,7 +156,7 @@ def show_delivery(
     A body that is JSON is laid out for reading; --raw gives it as it came.
     """
     from hub import present
-    from hub.flow.proof import fate
+    from hub.flow.proof import checks, fate
     from hub.layout import laid_out
     from hub.store import delivered, inbox
 
@@ -145,7 +170,9 @@ def show_delivery(
             sys.stdout.buffer.flush()
             return
         found = present.delivery(dict(row), body=True)
-        became = fate(tx, _in_force(hub), row)
+        snapshot = _in_force(hub)
+        found["checks"] = dict(checks(snapshot, row)) if snapshot is not None else {}
+        became = fate(tx, snapshot, row)
         found["became"], found["exceptions"] = became.records, became.exceptions
         found["replays"] = delivered.copies(tx, [id]).get(id, [])
     if json:
@@ -155,10 +182,14 @@ def show_delivery(
             found["body_base64"] = base64.b64encode(body).decode()
         print_json(found)
         return
-    aside = ("headers", "body", "became", "exceptions", "replays")
+    found["received_at"] = to_the_second(found["received_at"])
+    aside = ("headers", "body", "checks", "became", "exceptions", "replays")
     print_details({name: value for name, value in found.items() if name not in aside})
     if found["replays"]:
         print_details({"replayed as": found["replays"]})
+    if found["checks"]:
+        typer.echo("\nChecks")
+        print_details({f"  {name}": verdict for name, verdict in found["checks"].items()})
     typer.echo("\nHeaders")
     print_details({f"  {name}": value for name, value in found["headers"].items()})
     _print_became(found)
@@ -219,16 +250,17 @@ def tail(
 ) -> None:
     """Follow deliveries as they come, until Ctrl-C.
 
-    What is refused does not show here, as it is not stored: see hub listen CONNECTION.
+    A replay shows as the copy that it is, with the time it was made. What is refused does not show
+    here, as it is not stored: see hub listen CONNECTION.
     """
     from hub import present
+    from hub.ids import born
     from hub.store.delivered import Follower
 
     left = count
     with opened() as hub, watching() as watch:
-        if connection is not None:
-            having(hub, connection)
         with hub.database.read() as tx:
+            known_name(hub, tx, connection)
             follower = Follower(tx, connection, last)
         while True:
             with hub.database.read() as tx:
@@ -238,8 +270,12 @@ def tail(
                 if json:
                     print_json_line(found)
                 else:
-                    names = ("received_at", "id", "connection", "status", "verdict", "size")
-                    typer.echo(safe_text("  ".join(cell(plain(found[name])) for name in names)))
+                    names = ("id", "connection", "status", "verdict", "size")
+                    came = born(row["id"]) if row["replay_of"] else row["received_at"]
+                    words = [to_the_second(came), *(cell(plain(found[name])) for name in names)]
+                    if row["replay_of"]:
+                        words.append(f"copy of {row['replay_of']}")
+                    typer.echo(safe_text("  ".join(words)))
                 if left is not None:
                     left -= 1
                     if left == 0:

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -130,7 +130,7 @@ def _clock(hub: Hub) -> Iterator[Line]:
 def _workspace(hub: Hub) -> Iterator[Line]:
     from hub.apply import mark_of
     from hub.store import running
-    from hub.workspace import load, read_files, workspace_hash
+    from hub.workspace import load, read_files
 
     with hub.database.read() as tx:
         newest = running.newest_revision(tx)
@@ -146,7 +146,7 @@ def _workspace(hub: Hub) -> Iterator[Line]:
         )  # fmt: skip
     if not (folder / "hub.yaml").is_file():
         yield Line("workspace", "ok", f"Revision {number} is in force; there are no files here.")
-    elif workspace_hash(read_files(folder)) == newest["hash"]:
+    elif _in_force_of(read_files(folder)) == _in_force_of(newest["files"]):
         yield Line("workspace", "ok", f"Revision {number} is in force, as the files say.")
     elif mark_of(folder) == number:
         yield Line(
@@ -158,6 +158,11 @@ def _workspace(hub: Hub) -> Iterator[Line]:
             "workspace", "warn", f"Revision {number} ({newest['origin']}) is not from these files.",
             f"Fetch it with: hub revisions write {number} DIR",
         )  # fmt: skip
+
+
+def _in_force_of(files: Mapping[str, str]) -> dict[str, str]:
+    """The files that say what holds; samples are only looked at."""
+    return {name: text for name, text in files.items() if not name.startswith("samples/")}
 
 
 def _connections(hub: Hub) -> Iterator[Line]:

@@ -142,12 +142,18 @@ def apply(
     was saved in the studio, say), the difference is printed and nothing changes either.
     """
     with opened(folder) as hub:
+        before = _mapped(hub)
         applied = apply_folder(hub, folder_of(folder), force=force)
+        missed = _missed(hub, _mapped(hub) - before) if applied.new else {}
     if json:
         print_json(
             {
                 "revision": applied.revision,
                 "new": applied.new,
+                "missed": [
+                    {"connection": connection, "object": object, "deliveries": count}
+                    for (connection, object), count in missed.items()
+                ],
                 "findings": findings_json(applied.findings),
             }
         )
@@ -155,6 +161,33 @@ def apply(
         typer.echo(f"Revision {applied.revision} is in force.")
     else:
         typer.echo(f"Revision {applied.revision} holds these very files already.")
+    for (connection, object), count in missed.items() if not json else ():
+        many = "1 delivery" if count == 1 else f"{count} deliveries"
+        note(
+            f"{many} of the last 24 h spoke of {connection}'s {object} before it was mapped. Have"
+            f" them brought in with: hub deliveries replay --connection {connection}"
+            " --status processed --since 24h"
+        )
+
+
+def _mapped(hub: Hub) -> set[tuple[str, str]]:
+    """Connections and objects that a mapping in force takes."""
+    from hub.live import NoWorkspace
+
+    try:
+        return set(hub.live.current().workspace.mappings)
+    except NoWorkspace:
+        return set()
+
+
+def _missed(hub: Hub, fresh: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """By what is mapped for the first time: how many deliveries spoke of it to nobody."""
+    from hub.flow.before_mapped import spoke_of
+
+    if not fresh:
+        return {}
+    with hub.database.read() as tx:
+        return dict(spoke_of(tx, hub.live.current(), fresh, hub.clock()))
 
 
 def apply_folder(hub: Hub, folder: Path, *, force: bool = False) -> Applied:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 app = typer.Typer()
 PATIENCE = 20.0
 """Seconds after which we say that a delivery still waits to be processed."""
+SHOWN = 5
+"""Requests to no connection that are shown at a time."""
 CAPTURE = timedelta(seconds=60)
 """How long capture outlasts us if we are torn away; renewed while we listen."""
 
@@ -206,6 +208,8 @@ class Listener:
                 else 0 if last else notices.newest(tx)
             )  # fmt: skip
             self._unknown = _unknown(tx)
+            self._stranger = notices.newest(tx)
+        self._refused = 0
 
     def look(self) -> None:
         """Print what has come since the last look."""
@@ -216,10 +220,13 @@ class Listener:
             refused = notices.of(tx, self.connection, after=self._notice, limit=200)
             waiting = delivered.whole(tx, list(self._waiting))
             unknown = _unknown(tx)
+            strangers = notices.of(tx, "", after=self._stranger, limit=200)
         if refused:
             self._notice = refused[-1]["position"]
+        if strangers:
+            self._stranger = strangers[-1]["position"]
         together: list[Any] = [*rows, *refused]
-        for one in sorted(together, key=lambda row: row.get("received_at") or row["at"]):
+        for one in sorted(together, key=_came):
             if "body" in one:
                 self._delivery(one)
             else:
@@ -227,13 +234,16 @@ class Listener:
         for row in waiting.values():
             self._watch(row)
         if unknown > self._unknown:
-            self._elsewhere(unknown - self._unknown)
+            self._elsewhere(unknown - self._unknown, strangers)
             self._unknown = unknown
 
     def end(self) -> None:
         """Say what is still open."""
         if self._waiting and not self.json and self.processed:
             note(f"{len(self._waiting)} still wait to be processed; see hub deliveries.")
+        if not self.json:
+            many = "1 delivery" if self.count == 1 else f"{self.count} deliveries"
+            note(f"Seen: {many}, and {self._refused or 'no'} refused.")
 
     # ------------------------------------------------------------------------------- printing
 
@@ -250,10 +260,15 @@ class Listener:
         elif self.processed:
             self._waiting[row["id"]] = time.monotonic()
         if self.json:
-            self._line("accepted", row, checks=dict(found), parsed=spoken)
+            what = "replayed" if row["replay_of"] else "accepted"
+            self._line(what, row, checks=dict(found), parsed=spoken)
             return
         event = _event_of(row["headers"])
-        self._head(row["received_at"], "accepted", f"{row['id']}{f'  {event}' if event else ''}")
+        named = f"{row['id']}{f'  {event}' if event else ''}"
+        if row["replay_of"]:
+            self._head(_came(row), "replayed", f"{named}  a copy of {row['replay_of']}")
+        else:
+            self._head(row["received_at"], "accepted", named)
         for name, verdict in [*found, ("parsed", spoken)]:
             self._check(name, verdict)
 
@@ -262,7 +277,9 @@ class Listener:
 
         if row["outcome"] != "refused":
             what = {
-                "duplicate": "known already: answered 200 and not stored again",
+                "duplicate": "known already"
+                + (f" as {row['reason']}" if row["reason"] else "")
+                + ": answered 200 and not stored again",
                 "handshake": "a handshake, answered as the vendor wants it",
             }[row["outcome"]]
             if self.json:
@@ -270,6 +287,7 @@ class Listener:
             else:
                 self._head(row["at"], row["outcome"], f"{row['method']} {row['path']}  {what}")
             return
+        self._refused += 1
         what_to_do = refusals.remedy(self.connection, row)
         if self.json:
             self._line("refused", row, remedy=what_to_do)
@@ -307,8 +325,16 @@ class Listener:
             self._line("outcome", row, became=became.records, exceptions=became.exceptions,
                        events=events)  # fmt: skip
             return
-        self._head(None, outcome, f"{id}{': ' + row['error'] if row['error'] else ''}")
+        bare = sorted({one["object"] for one in became.records if one["status"] == "unmapped"})
+        why = f": {row['error']}" if row["error"] else ""
+        if bare:
+            taken = any(one["status"] != "unmapped" for one in became.records)
+            why = f"  no mapping for {', '.join(bare)}: nothing {'of it ' if taken else ''}came in"
+            outcome = outcome if taken else "not brought in"
+        self._head(None, outcome, f"{id}{why}")
         for one in became.records:
+            if one["status"] == "unmapped":
+                continue
             entity = f" → {one['entity']}" if one["entity"] else ""
             wrong = f": {one['error']}" if one["error"] else ""
             what = f"{one['object']} {one['external_id']}{entity}  {one['status']}{wrong}"
@@ -318,17 +344,20 @@ class Listener:
         for trouble in became.exceptions:
             self._check("exception", f"{trouble['id']} {trouble['title']}")
 
-    def _elsewhere(self, number: int) -> None:
+    def _elsewhere(self, number: int, seen: Sequence[Mapping[str, Any]]) -> None:
+        """Requests to names that there are none of; a stranger writes them, so few are shown."""
+        shown = [{"at": one["at"], "path": one["path"][:80]} for one in seen[-SHOWN:]]
+        if self.json:
+            print_json_line(plain({"what": "unknown_address", "count": number, "asked": shown}))
+            return
+        for one in shown:
+            self._head(one["at"], "unknown", f"{one['path']}  names no connection")
         many = "A request" if number == 1 else f"{number} requests"
-        said = (
+        note(
             f"{many} came to an address under /webhooks/ that names no connection which takes"
             f" deliveries. If it should have been this one: the address is /webhooks/"
             f"{self.connection}"
         )
-        if self.json:
-            print_json_line({"what": "unknown_address", "count": number})
-        else:
-            note(said)
 
     def _line(self, what: str, row: Mapping[str, Any], **more: Any) -> None:
         hidden = ("body", "body_hash", "position", "dedupe", "lane", "fence", "claims",
@@ -344,6 +373,16 @@ class Listener:
         typer.echo(safe_text(f"          {name.ljust(12)}{verdict}"))
 
 
+def _came(row: Mapping[str, Any]) -> datetime:
+    """When a delivery or a notice came; a replay comes when it is made."""
+    from hub.ids import born
+
+    if row.get("replay_of"):
+        return born(row["id"])
+    moment: datetime = row["received_at"] if "received_at" in row else row["at"]
+    return moment
+
+
 def _unknown(tx: Any) -> int:
     from hub.store import notices
 
@@ -356,6 +395,8 @@ def _event_of(headers: Mapping[str, str]) -> str:
 
 
 def _spoken(snapshot: Snapshot, records: list[Any], unreadable: str) -> str:
+    from hub.flow.proof import unmapped
+
     if unreadable:
         return f"NOT READABLE: {unreadable}"
     if not records:
@@ -366,14 +407,10 @@ def _spoken(snapshot: Snapshot, records: list[Any], unreadable: str) -> str:
     ]
     more = f" and {len(records) - 5} more" if len(records) > 5 else ""
     bare = {
-        one.object
-        for one in records
-        if one.kind in ("state", "fetch")
-        and one.object != "message"
-        and snapshot.mapping(one.connection, one.object) is None
+        one.object for one in records if unmapped(snapshot, one.connection, one.object, one.kind)
     }
-    unmapped = f"; NOT MAPPED, so not brought in: {', '.join(sorted(bare))}" if bare else ""
-    return f"{', '.join(shown)}{more}{unmapped}"
+    bare_words = f"; NOT MAPPED, so not brought in: {', '.join(sorted(bare))}" if bare else ""
+    return f"{', '.join(shown)}{more}{bare_words}"
 
 
 def _coloured(what: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from hub.cli.output import fail
 
 _SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
+_CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -20,7 +21,9 @@ def span_of(option: str, text: str) -> timedelta:
 
 
 def moment_of(option: str, text: str | None, now: datetime) -> datetime | None:
-    """`2h` (ago), `2026-03-02` or `2026-03-02T09:30`; without a zone it is UTC. None stays None."""
+    """`2h` (ago), `07:36` (today, by the clock here), `2026-03-02` or `2026-03-02T09:30`; without a
+    zone it is UTC. None stays None.
+    """
     if text is None:
         return None
     if _SPAN.fullmatch(text):
@@ -29,11 +32,18 @@ def moment_of(option: str, text: str | None, now: datetime) -> datetime | None:
         except OverflowError:
             return datetime(1, 1, 2, tzinfo=UTC)
     try:
-        moment = datetime.fromisoformat(text)
+        if _CLOCK.fullmatch(text):  # as listen and tail print it: today, by the clock here
+            here = now.astimezone()
+            return datetime.combine(
+                here.date(),
+                time.fromisoformat(text.zfill(5) if text.count(":") == 1 else text.zfill(8)),
+                here.tzinfo,
+            )
+        moment = datetime.fromisoformat(text.zfill(5) if text.count(":") == 1 else text.zfill(8))
     except ValueError:
         fail(
-            f"{option} cannot be '{text}'. Write how long ago (2h, 3d) or a moment"
-            " (2026-03-02, 2026-03-02T09:30Z).",
+            f"{option} cannot be '{text}'. Write how long ago (2h, 3d), a time of today (07:36) or"
+            " a moment (2026-03-02, 2026-03-02T09:30Z).",
             2,
         )
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -14,7 +14,7 @@ import typer
 from hub.cli.following import watching
 from hub.cli.moments import moment_of
 from hub.cli.output import Json, cell, fail, note, one_of, print_json
-from hub.cli.session import ACTOR, opened
+from hub.cli.session import ACTOR, having, opened
 
 if TYPE_CHECKING:
     from hub.hub import Hub
@@ -79,9 +79,11 @@ def replay(
         if moment is not None:  # said as "ago" it would be another one later
             chosen[name] = moment.isoformat()
     with opened() as hub:
+        with hub.database.read() as tx:
+            known_name(hub, tx, connection)
         run, picked = _begun(hub, narrow, resume)
         if not json:
-            _say(picked)
+            _say(picked, note if not dry_run else typer.echo)
         copies: list[tuple[str, str]] = []
         rest: Run | None = None
         if picked.count and not dry_run:
@@ -130,14 +132,24 @@ def _begun(hub: Hub, narrow: Narrow, resume: str | None) -> tuple[Run, Picked]:
         return run, delivered.pick(tx, narrow, after=run.after, upto=run.upto)
 
 
-def _say(picked: Picked) -> None:
+def known_name(hub: Hub, tx: Any, name: str | None) -> None:
+    """Raises LookupError for a connection that neither is in force nor has any deliveries."""
+    from hub.store import delivered
+    from hub.store.delivered import Narrow
+
+    if name is not None and not delivered.search(tx, Narrow(name), limit=1):
+        having(hub, name)
+
+
+def _say(picked: Picked, tell: Callable[[str], None]) -> None:
+    """The counts are for people, unless they are all that was asked for."""
     if not picked.count:
-        note("No such deliveries, or all of them were replayed already.")
+        tell("No such deliveries, or all of them were replayed already.")
         return
     many = "1 delivery" if picked.count == 1 else f"{picked.count} deliveries"
-    note(f"{many}, received {cell(picked.oldest)} to {cell(picked.newest)}:")
+    tell(f"{many}, received {cell(picked.oldest)} to {cell(picked.newest)}:")
     for connection, status, count in picked.groups:
-        note(f"  {count:>7}  {connection}  {status}")
+        tell(f"  {count:>7}  {connection}  {status}")
 
 
 def _sure(picked: Picked, *, yes: bool) -> None:
@@ -199,7 +211,7 @@ def _by_id(ids: list[str], *, json: bool, dry_run: bool) -> None:
         if unknown:
             raise LookupError(f"There is no delivery {', '.join(unknown)}. See: hub deliveries")
         if dry_run:
-            note(f"{len(wanted)} would be replayed.")
+            typer.echo(f"{len(wanted)} would be replayed.")
             return
         made: list[dict[str, Any]] = []
         for id in wanted:

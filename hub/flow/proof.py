@@ -61,10 +61,18 @@ def said(snapshot: Snapshot, row: Any) -> tuple[list[NewRecord], str]:
         return [], str(error)
 
 
+def unmapped(snapshot: Snapshot, connection: str, object: str, kind: str, **_: Any) -> bool:
+    """Whether a record comes to nothing, as no mapping takes its object."""
+    if kind not in ("state", "fetch") or object == "message":
+        return False
+    return snapshot.mapping(connection, object) is None
+
+
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What a delivery became: its records, each with `status` and, where there is one, the entity
-    that is linked to it (`entity`); and what a person must look at.
+    """What a delivery became: its records, each with `status` (`unmapped`: no mapping takes its
+    object, so nothing came in) and, where there is one, the entity that is linked to it
+    (`entity`); and what a person must look at.
     """
 
     records: Sequence[Mapping[str, Any]]
@@ -84,6 +92,10 @@ def fate(tx: Connection, snapshot: Snapshot | None, row: Any) -> Fate:
             known: dict[str, Any] = {"object": one.object, "external_id": one.external_id,
                                      "kind": one.kind, "status": "done", "error": None}  # fmt: skip
             found.setdefault((one.object, one.external_id), known)
+    if snapshot is not None:
+        for known in found.values():
+            if known["status"] == "done" and unmapped(snapshot, row["connection"], **known):
+                known["status"] = "unmapped"
     linked = delivered.entities(tx, row["connection"], [id for _, id in found])
     records = [one | {"entity": linked.get(key)} for key, one in found.items()]
     about = [one["entity"] for one in records if one["entity"]]
@@ -93,6 +105,8 @@ def fate(tx: Connection, snapshot: Snapshot | None, row: Any) -> Fate:
 def _proof(snapshot: Snapshot, row: Any, connector: Any) -> list[tuple[str, str]]:
     delivery = delivery_of(row)
     secrets = list(connector.settings.webhook.secret)
+    if not secrets and connector.settings.webhook.token is not None:
+        return []  # the token in the address is the proof, and is told of
     if row["size"] > LARGEST:
         return [("signature", "was right when it came")]
     fitting = [

@@ -98,11 +98,17 @@ def test_duplicates_and_handshakes_are_told_of_too(watched: Served, watcher: Wat
     assert len(watched.inbox.rows) == 1
 
 
-def test_what_is_sent_to_no_connection_is_only_counted(watched: Served, watcher: Watcher) -> None:
-    for name in ("gihub", "files", "a/b/c"):
+def test_what_is_sent_to_no_connection_is_told_without_what_may_be_a_token(
+    watched: Served, watcher: Watcher
+) -> None:
+    for name in ("gihub", "files", "a/b/c", "x" * 5000):
         watched.post(f"/webhooks/{name}")
-    assert watcher.counts == {("", "refused", "connection_unknown"): 3}
-    assert watcher.notices == []
+    assert watcher.counts == {("", "refused", "connection_unknown"): 4}
+    assert {one.connection for one in watcher.notices} == {""}
+    paths = [one.path for one in watcher.notices]
+    assert paths[:2] == ["/webhooks/gihub", "/webhooks/files"]
+    assert "b" not in paths[2].removeprefix("/webhooks/")
+    assert len(paths[3]) <= 200
 
 
 def test_beyond_what_is_wanted_refusals_are_only_counted(serve: Callable[..., Served]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import Result
 
 from hub.cli.session import opened
@@ -216,3 +218,76 @@ def test_tail_ends_after_so_many(connected: Path, read: Read, run: Run) -> None:
         "no connection 'nobody'"
         in run("deliveries", "tail", "--connection", "nobody", code=1).stderr
     )
+
+
+def test_lists_tell_copies_from_originals(connected: Path, run: Run, read: Read) -> None:
+    run("apply")
+    first, second = arrive("guid-1", "guid-2", received_at=datetime.now(UTC))
+    process()
+    assert "REPLAY" not in run("deliveries").stdout
+    copy = read("deliveries", "replay", first)["id"]
+    shown = run("deliveries").stdout
+    assert f"copy of {first}" in shown
+    assert f"replayed as {copy}" in shown
+    assert re.search(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ", shown)
+    assert [one["id"] for one in read("deliveries", "--not-replayed")] == [copy, second]
+    assert read("deliveries")[2]["replays"] == [copy]
+    followed = run("deliveries", "tail", "--last", "1", "--count", "1").stdout
+    assert f"copy of {first}" in followed
+    assert "Checks" in run("deliveries", "show", copy).stdout
+    assert f"a replay of {first}" in run("deliveries", "show", copy).stdout
+
+
+def test_a_name_that_is_none_is_met_with_what_is_near(connected: Path, run: Run) -> None:
+    run("apply")
+    for words in (["list"], ["tail"], ["replay", "--yes"]):
+        said = run("deliveries", *words, "--connection", "githup", code=1).stderr
+        assert "There is no connection 'githup' in force. Did you mean 'github'?" in said
+
+
+def test_counts_alone_are_what_a_dry_run_prints(connected: Path, run: Run) -> None:
+    run("apply")
+    arrive("guid-1", "guid-2")
+    done = run("deliveries", "replay", "--status", "accepted", "--dry-run")
+    assert "2 deliveries, received" in done.stdout
+
+
+def test_since_takes_a_time_of_today(connected: Path, run: Run, read: Read) -> None:
+    run("apply")
+    arrive("guid-1", received_at=datetime.now(UTC))
+    assert len(read("deliveries", "--since", "0:00")) == 1
+    assert "a time of today (07:36)" in run("deliveries", "--since", "25:00", code=2).stderr
+
+
+ORDER = """\
+mapping: order
+connection: shop
+object: order
+entity: item
+direction: in
+fields: {kind: {value: order}, title: $.title, stage: $.state}
+"""
+
+
+def test_deliveries_from_before_a_mapping_are_told_of_when_it_comes(
+    connected: Path, run: Run, read: Read
+) -> None:
+    words: dict[str, Any] = {"connector": "webhook", "webhook": {"unsigned": True}}
+    file = connected / "hub.yaml"
+    head = file.read_text().split("connections:")[0]
+    words["objects"] = {"order": {"id": "$.id"}}
+    file.write_text(head + yaml.safe_dump({"connections": {"shop": words}}))
+    people = connected / "people.yaml"
+    people.write_text(people.read_text().split("identities:")[0])
+    run("apply")
+    body = json.dumps({"id": 17, "title": "Coffee", "state": "new"})
+    (id,) = arrive("guid-1", body=body, connection="shop", received_at=datetime.now(UTC))
+    process()
+    (became,) = read("deliveries", "show", id)["became"]
+    assert became["status"] == "unmapped"
+    (connected / "mappings").mkdir(exist_ok=True)
+    (connected / "mappings" / "order.yaml").write_text(ORDER)
+    said = run("apply").stderr
+    assert "1 delivery of the last 24 h spoke of shop's order before it was mapped" in said
+    assert "hub deliveries replay --connection shop --status processed --since 24h" in said
+    assert "before it was mapped" not in run("apply").stderr

@@ -31,6 +31,7 @@ CONSOLE = [
     if block
 ]
 VARYING = (
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", "…"),
     (r"dlv_[0-9a-z]{26}", "dlv_…"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:…"),
     (r"\d\d:\d\d:\d\d", "…"),
