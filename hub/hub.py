@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from sqlalchemy.engine import Connection
+
 from connectors.sdk import Connector, Host
 from connectors.sdk.host import Pace
 from hub.live import Live, Snapshot
@@ -39,9 +41,9 @@ class Hub:
     announce: Callable[[set[str]], None] = field(default=lambda topics: None)
 
     @contextmanager
-    def unit(self) -> Iterator[Unit]:
+    def unit(self, last: Callable[[Connection], object] | None = None) -> Iterator[Unit]:
         """A unit of work: routed, flushed and committed when the block ends, or nothing of it if
-        it raises.
+        it raises. `last` is done in the same transaction when all else is written.
         """
         from hub.flow.route import route
 
@@ -51,6 +53,8 @@ class Hub:
             yield unit
             route(unit)
             unit.flush()
+            if last is not None:
+                last(tx)
         if "push" in unit.topics:
             self.soon("deliver")
         if unit.topics:

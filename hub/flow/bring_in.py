@@ -32,7 +32,7 @@ from hub.flow.arrive import arrive, where
 from hub.flow.identity import OWN_ID, identified
 from hub.flow.order import yard_of
 from hub.flow.quarantine import set_aside
-from hub.flow.stage import Rows, Stride, in_halves, take
+from hub.flow.stage import TURN, Rows, Stride, in_halves, take
 from hub.hub import Hub
 from hub.live import Snapshot
 from hub.participants import replies
@@ -56,8 +56,17 @@ Row = dict[str, Any]
 
 
 def bring_in(hub: Hub) -> int:
-    """Bring in a batch of waiting records; how many are done with."""
+    """Bring in waiting records, batch after batch for a moment; how many are done with."""
+    done, until = 0, time.monotonic() + TURN
     claim = take(hub, records.RECORDS, STRIDE.size)
+    while claim:
+        ahead: list[queue.Claim] | None = [] if time.monotonic() < until else None
+        done += _batch(hub, claim, ahead)
+        claim = ahead[0] if ahead else None
+    return done
+
+
+def _batch(hub: Hub, claim: queue.Claim, ahead: list[queue.Claim] | None) -> int:
     if claim.poison:
         with hub.unit() as unit:
             for row in claim.poison:
@@ -74,6 +83,7 @@ def bring_in(hub: Hub) -> int:
         lambda unit, some: _bring(unit, claim, some, fetched),
         set_aside,
         stride=STRIDE,
+        ahead=ahead,
     )
     reach("bring_in.committed")
     return len(claim.poison) + len(held_back) + done

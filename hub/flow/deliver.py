@@ -37,7 +37,6 @@ from hub.flow.stage import take
 from hub.hub import Hub
 from hub.live import Snapshot
 from hub.store import outbox, queue, running
-from hub.store.tables import pushes
 
 log = structlog.get_logger("hub.deliver")
 
@@ -55,8 +54,9 @@ def deliver(hub: Hub) -> int:
             for name, state in running.connection_states(tx).items()
             if state["status"] == "paused"
         ]
-    condition = [pushes.c.connection.not_in(paused)] if paused else []
-    claim = take(hub, outbox.PUSHES, BATCH, *condition)
+    claim = take(hub, outbox.PUSHES, BATCH, paused)
+    if claim is None:
+        return 0
     if claim.poison:
         with hub.unit() as unit:
             for row in claim.poison:

@@ -31,7 +31,7 @@ from hub.flow import straight
 from hub.flow.bring_in import SHARE
 from hub.flow.identity import identified
 from hub.flow.overtime import Overtime
-from hub.flow.stage import Rows, Stride, in_halves, put_off, take
+from hub.flow.stage import TURN, Rows, Stride, in_halves, put_off, take
 from hub.flow.straight import Named
 from hub.hub import Hub
 from hub.live import Snapshot
@@ -61,8 +61,17 @@ class Heard:
 
 
 def parse_deliveries(hub: Hub) -> int:
-    """Take in a batch of waiting deliveries; how many are done with."""
+    """Take in waiting deliveries, batch after batch for a moment; how many are done with."""
+    done, until = 0, time.monotonic() + TURN
     claim = take(hub, inbox.DELIVERIES, STRIDE.size)
+    while claim:
+        ahead: list[queue.Claim] | None = [] if time.monotonic() < until else None
+        done += _batch(hub, claim, ahead)
+        claim = ahead[0] if ahead else None
+    return done
+
+
+def _batch(hub: Hub, claim: queue.Claim, ahead: list[queue.Claim] | None) -> int:
     if claim.poison:
         with hub.unit() as unit:
             for row in claim.poison:
@@ -73,7 +82,8 @@ def parse_deliveries(hub: Hub) -> int:
     reach("intake.parsed")
     waits: list[bool] = []
     while rows:
-        some, rows = _round(hub, claim, rows, waits)
+        some, rows = _round(hub, claim, rows, waits, ahead)
+        ahead = None
         done += some
     reach("intake.committed")
     if any(waits):
@@ -81,7 +91,9 @@ def parse_deliveries(hub: Hub) -> int:
     return done
 
 
-def _round(hub: Hub, claim: queue.Claim, rows: Rows, waits: list[bool]) -> tuple[int, Rows]:
+def _round(
+    hub: Hub, claim: queue.Claim, rows: Rows, waits: list[bool], ahead: list[queue.Claim] | None
+) -> tuple[int, Rows]:
     """Parse and take in; how many are done with, and those to be parsed again, as another revision
     was applied meanwhile. No code of a connector runs within a transaction.
     """
@@ -121,6 +133,7 @@ def _round(hub: Hub, claim: queue.Claim, rows: Rows, waits: list[bool]) -> tuple
             _give_up,
             alone=lambda row: in_halves(hub, claim, [row], long_way, _give_up),
             stride=STRIDE,
+            ahead=ahead,
         )
     return done - len(outdated), outdated
 

@@ -5,11 +5,11 @@ stands alone.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import structlog
-from sqlalchemy.engine import RowMapping
+from sqlalchemy.engine import Connection, RowMapping
 from sqlalchemy.exc import OperationalError
 
 from hub.hub import Hub
@@ -22,10 +22,19 @@ log = structlog.get_logger("hub.flow")
 Rows = Sequence[RowMapping]
 
 
-def take(hub: Hub, source: Queue, limit: int, *conditions: Any) -> Claim:
-    """Claim a batch in a transaction of its own."""
+TURN = 1.0
+"""Seconds for which a stage may claim batch after batch, each as it ends the one before."""
+
+
+def take(hub: Hub, source: Queue, limit: int, without: Sequence[str] = ()) -> Claim | None:
+    """Claim a batch in a transaction of its own; None where nothing waits, which nobody who writes
+    is kept waiting for.
+    """
+    with hub.database.read() as tx:
+        if not queue.due_count(tx, source):
+            return None
     with hub.database.write() as tx:
-        return queue.claim(tx, source, limit, *conditions)
+        return queue.claim(tx, source, limit, without) or None
 
 
 AIM = 0.035
@@ -43,19 +52,30 @@ class Stride:
     """
 
     LEAST = 100
+    LAST = 4
 
     def __init__(self, most: int, begin: int = 100) -> None:
         self.most = most
         self.size = min(begin, most)
+        self._costs: deque[float] = deque(maxlen=self.LAST)
 
     def took(self, rows: int, seconds: float) -> None:
-        """Learn from one transaction; one that was no whole batch can only tell of too much."""
-        fits = int(rows * AIM / max(seconds, 1e-6))
-        if fits < self.size:
+        """Learn from one transaction; one that was no whole batch can only tell of too much.
+
+        It shrinks only where the last few were all slow: what makes rows dear for a moment (another
+        program in the processor's caches) passes, and small batches would make them dearer.
+        """
+        if not rows:
+            return
+        cost = max(seconds, 1e-6) / rows
+        if rows >= self.size:
+            self._costs.append(cost)
+        fits, at_best = int(AIM / cost), int(AIM / min([*self._costs, cost]))
+        if at_best < self.size:
             if rows >= self.LEAST:
-                self.size = min(max((fits + self.size) // 2, self.LEAST), self.most)
+                self.size = min(max((at_best + self.size) // 2, self.LEAST), self.most)
         elif rows >= self.size:
-            self.size = min(fits, self.size * 2, self.most)
+            self.size = min(max(fits, self.size), self.size * 2, self.most)
 
 
 def in_halves(
@@ -68,8 +88,12 @@ def in_halves(
     delay: float = 5.0,
     alone: Callable[[RowMapping], int] | None = None,
     stride: Stride | None = None,
+    ahead: list[Claim] | None = None,
 ) -> int:
     """Commit `work` on all rows at once, or else on halves of them; how many rows were committed.
+
+    `ahead` is given the next batch, claimed by the very transaction that ends this one, if all rows
+    were committed at once: a commit waits for the disk, so one is better than two.
 
     A row that fails alone is postponed; once it has used up its attempts it is set aside and
     `give_up` notes the trouble. Where there is another way for it, `alone` takes it. Database
@@ -77,14 +101,21 @@ def in_halves(
     """
     if not rows:
         return 0
+
+    def claim_next(tx: Connection) -> None:
+        if ahead is not None:
+            size = len(rows) if stride is None else stride.size
+            ahead.append(queue.claim(tx, claim.queue, size))
+
     try:
-        with hub.unit() as unit:
+        with hub.unit(claim_next) as unit:
             began = time.thread_time()
             work(unit, rows)
         if stride is not None:
             stride.took(len(rows), time.thread_time() - began)
         return len(rows)
     except (LostLease, OperationalError) as error:
+        _forget(ahead)
         log.warning(
             "batch given up", queue=claim.queue.table.name, rows=len(rows), error=str(error)
         )
@@ -92,6 +123,7 @@ def in_halves(
             _give_back(hub, claim, rows)
         return 0
     except Exception as error:
+        _forget(ahead)
         if len(rows) > 1:
             half = len(rows) // 2
             return sum(
@@ -107,6 +139,12 @@ def in_halves(
             return alone(rows[0])
         log.exception("row failed", queue=claim.queue.table.name, position=rows[0]["position"])
         return put_off(hub, claim, rows[0], error, give_up, delay)
+
+
+def _forget(ahead: list[Claim] | None) -> None:
+    """What was claimed ahead went with its transaction."""
+    if ahead is not None:
+        ahead.clear()
 
 
 def _give_back(hub: Hub, claim: Claim, rows: Rows) -> None:

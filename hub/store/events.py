@@ -64,17 +64,22 @@ def append(tx: Connection, drafts: Sequence[EventDraft], now: datetime) -> None:
                 "source": draft.source,
                 "subject": draft.subject,
                 "case_id": draft.case,
-                "actor": dict(draft.actor),
+                "actor": _plain(draft.actor),
                 "on_behalf_of": draft.on_behalf_of,
                 "cause": draft.cause,
                 "correlation": draft.correlation or draft.id,
                 "origin": draft.origin,
-                "changed": dict(draft.changed),
-                "data": dict(draft.data),
+                "changed": _plain(draft.changed),
+                "data": _plain(draft.data),
             }
             for draft in drafts
         ],
     )
+
+
+def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
+    """As it is, where it is what is written: one that many events share is then written once."""
+    return document if type(document) is dict else dict(document)
 
 
 def _digest(previous: str, row: Mapping[str, Any]) -> str:

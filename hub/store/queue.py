@@ -17,15 +17,17 @@ ended.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from hub.store import dialect
+from hub.store import dialect, rows
+from hub.store.types import to_json
 
 CRASHES = 3
 LEASE = timedelta(seconds=60)
@@ -54,9 +56,9 @@ class Queue:
     """What the rows of one claim may weigh together; a single one may weigh more."""
 
     @property
-    def columns(self) -> list[sa.Column[Any]]:
+    def columns(self) -> tuple[str, ...]:
         """What a claim reads."""
-        return [column for column in self.table.c if column.name not in self.unread]
+        return rows.columns(self.table, self.unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,60 +75,28 @@ class Claim:
         return bool(self.rows) or bool(self.poison)
 
 
-def claim(tx: Connection, queue: Queue, limit: int, *conditions: sa.ColumnElement[bool]) -> Claim:
-    """Take up to `limit` rows that may be worked on now, oldest first."""
+def claim(tx: Connection, queue: Queue, limit: int, without: Sequence[str] = ()) -> Claim:
+    """Take up to `limit` rows that may be worked on now, oldest first; none of the connections
+    `without`.
+    """
     table = queue.table
-    columns = table.c
     dialect.critical_section(tx, f"claim:{table.name}")
     now = dialect.database_now(tx)
-    free = sa.and_(
-        columns.status == queue.ready,
-        columns.next_attempt_at <= now,
-        sa.or_(columns.lease_until.is_(None), columns.lease_until < now),
-        *conditions,
-    )
-    open_ = columns.status == queue.ready
-
-    def unblocked(most_claims: int) -> sa.Select[Any]:
-        """Free rows in front of whatever blocks their lane: a leased, worn or waiting row."""
-        taken = sa.and_(
-            columns.claims > sa.literal_column("0"),  # literal, or SQLite overlooks its index
-            sa.or_(columns.lease_until >= now, columns.claims > most_claims),
-        )
-        blocking = [sa.select(columns.lane, columns.position).where(open_, taken)]
-        if queue.holds_up:
-            late = columns.next_attempt_at > now
-            blocking.append(sa.select(columns.lane, columns.position).where(open_, late))
-        heads = sa.union_all(*blocking).subquery()
-        blocked = (
-            sa.select(heads.c.lane, sa.func.min(heads.c.position).label("position"))
-            .group_by(heads.c.lane)
-            .subquery()
-        )
-        return (
-            sa.select(*queue.columns)
-            .outerjoin(blocked, blocked.c.lane == columns.lane)
-            .where(
-                free,
-                sa.or_(blocked.c.position.is_(None), columns.position < blocked.c.position),
-            )
-            .order_by(columns.position)
-        )
-
-    first = unblocked(1_000_000).with_only_columns(columns.claims).limit(1)
-    worn = tx.scalar(first)
     fence, until = secrets.randbits(62), now + queue.lease
-    if worn is None:
+    found = _unblocked(tx, queue, now, _ANY, limit, without)
+    if not found:
         return Claim(queue, fence, until, ())
-    size = limit if worn == 0 else max(1, limit // 10) if worn == 1 else 1
-    rows = tx.execute(unblocked(worn).where(columns.claims <= worn).limit(size)).mappings().all()
+    if any([row["claims"] for row in found]):  # without one, whatever is worn comes after these
+        worn = found[0]["claims"]
+        size = limit if worn == 0 else max(1, limit // 10) if worn == 1 else 1
+        found = _unblocked(tx, queue, now, worn, size, without)
     worn_out = 2 + CRASHES  # one batch, one smaller batch, then alone
-    poison = [row for row in rows if row["claims"] >= worn_out]
-    rows = _within(queue, [row for row in rows if row["claims"] < worn_out])
+    poison = [row for row in found if row["claims"] >= worn_out]
+    taken = _within(queue, [row for row in found if row["claims"] < worn_out])
     if poison:
         tx.execute(
             sa.update(table)
-            .where(columns.position.in_([row["position"] for row in poison]))
+            .where(table.c.position.in_([row["position"] for row in poison]))
             .values(
                 status=queue.aside,
                 claims=1,  # what it was meant to do may have happened: a retry looks first
@@ -134,17 +104,13 @@ def claim(tx: Connection, queue: Queue, limit: int, *conditions: sa.ColumnElemen
                 error="every worker that took this row died",
             )
         )
-    if rows:
-        tx.execute(
-            sa.update(table)
-            .where(columns.position.in_([row["position"] for row in rows]))
-            .values(
-                claims=columns.claims + 1,
-                fence=fence,
-                lease_until=until,
-            )
+    if taken:
+        written = dialect.written_moment(tx)
+        tx.exec_driver_sql(
+            _texts(queue, tx.dialect.name).take,
+            (fence, written(until), _listed(tx, [row["position"] for row in taken])),
         )
-    return Claim(queue, fence, until, rows, poison)
+    return Claim(queue, fence, until, taken, poison)
 
 
 def _within(queue: Queue, rows: list[RowMapping]) -> list[RowMapping]:
@@ -159,11 +125,115 @@ def _within(queue: Queue, rows: list[RowMapping]) -> list[RowMapping]:
     return rows
 
 
-def _held(claim: Claim, positions: Sequence[int], now: datetime) -> sa.ColumnElement[bool]:
-    columns = claim.queue.table.c
-    return sa.and_(
-        columns.position.in_(positions), columns.fence == claim.fence, columns.lease_until >= now
+_ANY = 1_000_000
+"""More claims than any row has."""
+
+
+def _unblocked(
+    tx: Connection,
+    queue: Queue,
+    now: datetime,
+    most_claims: int,
+    limit: int,
+    without: Sequence[str],
+) -> Sequence[RowMapping]:
+    """Free rows in front of whatever blocks their lane: a leased, worn or waiting row."""
+    kind = tx.dialect.name
+    texts, moment = _texts(queue, kind), dialect.written_moment(tx)(now)
+    late = (moment,) if queue.holds_up else ()
+    values = (moment, most_claims, *late, moment, moment, most_claims)
+    found = (
+        tx.exec_driver_sql(texts.unblocked_without, (*values, _listed(tx, without), limit))
+        if without
+        else tx.exec_driver_sql(texts.unblocked, (*values, limit))
     )
+    taken = rows.from_driver(queue.table, queue.columns, kind)(found.fetchall())
+    return cast("list[RowMapping]", taken)  # dicts, which do for whoever reads rows by name
+
+
+def _listed(tx: Connection, values: Sequence[Any]) -> Any:
+    """Values for one mark of a statement: see `_Texts.among`."""
+    return to_json(values) if dialect.is_sqlite(tx) else [*values]
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """The statements of a queue, written once. The word for ready is written out, so that a
+    partial index is found. `held` takes positions, fence and now.
+    """
+
+    among: str
+    mark: str
+    unblocked: str
+    unblocked_without: str
+    take: str
+    held: str
+    due: str
+
+
+@cache
+def _texts(queue: Queue, kind: str) -> _Texts:
+    table, sqlite = queue.table.name, kind == "sqlite"
+    mark = "?" if sqlite else "%s"
+    among = "IN (SELECT value FROM json_each(?))" if sqlite else "= ANY(%s)"
+    besides = "NOT IN (SELECT value FROM json_each(?))" if sqlite else "<> ALL(%s)"
+    # all that is put together here are names and words of ours
+    # left to itself, SQLite may look through all that waits for the few that are taken
+    hint = f"INDEXED BY ix_{table}_taken" if sqlite else ""
+    heads = (
+        f"SELECT lane, position FROM {table} {hint} WHERE status = '{queue.ready}'"  # noqa: S608
+        f" AND claims > 0 AND (lease_until >= {mark} OR claims > {mark})"
+    )
+    if queue.holds_up:
+        heads += (
+            f" UNION ALL SELECT lane, position FROM {table}"  # noqa: S608
+            f" WHERE status = '{queue.ready}' AND next_attempt_at > {mark}"
+        )
+    columns = ", ".join(f'q."{name}"' for name in queue.columns)
+    free = (
+        f"SELECT {columns} FROM {table} AS q"  # noqa: S608 - as above
+        f" LEFT JOIN (SELECT lane, min(position) AS head FROM ({heads}) AS taken GROUP BY lane)"
+        f" AS blocked ON blocked.lane = q.lane WHERE q.status = '{queue.ready}'"
+        f" AND q.next_attempt_at <= {mark} AND (q.lease_until IS NULL OR q.lease_until < {mark})"
+        f" AND (blocked.head IS NULL OR q.position < blocked.head) AND q.claims <= {mark}"
+    )
+    end = f"ORDER BY q.position LIMIT {mark}"
+    return _Texts(
+        among,
+        mark,
+        f"{free} {end}",
+        f"{free} AND q.connection {besides} {end}",
+        f"UPDATE {table} SET claims = claims + 1, fence = {mark}, lease_until = {mark}"  # noqa: S608
+        f" WHERE position {among}",
+        f"WHERE position {among} AND fence = {mark} AND lease_until >= {mark}",
+        f"SELECT 1 FROM {table} WHERE status = '{queue.ready}' AND next_attempt_at <= {mark}"  # noqa: S608
+        f" AND (lease_until IS NULL OR lease_until < {mark}) LIMIT 1",
+    )
+
+
+def _set_held(
+    tx: Connection,
+    claim: Claim,
+    positions: Sequence[int],
+    now: datetime,
+    values: Mapping[str, Any],
+    raised: str | None = None,
+) -> int:
+    """Write these values to rows that are still held, and raise a count by one; how many rows."""
+    table, names, kind = claim.queue.table, tuple(values), tx.dialect.name
+    [written] = rows.to_driver(table, names, kind)([values])
+    held = (_listed(tx, positions), claim.fence, dialect.written_moment(tx)(now))
+    return tx.exec_driver_sql(
+        _set_text(claim.queue, names, raised, kind), (*written, *held)
+    ).rowcount
+
+
+@lru_cache(1000)
+def _set_text(queue: Queue, names: tuple[str, ...], raised: str | None, kind: str) -> str:
+    texts = _texts(queue, kind)
+    told = [f'"{name}" = {texts.mark}' for name in names]
+    told += [f"{raised} = {raised} + 1"] if raised else []
+    return f"UPDATE {queue.table.name} SET {', '.join(told)} {texts.held}"  # noqa: S608 - our names
 
 
 def finish(
@@ -174,13 +244,9 @@ def finish(
     """
     if not positions:
         return
-    done = tx.execute(
-        sa.update(claim.queue.table)
-        .where(_held(claim, positions, dialect.database_now(tx)))
-        .values(
-            status=status, lease_until=None, attempts=claim.queue.table.c.attempts + 1, **values
-        )
-    ).rowcount
+    now = dialect.database_now(tx)
+    told = {"status": status, "lease_until": None, **values}
+    done = _set_held(tx, claim, positions, now, told, raised="attempts")
     if done != len(positions):
         raise LostLease(f"{len(positions) - done} of {len(positions)} rows were taken over.")
 
@@ -202,25 +268,25 @@ def postpone(
     `unsure` keeps in mind that an attempt may have had its effect, as after a crash.
     """
     now = dialect.database_now(tx)
-    columns = claim.queue.table.c
-    attempts = tx.execute(sa.select(columns.attempts).where(_held(claim, [position], now))).scalar()
+    queue, texts = claim.queue, _texts(claim.queue, tx.dialect.name)
+    held = (_listed(tx, [position]), claim.fence, dialect.written_moment(tx)(now))
+    attempts = tx.exec_driver_sql(
+        f"SELECT attempts FROM {queue.table.name} {texts.held}",  # noqa: S608 - our names
+        held,
+    ).scalar()
     if attempts is None:
         raise LostLease("The row was taken over.")
     attempts += 1 if counted else 0
-    aside = counted and attempts >= claim.queue.max_attempts
-    done = tx.execute(
-        sa.update(claim.queue.table)
-        .where(_held(claim, [position], now))
-        .values(
-            status=claim.queue.aside if aside else claim.queue.ready,
-            attempts=attempts,
-            claims=1 if unsure else 0,
-            error=error,
-            lease_until=None,
-            next_attempt_at=now + timedelta(seconds=delay),
-        )
-    ).rowcount
-    if not done:
+    aside = counted and attempts >= queue.max_attempts
+    told = {
+        "status": queue.aside if aside else queue.ready,
+        "attempts": attempts,
+        "claims": 1 if unsure else 0,
+        "error": error,
+        "lease_until": None,
+        "next_attempt_at": now + timedelta(seconds=delay),
+    }
+    if not _set_held(tx, claim, [position], now, told):
         raise LostLease("The row was taken over.")
     return aside
 
@@ -228,23 +294,17 @@ def postpone(
 def renew(tx: Connection, claim: Claim, positions: Sequence[int]) -> bool:
     """Hold rows for another lease. False if any of them was taken over."""
     now = dialect.database_now(tx)
-    done = tx.execute(
-        sa.update(claim.queue.table)
-        .where(_held(claim, positions, now))
-        .values(lease_until=now + claim.queue.lease)
-    ).rowcount
-    return done == len(positions)
+    until = {"lease_until": now + claim.queue.lease}
+    return _set_held(tx, claim, positions, now, until) == len(positions)
 
 
 def release(tx: Connection, claim: Claim, positions: Sequence[int], delay: float = 0.0) -> None:
     """Give rows back untouched, as if they had never been claimed."""
     if positions:
         now = dialect.database_now(tx)
-        tx.execute(
-            sa.update(claim.queue.table)
-            .where(_held(claim, positions, now))
-            .values(claims=0, lease_until=None, next_attempt_at=now + timedelta(seconds=delay))
-        )
+        again = now + timedelta(seconds=delay)
+        told = {"claims": 0, "lease_until": None, "next_attempt_at": again}
+        _set_held(tx, claim, positions, now, told)
 
 
 def hurry(tx: Connection, queue: Queue, *conditions: sa.ColumnElement[bool]) -> int:
@@ -270,18 +330,18 @@ def recover(tx: Connection, queue: Queue, settle: timedelta = timedelta(0)) -> i
     effect.
     """
     columns = queue.table.c
-    rows = tx.execute(
+    held = tx.execute(
         sa.select(columns.position, columns.lease_until).where(
             columns.status == queue.ready, columns.lease_until.is_not(None)
         )
     ).all()
-    for row in rows:
+    for row in held:
         tx.execute(
             sa.update(queue.table)
             .where(columns.position == row.position)
             .values(lease_until=None, next_attempt_at=row.lease_until - queue.lease + settle)
         )
-    return len(rows)
+    return len(held)
 
 
 def ready_count(tx: Connection, queue: Queue) -> int:
@@ -291,20 +351,9 @@ def ready_count(tx: Connection, queue: Queue) -> int:
 
 def due_count(tx: Connection, queue: Queue) -> int:
     """Whether anything could be claimed now (1) or not (0)."""
-    now = dialect.database_now(tx)
-    columns = queue.table.c
-    return (
-        tx.scalar(
-            sa.select(sa.literal(1))
-            .where(
-                columns.status == queue.ready,
-                columns.next_attempt_at <= now,
-                sa.or_(columns.lease_until.is_(None), columns.lease_until < now),
-            )
-            .limit(1)
-        )
-        or 0
-    )
+    moment = dialect.written_moment(tx)(dialect.database_now(tx))
+    text = _texts(queue, tx.dialect.name).due
+    return tx.exec_driver_sql(text, (moment, moment)).scalar() or 0
 
 
 def work_row(now: datetime, lane: str, status: str) -> dict[str, Any]:

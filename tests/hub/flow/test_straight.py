@@ -9,6 +9,7 @@ import pytest
 from connectors.github.records import issue_record
 from connectors.github.sandbox import GithubSandbox
 from hub.flow import bring_in as stage
+from hub.flow import intake
 from hub.flow.bring_in import bring_in
 from hub.flow.intake import parse_deliveries
 from hub.flow.stage import AIM, Stride
@@ -167,16 +168,20 @@ def test_a_comment_whose_issue_is_kept_out_waits_in_a_row(
 
 
 def test_a_stride_is_as_long_as_its_time() -> None:
-    """It doubles at most, shrinks by halves, and learns nothing good from a batch that was not
-    full.
+    """It doubles at most, shrinks by halves where the last few were slow, and learns nothing good
+    from a batch that was not full.
     """
     stride = Stride(most=500, begin=50)
     stride.took(50, AIM / 100)
     assert stride.size == 100
     stride.took(3, AIM / 100)
+    stride.took(0, AIM * 2)
     assert stride.size == 100
     stride.took(100, AIM / 1.5)
     assert stride.size == 150
+    for _ in range(Stride.LAST - 1):
+        stride.took(150, AIM * 2)
+        assert stride.size == 150
     stride.took(150, AIM * 2)
     assert stride.size == 112
     for _ in range(10):
@@ -185,3 +190,33 @@ def test_a_stride_is_as_long_as_its_time() -> None:
     for _ in range(10):
         stride.took(stride.size, 0.0)
     assert stride.size == 500
+
+
+def test_a_batch_is_claimed_by_the_transaction_that_ends_the_one_before(
+    world: World, github: GithubSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One commit for each; a claim that was undone with its transaction is not worked on."""
+    monkeypatch.setattr(intake, "STRIDE", Stride(most=2))
+    write, begun = world.hub.database.write, []
+
+    def counted() -> Any:
+        begun.append(1)
+        return write()
+
+    for number in range(6):
+        github.open_issue(f"Issue {number}")
+    world.hear(github)
+    monkeypatch.setattr(world.hub.database, "write", counted)
+    assert parse_deliveries(world.hub) == 6
+    assert len(begun) == 1 + 3
+    for number in range(6, 12):
+        github.open_issue(f"Issue {number}")
+    github.sent[:] = github.sent[-6:]
+    refuse(monkeypatch, "Issue 8", ValueError("not this one"))
+    world.hear(github)
+    while parse_deliveries(world.hub):
+        pass
+    assert statuses(world, t.deliveries) == ["processed"] * 12
+    assert statuses(world, t.records) == ["pending"]
+    assert len(titles(world)) == 11
+    assert {row["attempts"] for row in world.all(t.deliveries)} == {1}
