@@ -155,7 +155,7 @@ def _bring_in(tx: sa.Connection, issues: Sequence[Row]) -> None:
                 "changed": orjson.dumps(news).decode(),
             }
         )  # fmt: skip
-    to_tasks = {name: sa.bindparam(f"to_{name}") for name in (*FIELDS, "changed_at")}
+    to_tasks: Row = {name: sa.bindparam(f"to_{name}") for name in (*FIELDS, "changed_at")}
     for statement, some in (
         (sa.insert(tasks), fresh),
         (sa.insert(links), fresh_links),
