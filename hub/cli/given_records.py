@@ -128,7 +128,7 @@ def from_delivery(id: str, object: str) -> Iterator[Given]:
             row = inbox.delivery(tx, id)
         if row is None:
             raise LookupError(f"There is no delivery {id}. See: hub deliveries")
-        found = parse(snapshot, row)
+        found = parse(snapshot, dict(row))
     whole = [one for one in found if one.kind == "state" and one.object == object]
     if not whole:
         names = sorted({f"{one.object} {one.external_id}".strip() for one in found})

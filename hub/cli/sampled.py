@@ -137,7 +137,7 @@ def _delivered(
             if whole is None or not isinstance(tool, Receiver) or len(found) >= most:
                 continue
             try:
-                parsed = tool.parse(delivery_of(whole))
+                parsed = tool.parse(delivery_of(dict(whole)))
             except ConnectorError:
                 continue  # quarantined, and no record to learn from
             found += [

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import hashlib
 import hmac
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta

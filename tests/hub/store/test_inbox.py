@@ -109,7 +109,8 @@ def test_whoever_is_overtaken_loses_nothing(
     assert bytes(rows[answer.id]["body"]).decode() == ours
     assert answer.duplicate == (ours == theirs)
     assert rows[answer.id]["verdict"] == ("genuine" if ours == theirs else "altered")
-    assert not before.duplicate and not after.duplicate
+    assert not before.duplicate
+    assert not after.duplicate
     assert {before.id, after.id} < set(rows)
 
 
