@@ -169,9 +169,22 @@ def test_a_secret_handed_over_is_stored_before_the_handshake_is_answered(hub: Se
 @pytest.mark.parametrize(
     "name",
     [
-        "jwt", "client_assertion", "auth", "sig", "X-Amz-Signature", "key", "apiKey", "access_key",
-        "code", "authCode", "hmac", "access_token", "client%5Fsecret", "j%77t", "PHPSESSID",
-    ],  # fmt: skip
+        "jwt",
+        "client_assertion",
+        "auth",
+        "sig",
+        "X-Amz-Signature",
+        "key",
+        "apiKey",
+        "access_key",
+        "code",
+        "authCode",
+        "hmac",
+        "access_token",
+        "client%5Fsecret",
+        "j%77t",
+        "PHPSESSID",
+    ],
 )
 def test_a_proof_in_the_query_is_not_kept(hub: Served, name: str) -> None:
     path = f"/webhooks/acme?{name}=s3cr3t&event=issue&{name}=again"
