@@ -15,7 +15,6 @@ from hub.api.errors import Problem
 from hub.api.tasks import mirror_task
 from hub.flow.deliver import deliver
 from hub.process import exceptions as settling
-from hub.store import tables as t
 from hub.store import work
 from tests.hub.flow.conftest import MakeWorld
 from tests.hub.flow.world import World
@@ -229,23 +228,6 @@ def test_a_late_delivery_does_not_reopen_what_was_deleted(
     [link] = world.links()
     assert link["remote_deleted"]
     assert len(world.events("task.deleted")) == 1
-
-
-def test_a_stale_version_is_dropped(world: World, github: GithubSandbox) -> None:
-    """A pull that was read before a webhook, and came in after it."""
-    connector: Any = world.hub.live.current().connector("github")
-    github.open_issue("One")
-    sent = history(github, world)
-    world.receive("github", sent)
-    world.work()
-    stale = [page for page in connector.pull("issue", {}, frozenset())]
-    with world.hub.database.write() as tx:
-        tx.execute(t.links.update().values(remote_version="2099-01-01T00:00:00Z"))
-    titles = sorted(row["title"] for row in world.tasks())
-    github.edit_issue(1, title="Older than what is known")
-    world.settle()
-    assert stale
-    assert sorted(row["title"] for row in world.tasks()) == titles
 
 
 def test_unmapped_values_quarantine_their_field_only(

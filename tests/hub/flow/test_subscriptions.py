@@ -366,25 +366,30 @@ def test_the_secret_that_was_handed_over_is_what_deliveries_are_judged_by(
 def test_a_handshake_hands_a_secret_over_only_while_we_register(
     world: World, club: ClubSandbox, intake: TestClient
 ) -> None:
-    """Anybody can send one."""
+    """Anybody can send one, so its address must be a secret too."""
     club.offers_secrets = False
+    world.env["CLUB_TOKEN"] = "token-of-the-clubs-address"
+    token = f"/{world.env['CLUB_TOKEN']}"
+    webhook = {"subscribe": True, "token": "env:CLUB_TOKEN"}
+    world.apply({"hub.yaml": block(world, club, webhook=webhook)})
     keep(world.hub)
     intake.app.endpoints.refresh()  # type: ignore[attr-defined]
     offer = {"club-secret": "from-the-handshake"}
-    assert intake.post("/webhooks/club", headers=offer).status_code == 503
-    assert deliver(intake, "from-the-handshake") == 401
+    assert intake.post(f"/webhooks/club{token}", headers=offer).status_code == 401
+    assert deliver(intake, "from-the-handshake", token) == 401
     later(world, minutes=31)
     subscribed = ClubConnector.renew
 
     def renew(self: ClubConnector, *args: Any) -> Any:
-        assert intake.post("/webhooks/club", headers=offer).status_code == 204
+        assert intake.post("/webhooks/club", headers=offer).status_code == 401
+        assert intake.post(f"/webhooks/club{token}", headers=offer).status_code == 204
         return subscribed(self, *args)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ClubConnector, "renew", renew)
         keep(world.hub)
-    assert deliver(intake, "from-the-handshake") == 202
-    assert intake.post("/webhooks/club", headers=offer).status_code == 503
+    assert deliver(intake, "from-the-handshake", token) == 202
+    assert intake.post(f"/webhooks/club{token}", headers=offer).status_code == 401
 
 
 def test_a_connection_that_does_not_subscribe_awaits_no_secret(
