@@ -59,7 +59,7 @@ def replay(unit: Unit, run: Run, actor: Mapping[str, Any], *, limit: int = BATCH
         filter = {
             name: value.isoformat() if isinstance(value, datetime) else value
             for name, value in asdict(run.narrow).items()
-            if value is not None and name != "ids"
+            if value not in (None, False) and name != "ids"
         }
         told(unit, pairs, actor, filter)
     on = Run(run.narrow, chosen[-1]["position"], run.upto) if len(chosen) < len(rows) else None
