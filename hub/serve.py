@@ -24,7 +24,7 @@ from hub.app import Application
 from hub.hub import Hub
 from hub.settings import Settings
 from hub.store import dialect, inbox, outbox, queue, records, running, subscriptions
-from webhooks import DeadlineHttpProtocol
+from webhooks import DeadlineHttpProtocol, server_config
 
 log = structlog.get_logger("hub")
 
@@ -183,7 +183,7 @@ def web(
             failed.append(error)
             server.should_exit = True
 
-    application.inbox.on_disk_failure = disk_failed
+    application.intake.inbox.on_disk_failure = disk_failed
     application.start()
     later = threading.Thread(target=rest, name="start")
 
@@ -213,19 +213,7 @@ def web(
             application.stream.close()  # open live updates would be waited for
             await super().shutdown(sockets)
 
-    server = Server(
-        uvicorn.Config(
-            application,
-            http=DeadlineHttpProtocol,
-            ws="none",  # there is no WebSocket here: an upgrade is not agreed to
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            proxy_headers=False,  # the pages have them read; the intake is told by nobody
-            timeout_graceful_shutdown=5,
-        )
-    )
+    server = Server(server_config(application))
     try:
         server.run([sock])
     finally:

@@ -6,7 +6,7 @@
 from webhooks.app import WebhookApp
 from webhooks.inbox import Connections, Endpoint, Inbox, Incoming, Out, Stored, Unsure, Verdict
 from webhooks.noticed import Notice, Notices
-from webhooks.server import DeadlineHttpProtocol
+from webhooks.server import DeadlineHttpProtocol, server_config
 
 __all__ = [
     "Connections",
@@ -21,4 +21,5 @@ __all__ = [
     "Unsure",
     "Verdict",
     "WebhookApp",
+    "server_config",
 ]

@@ -12,6 +12,7 @@ import json
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from webhooks.corked import Corked
@@ -202,3 +203,18 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
             self._timer = self.loop.call_at(self._due, self._look)
         else:
             self.transport.close()
+
+
+def server_config(app: Any) -> uvicorn.Config:
+    """How an application that takes deliveries is served."""
+    return uvicorn.Config(
+        app,
+        http=DeadlineHttpProtocol,
+        ws="none",  # there is no WebSocket here: an upgrade is not agreed to
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,  # the pages have them read; the intake is told by nobody
+        timeout_graceful_shutdown=5,
+    )

@@ -121,7 +121,7 @@ def _intake(hub: Hub, port: int, *, serve: bool) -> Iterator[str]:
             " up; or take deliveries right here with: --serve"
         )
     from hub import serve as serving
-    from hub.intake_alone import taking_deliveries
+    from hub.intake.alone import taking_deliveries
 
     sock = serving.listen("127.0.0.1", port)
     address = hub.settings.public_url or serving.address_of(sock)

@@ -28,10 +28,9 @@ from connectors.sdk import (
 )
 from hub.failpoints import reach
 from hub.flow import straight
-from hub.flow.bring_in import SHARE
 from hub.flow.identity import identified
 from hub.flow.overtime import Overtime
-from hub.flow.stage import TURN, Rows, Stride, in_halves, put_off, take
+from hub.flow.stage import SHARE, Ahead, Rows, Stride, in_halves, put_off, turn
 from hub.flow.straight import Named
 from hub.hub import Hub
 from hub.live import Snapshot
@@ -62,16 +61,10 @@ class Heard:
 
 def parse_deliveries(hub: Hub) -> int:
     """Take in waiting deliveries, batch after batch for a moment; how many are done with."""
-    done, until = 0, time.monotonic() + TURN
-    claim = take(hub, inbox.DELIVERIES, STRIDE.size)
-    while claim:
-        ahead: list[queue.Claim] | None = [] if time.monotonic() < until else None
-        done += _batch(hub, claim, ahead)
-        claim = ahead[0] if ahead else None
-    return done
+    return turn(hub, inbox.DELIVERIES, STRIDE, _batch)
 
 
-def _batch(hub: Hub, claim: queue.Claim, ahead: list[queue.Claim] | None) -> int:
+def _batch(hub: Hub, claim: queue.Claim, ahead: Ahead) -> int:
     if claim.poison:
         with hub.unit() as unit:
             for row in claim.poison:
@@ -92,7 +85,7 @@ def _batch(hub: Hub, claim: queue.Claim, ahead: list[queue.Claim] | None) -> int
 
 
 def _round(
-    hub: Hub, claim: queue.Claim, rows: Rows, waits: list[bool], ahead: list[queue.Claim] | None
+    hub: Hub, claim: queue.Claim, rows: Rows, waits: list[bool], ahead: Ahead
 ) -> tuple[int, Rows]:
     """Parse and take in; how many are done with, and those to be parsed again, as another revision
     was applied meanwhile. No code of a connector runs within a transaction.

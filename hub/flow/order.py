@@ -169,7 +169,7 @@ def _pulled_since(unit: Unit, arrival: Arrival, link: Row) -> bool:
         return False
     state = running.cursor_state(unit.tx, row["connection"], row["object"])
     pulled: datetime | None = state["pulled_at"] if state else None
-    if pulled and link["heard_at"] and pulled > max(at + SKEW, link["heard_at"]):
+    if pulled and link["heard_at"] and pulled > at + SKEW and pulled >= link["heard_at"]:
         return True
     running.pull_soon(unit.tx, row["connection"], row["object"])
     return False

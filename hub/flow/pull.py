@@ -92,6 +92,7 @@ def pull(
     cursor, fence = held
     snapshot = hub.live.current()
     every = timedelta(minutes=5)
+    as_of: datetime | None = None
     try:
         connector = snapshot.connector(connection)
         every = _interval(connector.settings.pull.every)
@@ -105,7 +106,9 @@ def pull(
         source = _noting(connector.pull(object, {} if full else cursor, wanted), asked, hub.clock)
         with one_ahead(source) as pages:
             for page in pages:
-                _store_page(hub, result, page, fence, mapping, asked.popleft())
+                moment = asked.popleft()
+                as_of = as_of or moment
+                _store_page(hub, result, page, fence, mapping, moment)
                 del page  # the next but one may be fetched only once this one is gone
                 if progress:
                     progress(result.seen)
@@ -123,11 +126,11 @@ def pull(
             wait = max(wait, timedelta(seconds=error.retry_after))
         with hub.unit() as unit:
             connections.note_failure(unit, connection, error)
-            running.end_pull(unit.tx, connection, object, fence, wait, ok=False)
+            running.end_pull(unit.tx, connection, object, fence, wait)
         return result
     with hub.unit() as unit:
         connections.note_success(unit, connection)
-        running.end_pull(unit.tx, connection, object, fence, every, ok=True)
+        running.end_pull(unit.tx, connection, object, fence, every, as_of or unit.now)
     if result.queued:
         hub.wake("bring_in")
     return result

@@ -22,6 +22,8 @@ log = structlog.get_logger("hub.flow")
 Rows = Sequence[RowMapping]
 
 
+SHARE = 1 / 3
+"""Part of a lease after which what was not looked at yet is left to the next claim."""
 TURN = 1.0
 """Seconds for which a stage may claim batch after batch, each as it ends the one before."""
 
@@ -35,6 +37,23 @@ def take(hub: Hub, source: Queue, limit: int, without: Sequence[str] = ()) -> Cl
             return None
     with hub.database.write() as tx:
         return queue.claim(tx, source, limit, without) or None
+
+
+Ahead = list[Claim] | None
+"""Where the next batch is put, once it was claimed by the transaction that ended the last one; None
+while no more is claimed.
+"""
+
+
+def turn(hub: Hub, source: Queue, stride: Stride, work: Callable[[Hub, Claim, Ahead], int]) -> int:
+    """Have `work` do batch after batch for a moment; how many rows are done with."""
+    done, until = 0, time.monotonic() + TURN
+    claim = take(hub, source, stride.size)
+    while claim:
+        ahead: Ahead = [] if time.monotonic() < until else None
+        done += work(hub, claim, ahead)
+        claim = ahead[0] if ahead else None
+    return done
 
 
 AIM = 0.035
@@ -88,7 +107,7 @@ def in_halves(
     delay: float = 5.0,
     alone: Callable[[RowMapping], int] | None = None,
     stride: Stride | None = None,
-    ahead: list[Claim] | None = None,
+    ahead: Ahead = None,
 ) -> int:
     """Commit `work` on all rows at once, or else on halves of them; how many rows were committed.
 
@@ -141,7 +160,7 @@ def in_halves(
         return put_off(hub, claim, rows[0], error, give_up, delay)
 
 
-def _forget(ahead: list[Claim] | None) -> None:
+def _forget(ahead: Ahead) -> None:
     """What was claimed ahead went with its transaction."""
     if ahead is not None:
         ahead.clear()

@@ -118,6 +118,16 @@ class RaiseException:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolveException:
+    """What a person had to look at is over by itself."""
+
+    step: str
+    title: str
+    why: str
+    run: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class CompleteCase:
     """Every step is completed or skipped."""
 
@@ -139,6 +149,7 @@ Effect = (
     | TerminateStep
     | ReopenStep
     | RaiseException
+    | ResolveException
     | CompleteCase
     | TerminateCase
 )
@@ -166,7 +177,7 @@ def apply(state: CaseState, effects: Iterable[Effect]) -> CaseState:
                 step = runs.get((key, run), StepState(key, run))
                 if step.status is StepStatus.AVAILABLE:
                     runs[key, run] = replace(step, blocked=True)
-            case RaiseException():
+            case RaiseException() | ResolveException():
                 pass
             case ReopenStep(key, run):
                 runs.setdefault((key, run - 1), StepState(key, run - 1))
@@ -333,11 +344,14 @@ def on_task_status(
         return [RaiseException(ExceptionType.VALIDATION, step, title, detail, found.run)]
 
     if found.status is StepStatus.COMPLETED:
+        reopened = f"The task of '{step}' was reopened after the step was completed"
         if before in _FINAL and after not in _FINAL:
             return flag(
-                f"The task of '{step}' was reopened after the step was completed",
+                reopened,
                 "The process went on and stays where it is. Close the task, or reopen the step.",
             )
+        if after in _FINAL and before not in _FINAL:
+            return [ResolveException(step, reopened, "the task is closed again", found.run)]
         return []
     if found.status is not StepStatus.ACTIVE:
         return []

@@ -232,6 +232,8 @@ def carry_out(unit: Unit, held: Running, effects: Sequence[engine.Effect]) -> No
                 _end_case(unit, held, CaseStatus.TERMINATED, outcome)
             case engine.RaiseException():
                 _raise(unit, held, effect)
+            case engine.ResolveException():
+                _resolve(unit, held, effect)
             case engine.ReopenStep(key, run):
                 # what was answered before no longer holds; the event of that answer keeps it
                 case["data"] = {name: v for name, v in case["data"].items() if name != key}
@@ -419,6 +421,16 @@ def _raise(unit: Unit, held: Running, effect: engine.RaiseException) -> None:
             data={"case": held.case["id"], "step": step["key"]},
         )
     )
+
+
+def _resolve(unit: Unit, held: Running, effect: engine.ResolveException) -> None:
+    unit.open_troubles()  # it may have come and gone in one transaction
+    about = _step(held, effect.step, effect.run)["id"]
+    for row in exceptions.open_of(unit.tx, about):
+        if row["title"] == effect.title:
+            exceptions.close(unit.tx, row["id"], "resolved", unit.now, None, effect.why)
+            data = {"type": row["type"], "about": about, "why": effect.why}
+            unit.emit("exception.resolved", row["id"], case=held.case["id"], data=data)
 
 
 def _end_case(unit: Unit, held: Running, status: CaseStatus, outcome: str) -> None:

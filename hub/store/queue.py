@@ -217,22 +217,24 @@ def _set_held(
     positions: Sequence[int],
     now: datetime,
     values: Mapping[str, Any],
-    raised: str | None = None,
+    counts: str = "",
+    by: int = 1,
 ) -> int:
-    """Write these values to rows that are still held, and raise a count by one; how many rows."""
+    """Write these values to rows that are still held, and count; how many rows."""
     table, names, kind = claim.queue.table, tuple(values), tx.dialect.name
     [written] = rows.to_driver(table, names, kind)([values])
     held = (_listed(tx, positions), claim.fence, dialect.written_moment(tx)(now))
     return tx.exec_driver_sql(
-        _set_text(claim.queue, names, raised, kind), (*written, *held)
+        _set_text(claim.queue, names, f"{counts} = {counts} + {by}" if counts else "", kind),
+        (*written, *held),
     ).rowcount
 
 
 @lru_cache(1000)
-def _set_text(queue: Queue, names: tuple[str, ...], raised: str | None, kind: str) -> str:
+def _set_text(queue: Queue, names: tuple[str, ...], counts: str, kind: str) -> str:
     texts = _texts(queue, kind)
     told = [f'"{name}" = {texts.mark}' for name in names]
-    told += [f"{raised} = {raised} + 1"] if raised else []
+    told += [counts] if counts else []
     return f"UPDATE {queue.table.name} SET {', '.join(told)} {texts.held}"  # noqa: S608 - our names
 
 
@@ -246,7 +248,7 @@ def finish(
         return
     now = dialect.database_now(tx)
     told = {"status": status, "lease_until": None, **values}
-    done = _set_held(tx, claim, positions, now, told, raised="attempts")
+    done = _set_held(tx, claim, positions, now, told, counts="attempts")
     if done != len(positions):
         raise LostLease(f"{len(positions) - done} of {len(positions)} rows were taken over.")
 
@@ -299,12 +301,13 @@ def renew(tx: Connection, claim: Claim, positions: Sequence[int]) -> bool:
 
 
 def release(tx: Connection, claim: Claim, positions: Sequence[int], delay: float = 0.0) -> None:
-    """Give rows back untouched, as if they had never been claimed."""
+    """Give rows back untouched, as if this claim had never been; those before it, of processes that
+    died, still count.
+    """
     if positions:
         now = dialect.database_now(tx)
-        again = now + timedelta(seconds=delay)
-        told = {"claims": 0, "lease_until": None, "next_attempt_at": again}
-        _set_held(tx, claim, positions, now, told)
+        told = {"lease_until": None, "next_attempt_at": now + timedelta(seconds=delay)}
+        _set_held(tx, claim, positions, now, told, counts="claims", by=-1)
 
 
 def hurry(tx: Connection, queue: Queue, *conditions: sa.ColumnElement[bool]) -> int:

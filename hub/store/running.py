@@ -226,13 +226,18 @@ def move_cursor(
 
 
 def end_pull(
-    tx: Connection, connection: str, object: str, fence: int, next_in: timedelta, *, ok: bool
+    tx: Connection,
+    connection: str,
+    object: str,
+    fence: int,
+    next_in: timedelta,
+    as_of: datetime | None = None,
 ) -> None:
-    """Give the lease back and set the next pull."""
+    """Give the lease back and set the next pull. `as_of`: whatever changed before then was read."""
     now = dialect.database_now(tx)
     values: Row = {"lease_until": None, "next_pull_at": now + next_in}
-    if ok:
-        values["pulled_at"] = now
+    if as_of is not None:
+        values["pulled_at"] = as_of
     tx.execute(
         sa.update(cursors)
         .where(

@@ -35,8 +35,8 @@ class HubServed(Served):
     def __init__(self, world: World) -> None:
         super().__init__({}, MemoryInbox())
         application = Application(world.hub, PUBLIC)
-        application.endpoints.refresh()
-        self.app = application.intake
+        application.intake.endpoints.refresh()
+        self.app = application.intake.app
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from connectors.sdk.conformance.kit import resolve
 from connectors.webhook.config import WebhookConnection
 from connectors.webhook.connector import WebhookConnector
 from connectors.webhook.sandbox import WebhookSandbox
-from hub.app import _hash
+from hub.intake.endpoints import _hash
 from tests.webhooks.intake_support import PUBLIC, MemoryInbox, Served, refusal
 from webhooks.app import WebhookApp
 from webhooks.inbox import Endpoint

@@ -44,7 +44,7 @@ class TestSlowSenders:
         form.
         """
         monkeypatch.setattr(doors, "BODY_SECONDS", 1.5)
-        monkeypatch.setattr(home.application.intake, "_body_seconds", 1.5)
+        monkeypatch.setattr(home.application.intake.app, "_body_seconds", 1.5)
         openings = [
             b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-",
             b"POST /webhooks/shop HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n",

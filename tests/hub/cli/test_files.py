@@ -173,7 +173,7 @@ def test_live_check_says_which_connection_does_not_answer(
 def test_applying_the_same_files_twice_makes_one_revision(
     workspace: Path, run: Run, read: Read
 ) -> None:
-    assert read("apply") == {"revision": 1, "new": True, "findings": []}
+    assert read("apply") == {"revision": 1, "new": True, "missed": [], "findings": []}
     assert read("apply")["new"] is False
     assert [row["number"] for row in read("revisions")] == [1]
     change(workspace, "name: my-workspace", "name: acme")

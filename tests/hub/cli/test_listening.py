@@ -18,7 +18,8 @@ from hub import heartbeat, serve
 from hub.cli.session import opened
 from hub.flow.bring_in import bring_in
 from hub.flow.intake import parse_deliveries
-from hub.intake_alone import Intake, taking_deliveries
+from hub.intake.alone import taking_deliveries
+from hub.intake.intake import Intake
 from tests.hub.cli.test_deliveries import ISSUE
 
 Read = Callable[..., Any]

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.testing import Result
 
-from hub.intake_alone import Intake
+from hub.intake.intake import Intake
 from tests.hub.cli.test_listening import NEW, OLD, body, heard, intake  # noqa: F401 - fixtures
 
 Read = Callable[..., Any]

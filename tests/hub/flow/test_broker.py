@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from connectors.github.sandbox import GithubSandbox
-from hub.app import StoreInbox
+from hub.intake.intake import StoreInbox
 from hub.jobs import broker
 from hub.jobs.broker import Jobs
 from hub.store import tables as t

@@ -165,6 +165,12 @@ def test_a_reopened_issue_raises_and_the_case_stays_where_it_is(
     assert status(world)["contract", 1] == "completed"
     assert status(world)["form", 1] == "active"
     assert world.kinds() == ["validation"]
+    github.close_issue(1)
+    world.settle()
+    assert world.kinds() == []
+    [over] = world.events("exception.resolved")
+    assert over["data"]["why"] == "the task is closed again"
+    assert status(world)["form", 1] == "active"
 
 
 def test_a_form_step_closed_without_its_form_waits(world: World, github: GithubSandbox) -> None:

@@ -16,12 +16,13 @@ import yaml
 from connectors.sdk import Receiver
 from connectors.webhook.connector import WebhookConnector
 from hub.api.connections import states
-from hub.app import Application, LiveEndpoints
+from hub.app import Application
 from hub.cli.connections import _connection
 from hub.cli.doctor import _deliveries
 from hub.flow.proving import proving, unsigned
 from hub.flow.subscriptions import take_secret
 from hub.hub import Hub
+from hub.intake.endpoints import LiveEndpoints
 from hub.store import access
 from hub.store import tables as t
 from hub.workspace import load
@@ -88,8 +89,8 @@ class HubServed(Served):
     def __init__(self, hub: Hub) -> None:
         super().__init__({}, MemoryInbox())
         self.application = Application(hub, PUBLIC)
-        self.application.endpoints.refresh()
-        self.app = self.application.intake
+        self.application.intake.endpoints.refresh()
+        self.app = self.application.intake.app
 
 
 @pytest.fixture

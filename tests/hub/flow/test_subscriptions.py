@@ -356,7 +356,7 @@ def test_the_secret_that_was_handed_over_is_what_deliveries_are_judged_by(
     keep(world.hub)
     [secret] = [hook["secret"] for hook in club.hooks.values()]
     assert secret not in str(world.all(t.subscriptions))
-    intake.app.endpoints.refresh()  # type: ignore[attr-defined]  # its thread does, each second
+    intake.app.intake.endpoints.refresh()  # type: ignore[attr-defined]  # its thread does, each second
     assert deliver(intake, secret) == 202
     assert deliver(intake, "a-guess") == 401
     world.work()
@@ -373,7 +373,7 @@ def test_a_handshake_hands_a_secret_over_only_while_we_register(
     webhook = {"subscribe": True, "token": "env:CLUB_TOKEN"}
     world.apply({"hub.yaml": block(world, club, webhook=webhook)})
     keep(world.hub)
-    intake.app.endpoints.refresh()  # type: ignore[attr-defined]
+    intake.app.intake.endpoints.refresh()  # type: ignore[attr-defined]
     offer = {"club-secret": "from-the-handshake"}
     assert intake.post(f"/webhooks/club{token}", headers=offer).status_code == 401
     assert deliver(intake, "from-the-handshake", token) == 401

@@ -81,11 +81,11 @@ def test_a_pull_is_fenced(database: Database) -> None:
     with pytest.raises(LostLease), database.write() as tx:
         running.move_cursor(tx, "github", "issue", first[1], {"page": 99}, LEASE)
     with database.write() as tx:
-        running.end_pull(tx, "github", "issue", first[1], timedelta(0), ok=True)
+        running.end_pull(tx, "github", "issue", first[1], timedelta(0), NOW)
         [row] = running.all_cursors(tx)
         assert row["cursor"] == {"page": 1}
         assert row["lease_until"] is not None
-        running.end_pull(tx, "github", "issue", second[1], timedelta(hours=1), ok=True)
+        running.end_pull(tx, "github", "issue", second[1], timedelta(hours=1), NOW)
         assert running.claim_pull(tx, "github", "issue", LEASE) is None
         assert running.claim_pull(tx, "github", "issue", LEASE, force=True) is not None
 
@@ -96,7 +96,7 @@ def test_a_pull_from_the_beginning_waits_for_the_one_under_way(database: Databas
         assert held is not None
         assert not running.pull_afresh(tx, "github", "issue")
         running.move_cursor(tx, "github", "issue", held[1], {"page": 1}, LEASE)
-        running.end_pull(tx, "github", "issue", held[1], timedelta(hours=1), ok=True)
+        running.end_pull(tx, "github", "issue", held[1], timedelta(hours=1), NOW)
         assert running.pull_afresh(tx, "github", "issue")
         again = running.claim_pull(tx, "github", "issue", LEASE)
     assert again is not None

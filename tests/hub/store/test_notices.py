@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from hub.hub import Hub
-from hub.noticing import STRANGERS, Noticing
+from hub.intake.noticing import STRANGERS, Noticing
 from hub.store import inbox, notices, running
 from hub.store.database import Database
 from hub.store.tables import notices as table

@@ -232,6 +232,18 @@ def test_released_rows_are_as_if_never_claimed(database: Database, fill: Any) ->
     assert (row["claims"], row["attempts"], row["lease_until"]) == (0, 0, None)
 
 
+def test_a_release_forgets_its_own_claim_and_no_crash(database: Database, fill: Any) -> None:
+    """Or poison would begin to count anew, and a push that may have happened be sent again."""
+    fill("a")
+    take(database)
+    with database.write() as tx:
+        queue.recover(tx, PUSHES)
+    claim = take(database)
+    with database.write() as tx:
+        queue.release(tx, claim, positions(claim))
+        assert tx.scalar(sa.select(pushes.c.claims)) == 1
+
+
 def test_recover_gives_back_what_the_dead_held(database: Database, fill: Any) -> None:
     """At once, or once their last request has come to rest; and they count as claimed."""
     fill("ab")

@@ -20,7 +20,7 @@ from hub.store import notices
 from hub.store.notices import Count
 from webhooks.noticed import Notice, Outcome
 
-log = structlog.get_logger("hub.noticing")
+log = structlog.get_logger("hub.intake.noticing")
 
 EVERY = 1.0
 """Seconds between two writes."""
