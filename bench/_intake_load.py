@@ -41,7 +41,7 @@ class Load:
     refused: int
 
 
-def body_of(number: int) -> bytes:
+def body_of(number: int, action: str = "opened", at: str = _AT) -> bytes:
     """One `issues` delivery of exactly SIZE bytes."""
     user = shapes.user(_BASE, "dmeier", 583001)
     few = {name: user[name] for name in ("login", "id", "url", "type")}
@@ -51,17 +51,17 @@ def body_of(number: int) -> bytes:
         "repository_url": f"{_BASE}/repos/acme/ops", "labels_url": url + "/labels{/name}",
         "comments_url": url + "/comments", "events_url": url + "/events",
         "id": 2_400_000_000 + number, "node_id": f"I_kwDO{number:08d}", "number": number,
-        "title": f"Issue {number}", "user": user,
+        "title": f"Issue {number} {action}", "user": user,
         "labels": [{"id": 1, "name": "ops", "color": "ededed", "default": False}],
         "state": "open", "locked": False, "assignee": few, "assignees": [few], "milestone": None,
-        "comments": 0, "created_at": _AT, "updated_at": _AT, "closed_at": None, "body": "",
+        "comments": 0, "created_at": at, "updated_at": at, "closed_at": None, "body": "",
         "author_association": "MEMBER", "active_lock_reason": None, "state_reason": None,
     }  # fmt: skip
     repository = {
         "id": 1, "node_id": "R_kgDO1", "name": "ops", "full_name": "acme/ops", "private": True,
         "owner": few, "html_url": "https://github.test/acme/ops",
     }  # fmt: skip
-    payload = {"action": "opened", "issue": issue, "repository": repository, "sender": few}
+    payload = {"action": action, "issue": issue, "repository": repository, "sender": few}
     issue["body"] = "x" * (SIZE - len(json.dumps(payload)))
     return json.dumps(payload).encode()
 
@@ -211,9 +211,19 @@ class Sender:
         self._writer.close()
 
     async def send(self, head: bytes, id: str, body: bytes) -> int:
-        """The status of the answer."""
-        self._writer.write(head + id.encode() + b"\r\n\r\n" + body)
-        answer = (await self._reader.readuntil(b"\r\n\r\n")).lower()
+        """The status of the answer. A connection that was closed for having been idle is opened
+        anew.
+        """
+        request = head + id.encode() + b"\r\n\r\n" + body
+        try:
+            self._writer.write(request)
+            answer = await self._reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self._writer.close()
+            await self.__aenter__()
+            self._writer.write(request)
+            answer = await self._reader.readuntil(b"\r\n\r\n")
+        answer = answer.lower()
         length = int(answer.partition(b"content-length: ")[2].partition(b"\r\n")[0])
         await self._reader.readexactly(length)
         if b"connection: close" in answer:

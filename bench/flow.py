@@ -11,7 +11,6 @@ takes from its webhook to its push, in a whole hub.
 from __future__ import annotations
 
 import hashlib
-import json
 import statistics
 import sys
 import tempfile
@@ -19,12 +18,11 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
-from bench import _flow_floor, _flow_latency
-from connectors.github import sandbox_shapes as shapes
+from bench import _flow_floor, _flow_latency, _intake_load
+from hub import memory
 from hub.apply import apply
 from hub.flow.bring_in import bring_in
 from hub.flow.intake import parse_deliveries
@@ -61,22 +59,9 @@ ENV = {"TOKEN": "token-of-the-bench", "SECRET": "secret-of-the-bench-long-enough
 
 
 def body_of(number: int, action: str, second: int) -> bytes:
-    """One `issues` delivery of about the size that GitHub sends."""
+    """One `issues` delivery, as the bench of the intake sends it."""
     at = (START + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    url = f"{BASE}/repos/acme/ops/issues/{number}"
-    user = shapes.user(BASE, "dmeier", 583001)
-    issue: dict[str, Any] = {
-        "url": url, "html_url": f"https://github.test/acme/ops/issues/{number}",
-        "id": 2_400_000_000 + number, "number": number, "title": f"Issue {number} {action}",
-        "user": user, "labels": [{"id": 1, "name": "ops"}], "state": "open", "assignee": user,
-        "assignees": [user], "milestone": None, "comments": 0, "created_at": at,
-        "updated_at": at, "closed_at": None, "body": "What has to be done, in words. " * 10,
-        "reactions": shapes.reactions(url), "state_reason": None,
-    }  # fmt: skip
-    owner = {**user, "type": "Organization"}
-    repository = shapes.repository(BASE, "acme/ops", 1, owner, at, 1)
-    payload = {"action": action, "issue": issue, "repository": repository, "sender": user}
-    return json.dumps(payload).encode()
+    return _intake_load.body_of(number, action, at)
 
 
 def workspace(url: str = BASE) -> dict[str, str]:
@@ -228,6 +213,7 @@ def compare(count: int) -> None:
 
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
+    memory.settle()
     compare(count)
     if len(sys.argv) > 2:
         run(count, sys.argv[2])

@@ -47,8 +47,7 @@ class Hub:
         """
         from hub.flow.route import route
 
-        snapshot = self.live.current()
-        with self.database.write() as tx:
+        with self._begun() as (tx, snapshot):
             unit = Unit(tx, snapshot, self.clock(), self.settings.secret_key)
             yield unit
             route(unit)
@@ -59,6 +58,19 @@ class Hub:
             self.soon("deliver")
         if unit.topics:
             self.database.afterwards(lambda: self.announce(unit.topics))
+
+    @contextmanager
+    def _begun(self) -> Iterator[tuple[Connection, Snapshot]]:
+        """A transaction, and the snapshot that is in force in it. One that is new is loaded before,
+        while nobody has to wait for it.
+        """
+        while True:
+            with self.database.write() as tx:
+                snapshot = self.live.known(tx)
+                if snapshot is not None:
+                    yield tx, snapshot
+                    return
+            self.live.current()
 
     def soon(self, stage: str) -> None:
         """Have a stage run once what was written is there for it to see."""

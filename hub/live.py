@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from pydantic import SecretStr
+from sqlalchemy.engine import Connection
 
 from connectors.sdk import ConfigError, ConnectionConfig, Connector, Host, ObjectSpec
 from hub.store import access, running, subscriptions, work
@@ -270,6 +271,20 @@ class Live:
             self._snapshot = self.snapshot_of(newest, loaded.workspace, row["files"], parties)
             self._secrets_of = secrets_of
             return self._snapshot
+
+    def known(self, tx: Connection) -> Snapshot | None:
+        """The newest revision's snapshot, as a transaction sees it; None if it is not here yet."""
+        newest, *stamps = running.configuration_stamp(tx)
+        with self._lock:
+            snapshot = self._snapshot
+            there = snapshot is not None and newest in (snapshot.revision, self._unreadable)
+            return snapshot if there and tuple(stamps) == self._secrets_of else None
+
+    def latest(self) -> Snapshot:
+        """The snapshot that was in force when somebody last looked, without looking: for what is
+        looked at again in its transaction. Raises NoWorkspace.
+        """
+        return self._snapshot or self.current()
 
     def snapshot_of(
         self, revision: int, workspace: Workspace, files: Any, parties: Mapping[str, Row]

@@ -20,6 +20,7 @@ from typing import IO
 import structlog
 import uvicorn
 
+from hub import memory
 from hub.app import Application
 from hub.hub import Hub
 from hub.settings import Settings
@@ -179,6 +180,7 @@ def web(
             application.pages.make()
             if not server.should_exit:
                 then()
+                memory.settle()
         except Exception as error:
             failed.append(error)
             server.should_exit = True
@@ -250,6 +252,7 @@ def worker(hub: Hub, threads: int = 8) -> None:
     listeners = Listeners(hub, jobs)
     jobs.start(threads)
     listeners.start()
+    memory.settle()
     _until_told()
     listeners.stop()
     jobs.stop()

@@ -79,10 +79,9 @@ def _says_capture(webhook: object) -> bool:
 
 def note_success(unit: Unit, connection: str) -> None:
     """The vendor answers; trouble that was shown is over."""
-    running.note_success(unit.tx, connection, unit.now)
-    if connection in running.paused(unit.tx):
-        return  # what answers is not what it was paused for; a person resumes it
-    settle(unit, connection, "it answers again")
+    if not running.note_success(unit.tx, connection, unit.now):
+        settle(unit, connection, "it answers again")
+    # else: what answers is not what it was paused for
 
 
 def settle(unit: Unit, connection: str, why: str, about: str | None = None) -> None:

@@ -48,13 +48,7 @@ Row = dict[str, Any]
 
 def deliver(hub: Hub) -> int:
     """Send a batch of waiting pushes; how many are done with."""
-    with hub.database.read() as tx:
-        paused = [
-            name
-            for name, state in running.connection_states(tx).items()
-            if state["status"] == "paused"
-        ]
-    claim = take(hub, outbox.PUSHES, BATCH, paused)
+    claim = take(hub, outbox.PUSHES, BATCH, running.paused)
     if claim is None:
         return 0
     if claim.poison:
@@ -90,7 +84,7 @@ def _deliver_group(
         some = plans[start : start + size]
         if start and not _still_ours(hub, claim, plans[start:]):
             break
-        done += _deliver_some(hub, claim, connector, connection, object, spec, some)
+        done += _deliver_some(hub, claim, snapshot, connector, connection, object, spec, some)
     return done
 
 
@@ -103,6 +97,7 @@ def _still_ours(hub: Hub, claim: queue.Claim, plans: Sequence[Plan]) -> bool:
 def _deliver_some(
     hub: Hub,
     claim: queue.Claim,
+    snapshot: Snapshot,
     connector: Sink,
     connection: str,
     object: str,
@@ -142,7 +137,7 @@ def _deliver_some(
                 plan.row["position"],
                 Result(Outcome.UNKNOWN, message=f"{type(error).__name__}: {error}"),
             )
-    mapping = hub.live.current().mapping(connection, object)
+    mapping = snapshot.mapping(connection, object)
     results = {
         position: replace(result, record=identified(mapping, result.record))
         if result.record

@@ -135,7 +135,7 @@ def _hear_all(hub: Hub, claim: queue.Claim, rows: Rows) -> dict[int, Heard]:
     """Parse deliveries, by position, a slice of bodies in memory at a time. Whatever fails is tried
     again alone; what there is no time for under this claim is left to the next one.
     """
-    snapshot = hub.live.current()
+    snapshot = hub.live.latest()
     heard: dict[int, Heard] = {}
     until = time.monotonic() + claim.queue.lease.total_seconds() * SHARE
     for some in _slices(rows):

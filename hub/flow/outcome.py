@@ -278,7 +278,7 @@ def _unknown(unit: Unit, claim: queue.Claim, spec: ObjectSpec, plan: Plan, resul
     return True
 
 
-Unsaid = dict[tuple[str, str], dict[str, RowMapping]]
+Unsaid = dict[tuple[str, str], dict[str, Row]]
 """Open exceptions about values without a form in a tool, by entity and connection, then field."""
 
 
@@ -331,7 +331,7 @@ def _quarantine(unit: Unit, plan: Plan, entity: Row, unsaid: Unsaid, said: Colle
         )  # fmt: skip
 
 
-def _same(row: RowMapping, entity: Row) -> bool:
+def _same(row: Row, entity: Row) -> bool:
     """Whether ours is still what could not be said: then another revision made the difference."""
     return bool(row["data"].get("raw") == kept(change.value_of(entity, row["data"]["field"])))
 

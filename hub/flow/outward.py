@@ -104,12 +104,12 @@ def plan_all(
     return plans
 
 
-Unsettled = Mapping[tuple[str, str], Sequence[RowMapping]]
+Unsettled = Mapping[tuple[str, str], Sequence[Row]]
 """Open exceptions about fields, by entity and connection."""
 
 
 def _unsettled(tx: Connection, entities: Collection[str]) -> Unsettled:
-    found: dict[tuple[str, str], list[RowMapping]] = {}
+    found: dict[tuple[str, str], list[Row]] = {}
     if entities:
         types = ("sync_conflict", *exceptions.UNMAPPED)
         for row in exceptions.open_of(tx, list(entities), *types):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 from sqlalchemy.engine import Connection, RowMapping
@@ -28,15 +28,21 @@ TURN = 1.0
 """Seconds for which a stage may claim batch after batch, each as it ends the one before."""
 
 
-def take(hub: Hub, source: Queue, limit: int, without: Sequence[str] = ()) -> Claim | None:
-    """Claim a batch in a transaction of its own; None where nothing waits, which nobody who writes
-    is kept waiting for.
+def take(
+    hub: Hub,
+    source: Queue,
+    limit: int,
+    without: Callable[[Connection], Collection[str]] = lambda tx: (),
+) -> Claim | None:
+    """Claim a batch in a transaction of its own, of other connections than those it must do
+    `without`; None where nothing waits, which nobody who writes is kept waiting for.
     """
     with hub.database.read() as tx:
         if not queue.due_count(tx, source):
             return None
+        left = without(tx)
     with hub.database.write() as tx:
-        return queue.claim(tx, source, limit, without) or None
+        return queue.claim(tx, source, limit, sorted(left)) or None
 
 
 Ahead = list[Claim] | None

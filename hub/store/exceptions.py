@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from hub.ids import new_id
-from hub.store import dialect
+from hub.store import dialect, rows
 from hub.store.tables import exceptions
 
 OPEN = ("open", "acknowledged")
@@ -194,15 +194,13 @@ def try_all_again(tx: Connection) -> None:
     tx.execute(sa.update(exceptions).where(exceptions.c.failed_under > 0).values(failed_under=0))
 
 
-def open_of(tx: Connection, subject: str | Sequence[str], *types: str) -> Sequence[RowMapping]:
+def open_of(tx: Connection, subject: str | Collection[str], *types: str) -> Sequence[Row]:
     """Open exceptions of one or several subjects, of these types if any are named."""
-    subjects = [subject] if isinstance(subject, str) else list(subject)
-    statement = sa.select(exceptions).where(
-        exceptions.c.subject.in_(subjects), exceptions.c.status.in_(OPEN)
+    subjects = [subject] if isinstance(subject, str) else subject
+    found = rows.select(
+        tx, exceptions, "subject", subjects, where=f"status IN {OPEN}", order="opened_at"
     )
-    if types:
-        statement = statement.where(exceptions.c.type.in_(types))
-    return tx.execute(statement.order_by(exceptions.c.opened_at)).mappings().all()
+    return [row for row in found if row["type"] in types] if types else found
 
 
 def exception(tx: Connection, id: str, *, lock: bool = False) -> RowMapping | None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from hub.ids import new_id, new_ids
-from hub.store import bulk, dialect, queue
+from hub.store import bulk, dialect, queue, rows
 from hub.store.tables import deliveries
 from hub.store.types import to_json
 from webhooks.inbox import Incoming, Stored
@@ -186,11 +186,8 @@ def replay(tx: Connection, delivery: str) -> str | None:
 
 def bodies(tx: Connection, positions: Sequence[int]) -> dict[int, bytes]:
     """The bodies of claimed deliveries, by position."""
-    columns = deliveries.c
-    found = tx.execute(
-        sa.select(columns.position, columns.body).where(columns.position.in_(positions))
-    )
-    return {row.position: bytes(row.body) for row in found}
+    found = rows.select(tx, deliveries, "position", positions, names=("position", "body"))
+    return {row["position"]: bytes(row["body"]) for row in found}
 
 
 def delivery(tx: Connection, id: str) -> RowMapping | None:

@@ -186,24 +186,26 @@ def select(
     tx: Connection,
     table: sa.Table,
     column: str,
-    among: Collection[str],
+    among: Collection[Any],
     *,
+    names: tuple[str, ...] | None = None,
     fixed: Mapping[str, str] | None = None,
+    where: str = "",
     order: str | None = None,
     lock: bool = False,
-    leaving_out: tuple[str, ...] = (),
 ) -> list[Kept]:
-    """The rows whose `column` has one of these values, and whose `fixed` ones have theirs; `lock`
-    holds them until the transaction ends.
+    """The rows whose `column` has one of these values, whose `fixed` ones have theirs, and of which
+    `where` is true, a condition in our own words: all of their columns, or `names`. `lock` holds
+    them until the transaction ends.
     """
     if not among:
         return []
     dialect = tx.dialect.name
-    names = columns(table, leaving_out)
+    names = columns(table) if names is None else names
     made = from_driver(table, names, dialect)
     fixed = fixed or {}
     if dialect != "sqlite":
-        statement = _select(table, names, column, tuple(fixed), 0, order, lock)
+        statement = _select(table, names, column, tuple(fixed), where, 0, order, lock)
         return made(tx.exec_driver_sql(statement, (*fixed.values(), [*among])).fetchall())
     found: list[Kept] = []
     wanted = [*among]
@@ -211,7 +213,7 @@ def select(
         some = wanted[start : start + _MOST]
         count = 1 << (len(some) - 1).bit_length()  # few lengths, so that they stay prepared
         some += some[-1:] * (count - len(some))
-        statement = _select(table, names, column, tuple(fixed), count, order, lock=False)
+        statement = _select(table, names, column, tuple(fixed), where, count, order, lock=False)
         found += made(tx.exec_driver_sql(statement, (*fixed.values(), *some)).fetchall())
     return found
 
@@ -226,15 +228,17 @@ def _select(
     names: tuple[str, ...],
     column: str,
     fixed: tuple[str, ...],
+    where: str,
     count: int,
     order: str | None,
     lock: bool,
 ) -> str:
     mark = "?" if count else "%s"
     among = f"IN ({', '.join('?' * count)})" if count else "= ANY(%s)"
-    where = "".join(f'"{name}" = {mark} AND ' for name in fixed)
+    also = "".join(f'"{name}" = {mark} AND ' for name in fixed)
+    also += f"{where} AND " if where else ""
     return (
-        f'SELECT {_listed(names)} FROM {table.name} WHERE {where}"{column}" {among}'  # noqa: S608
+        f'SELECT {_listed(names)} FROM {table.name} WHERE {also}"{column}" {among}'  # noqa: S608
         f"{f' ORDER BY {_listed((order,))}' if order else ''}{' FOR UPDATE' if lock else ''}"
     )
 

@@ -20,8 +20,6 @@ from hub.store.tables import (
     cursors,
     leases,
     revisions,
-    secrets,
-    subscriptions,
     timers,
 )
 
@@ -70,16 +68,14 @@ def newest_number(tx: Connection) -> int:
     return tx.scalar(sa.select(sa.func.max(revisions.c.number))) or 0
 
 
-def configuration_stamp(tx: Connection) -> tuple[int, datetime | None, datetime | None]:
+def configuration_stamp(tx: Connection) -> tuple[int, Any, Any]:
     """The revision in force (0 before the first), when a stored secret last changed, and when a
-    vendor last handed one over.
+    vendor last handed one over: as the driver tells, to be compared. Every transaction of the
+    pipeline asks.
     """
-    row = tx.execute(
-        sa.select(
-            sa.select(sa.func.max(revisions.c.number)).scalar_subquery(),
-            sa.select(sa.func.max(secrets.c.changed_at)).scalar_subquery(),
-            sa.select(sa.func.max(subscriptions.c.secret_at)).scalar_subquery(),
-        )
+    row = tx.exec_driver_sql(
+        "SELECT (SELECT max(number) FROM revisions), (SELECT max(changed_at) FROM secrets),"
+        " (SELECT max(secret_at) FROM subscriptions)"
     ).one()
     return row[0] or 0, row[1], row[2]
 
@@ -150,13 +146,15 @@ def set_connection(
     )
 
 
-def note_success(tx: Connection, name: str, now: datetime) -> None:
-    """The vendor answered as it should."""
-    tx.execute(
+def note_success(tx: Connection, name: str, now: datetime) -> bool:
+    """The vendor answered as it should. True if it is paused all the same."""
+    status = tx.scalar(
         sa.update(connections)
         .where(connections.c.name == name)
         .values(failures=0, last_error=None, last_ok_at=now, limited_until=None)
+        .returning(connections.c.status)
     )
+    return bool(status == "paused")
 
 
 def note_failure(

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub.store import dialect
+from hub.store import dialect, rows
 from hub.store.tables import tombstones
 
 KEEP = timedelta(days=60)
@@ -56,18 +56,12 @@ def of(
     if not ids:
         return {}
     short = {id[:400]: id for id in ids}
-    found = tx.execute(
-        sa.select(tombstones.c.external_id, tombstones.c.version, tombstones.c.heard_at).where(
-            tombstones.c.connection == connection,
-            tombstones.c.object == object,
-            tombstones.c.external_id.in_(short),
-        )
-    )
+    fixed = {"connection": connection, "object": object}
     return {
-        short[row.external_id]: Tombstone(
-            connection, object, short[row.external_id], row.version, row.heard_at
+        (id := short[row["external_id"]]): Tombstone(
+            connection, object, id, row["version"], row["heard_at"]
         )
-        for row in found
+        for row in rows.select(tx, tombstones, "external_id", short, fixed=fixed)
     }
 
 

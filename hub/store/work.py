@@ -83,8 +83,8 @@ def links_of(
     record as last seen and the bases, which are most of a link.
     """
     found: dict[str, list[Row]] = {}
-    left = ("data", "remote_base", "hub_base") if briefly else ()
-    for row in rows.select(tx, links, "entity_id", entities, order="id", leaving_out=left):
+    names = rows.columns(links, ("data", "remote_base", "hub_base") if briefly else ())
+    for row in rows.select(tx, links, "entity_id", entities, names=names, order="id"):
         found.setdefault(row["entity_id"], []).append(row)
     return found
 

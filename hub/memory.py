@@ -1,0 +1,15 @@
+"""The garbage collector, in processes that live long."""
+
+from __future__ import annotations
+
+import gc
+
+
+def settle() -> None:
+    """Call it once a process has started. What that made lives as long as the process, so the
+    collector need not look at it again; and the batches of the pipeline, which hold no cycles, need
+    not be looked at every few hundred objects: that took a tenth of its time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
