@@ -8,13 +8,11 @@ processes renews them: a refresh token that rotates may be used once.
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
-from authlib.common.security import generate_token
 from pydantic import SecretStr
 
 from connectors.sdk.errors import (
@@ -35,16 +33,10 @@ from connectors.sdk.grants import (
     present,
 )
 from connectors.sdk.host import Token, Vault
-from connectors.sdk.json_bodies import decode_json
 from connectors.sdk.network import Destinations, Transport
 
-with warnings.catch_warnings():
-    # authlib announces its next HTTP client; we keep httpx until respx sees the other one
-    import authlib.deprecate  # noqa: F401 - it sets a filter of its own, which ours has to come after
-
-    warnings.filterwarnings("ignore", message=".*httpx2.*")
-    from authlib.integrations.base_client import OAuthError
-    from authlib.integrations.httpx_client import OAuth2Client
+if TYPE_CHECKING:
+    from connectors.sdk.oauth_client import Client
 
 __all__ = [
     "ApiKey",
@@ -248,6 +240,8 @@ class OAuth2(httpx.Auth):
         """Where to send a person who is to agree."""
         if not isinstance(self.grant, AuthorizationCode):
             raise ConfigError(f"{self.title} needs nobody's agreement: its credentials are enough.")
+        from connectors.sdk.oauth_client import generate_token
+
         verifier = generate_token(64)
         extra = present(scope=self.grant.scope, **self.grant.extra)
         with self._client(redirect_uri) as client:
@@ -273,11 +267,13 @@ class OAuth2(httpx.Auth):
     def close(self) -> None:
         self._transport.close()
 
-    def _client(self, redirect_uri: str | None = None) -> _Client:
-        return _Client(
+    def _client(self, redirect_uri: str | None = None) -> Client:
+        from connectors.sdk.oauth_client import Client, unnamed
+
+        return Client(
             client_id=self._client_id,
             client_secret=self._secret.get_secret_value() if self._secret else None,
-            token_endpoint_auth_method=self._client_auth if self._client_id else _unnamed,
+            token_endpoint_auth_method=self._client_auth if self._client_id else unnamed,
             redirect_uri=redirect_uri,
             code_challenge_method="S256",
             transport=_Lent(self._transport),
@@ -286,6 +282,8 @@ class OAuth2(httpx.Auth):
         )
 
     def _request(self, form: Mapping[str, str], refresh: str | None) -> Token:
+        from connectors.sdk.oauth_client import OAuthError
+
         host = self._host()
         try:
             with (
@@ -344,25 +342,6 @@ class OAuth2(httpx.Auth):
         known = code if code.isascii() and len(code) < 60 else "an unknown error"
         remedy = remedies.get(code, "Renew the credentials under `auth`.")
         return AuthError(f"{self.title} refused to sign {self.connection} in ({known}). {remedy}")
-
-
-def _unnamed(client: OAuth2Client, method: str, uri: str, headers: Any, body: Any) -> Any:
-    """No client at all: the signed statement says who asks."""
-    return uri, headers, body
-
-
-class _Client(OAuth2Client):
-    """authlib's client; it reads answers as strictly as the rest of us."""
-
-    def parse_response_token(self, resp: httpx.Response) -> dict[str, Any]:
-        if resp.status_code >= 500 or resp.status_code in (408, 429):
-            resp.raise_for_status()
-        answer = decode_json(resp.content, "the answer with a token")
-        if not isinstance(answer, dict):
-            raise PayloadError("There is no token in the answer.")
-        if error := answer.get("error"):
-            raise OAuthError(error=error if isinstance(error, str) else "an unknown error")
-        return answer
 
 
 def _seconds(given: object) -> float:

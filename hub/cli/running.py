@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub import memory
 from hub.cli.output import Json, example, fail, print_json
 from hub.cli.session import classes, folder_of, name_workspace, opened, settings_for
 
@@ -53,6 +54,7 @@ def up(
         name_workspace(workspace)
     settings = settings_for()
     settings = replace(settings, strict=strict or settings.strict)
+    memory.begin()
     from hub import serve
     from hub.cli.files import apply_folder
     from hub.hub import open_hub
@@ -110,6 +112,7 @@ def web(
     port, and the system shares connections out among them.
     """
     settings = _scaled("web", strict=strict)
+    memory.begin()
     from hub import serve
     from hub.hub import open_hub
     from hub.jobs.broker import Jobs
@@ -131,6 +134,7 @@ def web(
 def worker(threads: Threads = 8) -> None:
     """Do the work; any number of them. Needs Redis and PostgreSQL."""
     settings = _scaled("worker")
+    memory.begin()
     from hub import serve
     from hub.hub import open_hub
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from hub.flow import change
 from hub.live import Snapshot
 from hub.participants import asks
@@ -204,6 +202,8 @@ def check_form(form: Mapping[str, Any] | None, answers: Mapping[str, Any]) -> di
     if not form:
         return {}
     found: dict[str, str] = {}
+    from jsonschema import Draft202012Validator
+
     validator = Draft202012Validator(dict(form), format_checker=Draft202012Validator.FORMAT_CHECKER)
     for error in validator.iter_errors(dict(answers)):
         path = ".".join(map(str, error.absolute_path))

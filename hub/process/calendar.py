@@ -14,8 +14,6 @@ from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-import holidays
-
 Unit = Literal["bd", "bh", "d", "h", "m", "s"]
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -71,11 +69,15 @@ def parse_duration(text: str) -> Duration:
 @lru_cache(maxsize=1024)
 def public_holidays(country: str, subdivision: str | None, year: int) -> frozenset[date]:
     """The public holidays of one year. Raises NotImplementedError for an unknown place."""
+    import holidays  # for workspaces that name a country
+
     return frozenset(holidays.country_holidays(country, subdiv=subdivision, years=year).keys())
 
 
 def supported_countries() -> dict[str, list[str]]:
     """ISO country codes with their subdivisions, as the holiday library knows them."""
+    import holidays
+
     known: dict[str, list[str]] = holidays.list_supported_countries()
     return known
 

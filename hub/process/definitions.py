@@ -7,9 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-
 from hub import keys
 from hub.process.model import (
     Escalation,
@@ -205,6 +202,9 @@ class _Loading:
         form = self.reader.mapping(body, "form")
         if form is None:
             return None
+        from jsonschema import Draft202012Validator  # for processes that have forms
+        from jsonschema.exceptions import SchemaError
+
         schema: Mapping[str, Any] = plain(form)
         try:
             Draft202012Validator.check_schema(

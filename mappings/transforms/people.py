@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from email.utils import parseaddr
 from typing import Any
 
-import phonenumbers
-
 from mappings.paths import kind_of
 from mappings.transforms.step import (
     NUMERIC,
@@ -71,15 +69,15 @@ def _party(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
     return inward, outward
 
 
-_FORMATS = {
-    "e164": phonenumbers.PhoneNumberFormat.E164,
-    "international": phonenumbers.PhoneNumberFormat.INTERNATIONAL,
-    "national": phonenumbers.PhoneNumberFormat.NATIONAL,
-}
+_FORMATS = ("e164", "international", "national")
 
 
 def _phone(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
-    region, form = params.get("region"), _FORMATS[params.get("write", "e164")]
+    import phonenumbers  # for those who have numbers
+
+    known = phonenumbers.PhoneNumberFormat
+    formats = dict(zip(_FORMATS, (known.E164, known.INTERNATIONAL, known.NATIONAL), strict=True))
+    region, form = params.get("region"), formats[params.get("write", "e164")]
     if region is not None and region not in phonenumbers.SUPPORTED_REGIONS:
         raise ParamError(f"there is no region '{region}'.", "Write two letters as in CH.", "region")
 
@@ -100,17 +98,15 @@ def _phone(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
         if value == "":
             return None
         number = read(value, region)
-        text = phonenumbers.format_number(number, _FORMATS["e164"])
+        text = phonenumbers.format_number(number, formats["e164"])
         return f"{text};ext={number.extension}" if number.extension else text
 
     def outward(value: Any, scope: Scope) -> Any:
         number = read(value, region)
-        if form == _FORMATS["e164"] and not number.extension:
+        if form == formats["e164"] and not number.extension:
             return phonenumbers.format_number(number, form)
-        home = (
-            form == _FORMATS["national"] and phonenumbers.region_code_for_number(number) == region
-        )
-        style = form if home else _FORMATS["international"]
+        home = form == formats["national"] and phonenumbers.region_code_for_number(number) == region
+        style = form if home else formats["international"]
         return phonenumbers.format_number(number, style)
 
     return inward, outward
@@ -123,7 +119,11 @@ PEOPLE = (
         _phone,
         {
             "region": Param("text", about="the country of numbers without +, as in CH"),
-            "write": Param("text", choices=tuple(_FORMATS), about="what the tool is given: e164"),
+            "write": Param(
+                "text",
+                choices=("e164", "international", "national"),
+                about="what the tool is given: e164",
+            ),
         },
         short="region",
         takes=NUMERIC,

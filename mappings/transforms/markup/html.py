@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from html.parser import HTMLParser
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import nh3
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 from mappings.transforms.markup import adf
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 Node = dict[str, Any]
 
@@ -81,13 +85,27 @@ def to_markdown(html: str) -> str:
 
 def to_html(text: str) -> str:
     """Markdown as HTML, without a line break at its end."""
-    tokens = _shown(_MARKDOWN.parse(text))
-    return str(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})).rstrip("\n")
+    markdown = _markdown()
+    tokens = _shown(markdown.parse(text))
+    return str(markdown.renderer.render(tokens, markdown.options, {})).rstrip("\n")
 
 
-_MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 40})
-_MARKDOWN.enable(["table", "strikethrough"])
-_MARKDOWN.parse("*a*")  # its first text readies it, which two threads must not do at once
+_making = Lock()
+
+
+def _markdown() -> MarkdownIt:
+    with _making:
+        return _made()
+
+
+@cache
+def _made() -> MarkdownIt:
+    from markdown_it import MarkdownIt  # for those who turn Markdown into HTML
+
+    made = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 40})
+    made.enable(["table", "strikethrough"])
+    made.parse("*a*")  # its first text readies it, which two threads must not do at once
+    return made
 
 
 def _shown(tokens: Sequence[Token]) -> list[Token]:
