@@ -25,6 +25,7 @@ from hub.app import Application
 from hub.hub import Hub
 from hub.settings import Settings
 from hub.store import dialect, inbox, outbox, queue, records, running, subscriptions
+from hub.stream import telling
 from webhooks import DeadlineHttpProtocol, server_config
 
 log = structlog.get_logger("hub")
@@ -248,14 +249,15 @@ def worker(hub: Hub, threads: int = 8) -> None:
     from hub.jobs.broker import Jobs
     from hub.jobs.listening import Listeners
 
-    jobs = Jobs(hub)
-    listeners = Listeners(hub, jobs)
-    jobs.start(threads)
-    listeners.start()
-    memory.settle()
-    _until_told()
-    listeners.stop()
-    jobs.stop()
+    with telling(hub):
+        jobs = Jobs(hub)
+        listeners = Listeners(hub, jobs)
+        jobs.start(threads)
+        listeners.start()
+        memory.settle()
+        _until_told()
+        listeners.stop()
+        jobs.stop()
 
 
 def schedule(hub: Hub) -> None:
@@ -263,10 +265,11 @@ def schedule(hub: Hub) -> None:
     from hub.jobs.broker import Jobs
     from hub.jobs.scheduler import Scheduler
 
-    scheduler = Scheduler(hub, Jobs(hub))
-    scheduler.start()
-    _until_told()
-    scheduler.stop()
+    with telling(hub):
+        scheduler = Scheduler(hub, Jobs(hub))
+        scheduler.start()
+        _until_told()
+        scheduler.stop()
 
 
 def _until_told() -> None:

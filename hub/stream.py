@@ -10,7 +10,8 @@ import asyncio
 import json
 import threading
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -19,6 +20,8 @@ from hub.errands import Errands
 
 if TYPE_CHECKING:
     import redis  # an embedded hub has no use for it, and it is large
+
+    from hub.hub import Hub
 
 log = structlog.get_logger("hub.stream")
 
@@ -161,3 +164,14 @@ class Stream:
             self._listener.join(timeout=5)
         if self._redis is not None:
             self._redis.close()
+
+
+@contextmanager
+def telling(hub: Hub) -> Iterator[None]:
+    """Whoever watches a page of another process hears of what changes here."""
+    stream = Stream(hub.settings.redis_url)
+    hub.announce = stream.publish
+    try:
+        yield
+    finally:
+        stream.close()

@@ -121,10 +121,12 @@ def opened(folder: Path | None = None) -> Iterator[Hub]:
     quiet()
     settings = settings_for(folder)
     from hub.hub import open_hub
+    from hub.stream import telling
 
     hub = open_hub(settings, classes())
     try:
-        yield hub
+        with telling(hub):
+            yield hub
     finally:
         hub.live.close()
         hub.database.close()

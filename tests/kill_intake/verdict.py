@@ -153,7 +153,8 @@ def _issues(tx: Connection, found: Verdict, github: ForgetfulGithub) -> None:
 
 
 def _task_as_issue(task: Row) -> Row:
-    return {name: task[name] for name in ("title", "description", "status", "labels")}
+    told = {name: task[name] for name in ("title", "description", "status")}
+    return told | {"labels": sorted(task["labels"])}  # which have no order
 
 
 def _issue_as_task(issue: Row) -> Row:
@@ -161,7 +162,7 @@ def _issue_as_task(issue: Row) -> Row:
         "title": issue["title"],
         "description": issue["body"],
         "status": STATES[issue["state"]],
-        "labels": [label["name"] for label in issue["labels"]],
+        "labels": sorted(label["name"] for label in issue["labels"]),
     }
 
 

@@ -182,8 +182,16 @@ def test_the_parts_of_a_scaled_hub_work_together(
         web, worker, scheduler = start("web", "--port", "0"), start("worker"), start("scheduler")
         url = web.line().removeprefix("listening on ")
         assert (worker.line(), scheduler.line()) == ("working with 8 threads", "scheduling")
-        open_issue("Wire the tenant")
-        run("pull", "github")
+        token = read("token", "create", "--role", "operator", "--name", "watcher")["token"]
+        as_watcher = {"Authorization": f"Bearer {token}"}
+        page = httpx.stream("GET", f"{url}/api/v1/stream", headers=as_watcher, timeout=30)
+        with page as stream:  # what the worker changes is seen on the pages of the web process
+            lines = stream.iter_lines()
+            assert ": watching" in lines
+            open_issue("Wire the tenant")
+            soon = f"{url}/api/v1/connections/github/pull"
+            assert httpx.post(soon, headers=as_watcher, json={}, timeout=30).is_success
+            assert any('"task"' in line for line in lines)
         assert read("tasks")[0]["title"] == "Wire the tenant"
         assert httpx.get(f"{url}/readyz", timeout=30).status_code == 200
         found = {one["check"]: one["status"] for one in read("doctor")}
