@@ -13,12 +13,13 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from connectors.sdk import ConnectorError
 from hub.flow import connections as flow
+from hub.flow.proving import proving
 from hub.identity import Caller
 from hub.process import exceptions as ending
 from hub.process.answers import Refused
 from hub.process.exceptions import Choice
 from hub.refusals import in_a_line, remedy
-from hub.store import exceptions, notices, overview, running, work
+from hub.store import delivered, exceptions, notices, overview, running, work
 from hub.store.overview import Depth
 from hub.store.work import WorkFilter
 from hub.web import words
@@ -68,6 +69,11 @@ class ConnectionView:
     last_error: str
     failures: int
     last_ok: When
+    takes: bool
+    """Whether it takes webhooks."""
+    last_delivery: When
+    captures: bool
+    captures_until: str
     pulled: str
     pulled_exact: str
     depth: Depth
@@ -262,6 +268,8 @@ def _connections(site: Site, tx: Connection) -> list[ConnectionView]:
     snapshot = site.snapshot()
     specs = snapshot.workspace.connections if snapshot else {}
     states, depths, bare = running.connection_states(tx), overview.depths(tx), unsigned(snapshot)
+    capturing = set(flow.capturing(tx, snapshot)) if snapshot else set()
+    until, delivered_at = running.capture_until(tx), delivered.last_received(tx, specs)
     refused = {one.connection: one.last_at for one in reversed(notices.counts(tx, None, "refused"))}
     pulled: dict[str, list[datetime | None]] = {}
     for cursor in running.all_cursors(tx):
@@ -288,6 +296,11 @@ def _connections(site: Site, tx: Connection) -> list[ConnectionView]:
                 last_error=str(state.get("last_error") or ""),
                 failures=failures,
                 last_ok=site.past(state.get("last_ok_at")),
+                takes=snapshot is not None and name in specs
+                      and proving(snapshot, name) != "not taken",
+                last_delivery=site.past(delivered_at.get(name)),
+                captures=name in capturing,
+                captures_until=words.exact(until.get(name), site.calendar().timezone),
                 pulled=words.span(site.now - oldest) if oldest else "",
                 pulled_exact=words.exact(oldest, site.calendar().timezone),
                 depth=depths.get(name, Depth()),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
+from hub.flow import connections as flow
 from hub.store import exceptions, running
 from tests.hub.web.conftest import Browser
 from tests.hub.web.reading import Page
@@ -111,6 +113,17 @@ def test_a_connection_shows_how_it_fares(seeded: Seeded, browser: Browser) -> No
         assert part in crm
     for part in ("Fine", "without any proof", "Last answer 3 min ago", "Waiting to go out 7"):
         assert part in github
+    assert "Last delivery" in github
+    assert "Last delivery" not in text[text.index("mail email") :]
+
+
+def test_a_connection_that_captures_says_until_when(seeded: Seeded, browser: Browser) -> None:
+    with seeded.hub.unit() as unit:
+        flow.capture(unit, "github", timedelta(hours=2))
+    text = Page(browser("lee").get("/connections")).text
+    github = text[text.index("github github") : text.index("mail email")]
+    assert "Deliveries are stored and not processed until" in github
+    assert "--connection github --status captured" in github
 
 
 def test_a_connection_is_resumed_and_paused_by_operators(seeded: Seeded, browser: Browser) -> None:
