@@ -204,6 +204,7 @@ def test_html_of_more_text_than_a_tool_holds_is_refused_before_it_is_read() -> N
 
 def test_markdown_is_ready_before_threads_share_it() -> None:
     """What is made at the first text could be seen half made by another thread."""
-    readers = (html._MARKDOWN.core, html._MARKDOWN.block, html._MARKDOWN.inline)
+    markdown = html._markdown()
+    readers = (markdown.core, markdown.block, markdown.inline)
     assert all(one.ruler.__cache__ is not None for one in readers)
-    assert html._MARKDOWN.inline.ruler2.__cache__ is not None
+    assert markdown.inline.ruler2.__cache__ is not None

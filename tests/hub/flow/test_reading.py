@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.sdk import ConnectorError, PayloadError, Record, TransientError
-from hub.flow import bring_in as stage
+from hub.flow import fetch
 from hub.flow.bring_in import bring_in
 from hub.flow.intake import parse_deliveries
 from hub.store import records
@@ -96,7 +96,7 @@ def test_what_cannot_be_read_in_time_is_left_to_the_next_claim(
     world: World, book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if it had never been claimed."""
-    monkeypatch.setattr(stage, "SHARE", 0.0)
+    monkeypatch.setattr(fetch, "SHARE", 0.0)
     Reading.fails = {"t0": PayloadError("cannot be read")}
     ids = [f"t{number}" for number in range(4)]
     for id in ids:
