@@ -39,7 +39,7 @@ docs: $(VENV)/.installed
 	$(BIN)/python -m hub.mapping_docs
 
 bench: $(VENV)/.installed-bench
-	PYTHONPATH=connector_template $(BIN)/python -m bench
+	$(BIN)/python -m bench
 
 # Writes constraints.txt from a fresh environment: the only way its pins change.
 pins:
