@@ -31,7 +31,7 @@ class Gate:
     the whole house. At most `max_waiting` of a connection wait. For one event loop.
     """
 
-    def __init__(self, *, share: int = 32, max_waiting: int = 1000) -> None:
+    def __init__(self, *, share: int = 4, max_waiting: int = 1000) -> None:
         self._share = share
         self._max_waiting = max_waiting
         self._doors: dict[str, _Door] = {}
