@@ -32,7 +32,6 @@ class Database:
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._guard = dialect.Guard(self.engine)
         self._joined = threading.local()
-        self._alone: list[Connection] = []
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -67,16 +66,11 @@ class Database:
 
     def connect_alone(self) -> Connection:
         """A connection for one thread to keep: on SQLite for transactions of writing, to be begun
-        in its `turn`; on PostgreSQL each statement is a transaction. To be closed by whoever asked,
-        or with the database.
+        in its `turn`; on PostgreSQL each statement is a transaction. To be closed by whoever asked.
         """
-        made = (
-            self._writer.connect()
-            if self._turn is not None
-            else self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        )
-        self._alone = [*(one for one in self._alone if not one.closed), made]
-        return made
+        if self._turn is not None:
+            return self._writer.connect()
+        return self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def together(self) -> Iterator[Connection]:
@@ -155,8 +149,6 @@ class Database:
             return version
 
     def close(self) -> None:
-        for one in self._alone:
-            one.close()
         self.engine.dispose()
         self._guard.close()
 

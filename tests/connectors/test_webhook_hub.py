@@ -13,9 +13,8 @@ import httpx
 import pytest
 
 from connectors.webhook.sandbox import WebhookSandbox
-from hub.app import Application
 from tests.hub.flow.world import World, make_world
-from tests.webhooks.intake_support import PUBLIC, MemoryInbox, Served
+from tests.hub.served import HubServed
 
 MAPPING = """
 mapping: order
@@ -29,16 +28,6 @@ fields:
 """
 
 
-class HubServed(Served):
-    """The intake of a hub behind a real server."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__({}, MemoryInbox())
-        application = Application(world.hub, PUBLIC)
-        application.intake.endpoints.refresh()
-        self.app = application.intake.app
-
-
 @pytest.fixture
 def shop() -> WebhookSandbox:
     return WebhookSandbox("cloudevents", "hmac", "binary")
@@ -50,7 +39,7 @@ def world(tmp_path: Path, database_url: str, shop: WebhookSandbox) -> Iterator[W
         made = make_world(tmp_path, database_url, {"shop": shop}, {"mappings/order.yaml": MAPPING})
         closing.callback(made.hub.database.close)
         closing.callback(made.hub.live.close)
-        served = HubServed(made).start()
+        served = HubServed(made.hub).start()
         closing.callback(served.stop)
         shop.webhook_url = f"http://127.0.0.1:{served.port}/webhooks/shop"
         yield made

@@ -16,18 +16,17 @@ import yaml
 from connectors.sdk import Receiver
 from connectors.webhook.connector import WebhookConnector
 from hub.api.connections import states
-from hub.app import Application
 from hub.cli.connections import _connection
 from hub.cli.doctor import _deliveries
 from hub.flow.proving import proving, unsigned
 from hub.flow.subscriptions import take_secret
-from hub.hub import Hub
 from hub.intake.endpoints import LiveEndpoints
 from hub.store import access
 from hub.store import tables as t
 from hub.workspace import load
 from tests.hub.flow.world import CONNECTORS, World, make_world
-from tests.webhooks.intake_support import PUBLIC, MemoryInbox, Served, refusal
+from tests.hub.served import HubServed
+from tests.webhooks.intake_support import refusal
 
 BLOCKS: dict[str, dict[str, Any]] = {
     "github": {"auth": {"token": "env:T"}, "repositories": ["acme/ops"]},
@@ -81,16 +80,6 @@ def test_what_counts_depends_on_the_scheme() -> None:
 # --------------------------------------------------------------------------------- in a running hub
 
 BODY = b'{"events":[{"action":"changed","resource":{"gid":"1","resource_type":"task"}}]}'
-
-
-class HubServed(Served):
-    """The intake of a hub behind a real server."""
-
-    def __init__(self, hub: Hub) -> None:
-        super().__init__({}, MemoryInbox())
-        self.application = Application(hub, PUBLIC)
-        self.application.intake.endpoints.refresh()
-        self.app = self.application.intake.app
 
 
 @pytest.fixture

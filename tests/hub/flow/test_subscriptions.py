@@ -334,12 +334,17 @@ def test_a_connection_that_cannot_be_configured_keeps_what_is_registered(
 
 
 @pytest.fixture
-def intake(world: World) -> Iterator[TestClient]:
+def application(world: World) -> Iterator[Application]:
     application = Application(world.hub, "https://hub.acme.test")
     application.start()
+    yield application
+    application.stop()
+
+
+@pytest.fixture
+def intake(application: Application) -> Iterator[TestClient]:
     with TestClient(application, base_url="https://hub.acme.test") as client:
         yield client
-    application.stop()
 
 
 def deliver(client: TestClient, secret: str, token: str = "") -> int:
@@ -349,14 +354,14 @@ def deliver(client: TestClient, secret: str, token: str = "") -> int:
 
 
 def test_the_secret_that_was_handed_over_is_what_deliveries_are_judged_by(
-    world: World, club: ClubSandbox, intake: TestClient
+    world: World, club: ClubSandbox, application: Application, intake: TestClient
 ) -> None:
     """It is stored sealed, and a restart knows it."""
     assert deliver(intake, "handed-over") == 401
     keep(world.hub)
     [secret] = [hook["secret"] for hook in club.hooks.values()]
     assert secret not in str(world.all(t.subscriptions))
-    intake.app.intake.endpoints.refresh()  # type: ignore[attr-defined]  # its thread does, each second
+    application.intake.endpoints.refresh()  # its thread does, each second
     assert deliver(intake, secret) == 202
     assert deliver(intake, "a-guess") == 401
     world.work()
@@ -364,7 +369,7 @@ def test_the_secret_that_was_handed_over_is_what_deliveries_are_judged_by(
 
 
 def test_a_handshake_hands_a_secret_over_only_while_we_register(
-    world: World, club: ClubSandbox, intake: TestClient
+    world: World, club: ClubSandbox, application: Application, intake: TestClient
 ) -> None:
     """Anybody can send one, so its address must be a secret too."""
     club.offers_secrets = False
@@ -373,7 +378,7 @@ def test_a_handshake_hands_a_secret_over_only_while_we_register(
     webhook = {"subscribe": True, "token": "env:CLUB_TOKEN"}
     world.apply({"hub.yaml": block(world, club, webhook=webhook)})
     keep(world.hub)
-    intake.app.intake.endpoints.refresh()  # type: ignore[attr-defined]
+    application.intake.endpoints.refresh()
     offer = {"club-secret": "from-the-handshake"}
     assert intake.post(f"/webhooks/club{token}", headers=offer).status_code == 401
     assert deliver(intake, "from-the-handshake", token) == 401
