@@ -17,8 +17,6 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent / "docs" / "performance.md"
-TEMPLATE = FOLDER.parent / "connector_template"
-"""Whose connector `bench.pull` reads with."""
 
 
 def main() -> int:
@@ -43,10 +41,9 @@ def main() -> int:
 def _run(name: str) -> tuple[int, str]:
     """The exit code and what was printed, which is shown as it comes."""
     lines = []
-    path = [str(TEMPLATE), *filter(None, [os.environ.get("PYTHONPATH")])]
     with subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-u", "-m", f"bench.{name}"],
-        stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(path)},
+        stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None  # noqa: S101 - piped above
         for line in process.stdout:

@@ -603,7 +603,7 @@ OBJECTS: Sequence[Object] = (
             "name": ["$.displayName"],
             "email": ["$.mail", "$.userPrincipalName"],
         },
-        also={"handle": ["$.userPrincipalName"]},
+        also={"login": ["$.userPrincipalName"]},
     ),
 )  # fmt: skip
 

@@ -37,14 +37,12 @@ ALSO_RIGHT: Mapping[str, Mapping[str, Sequence[str]]] = {
                       "start_by": ["$.start_date"], "requester": ["$.author.id"],
                       "assignee": ["$.assigned_to.id"]},
     "redmine comment": {"created_at": ["$.created_on"], "visibility": ["$.private_notes"]},
-    "redmine user": {"handle": ["$.login"]},
     "salesforce opportunity": {"owner": ["$.OwnerId", "$.Owner.Email"]},
     "salesforce case": {"requester": ["$.ContactId", "$.Contact.Email"],
                         "assignee": ["$.Owner.Email"]},
     "salesforce task": {"assignee": ["$.Owner.Email"],
                         "requester": ["$.CreatedById", "$.CreatedBy.Email"]},
-    "salesforce user": {"handle": ["$.Username"]},
-    "slack user": {"name": ["$.real_name"], "handle": ["$.name", "$.profile.display_name"]},
+    "slack user": {"name": ["$.real_name"], "login": ["$.profile.display_name"]},
 }  # fmt: skip
 ALSO_MEANS: Mapping[str, Mapping[str, Mapping[Any, str]]] = {
     "jira issue": {

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from connectors.sdk import Connector
-from hub.store import events, running, work
+from hub import recognition
+from hub.store import events, running, sameness, work
 from hub.store.database import Database
 from hub.store.events import EventDraft
 from hub.unit import SYSTEM
@@ -75,19 +76,41 @@ def apply(
     loaded = load(files, classes, env)
     if loaded.workspace is None:
         raise NotValid(loaded.findings)
+    number, new = _store(
+        database, files, loaded.workspace, now,
+        author=author, origin=origin, force=force, based_on=based_on, actor=actor,
+    )  # fmt: skip
+    # from here on whoever changes anything keeps its keys too; what was there before has none yet
+    sameness.settle(database, loaded.workspace.agreements, now)
+    return Applied(number, new, loaded.findings)
+
+
+def _store(
+    database: Database,
+    files: Mapping[str, str],
+    workspace: Workspace,
+    now: datetime,
+    *,
+    author: str,
+    origin: str,
+    force: bool,
+    based_on: int | None,
+    actor: Mapping[str, Any],
+) -> tuple[int, bool]:
+    """The number of the revision that these files are, and whether it is new."""
     digest = workspace_hash(files)
     with database.write() as tx:
         newest = running.newest_revision(tx)
         if newest is not None:
             if newest["hash"] == digest:
-                settle_names(tx, loaded.workspace, now)
-                return Applied(newest["number"], False, loaded.findings)
+                settle_names(tx, workspace, now)
+                return newest["number"], False
             if not force and newest["number"] != based_on:
                 raise NotFromHere(
                     newest["number"], newest["origin"], difference(newest["files"], files)
                 )
         number = running.add_revision(tx, files, digest, origin, author, now)
-        settle_names(tx, loaded.workspace, now)
+        settle_names(tx, workspace, now)
         events.append(
             tx,
             [
@@ -100,7 +123,7 @@ def apply(
             ],
             now,
         )
-    return Applied(number, True, loaded.findings)
+    return number, True
 
 
 def settle_names(tx: Any, workspace: Workspace, now: datetime) -> None:
@@ -111,6 +134,7 @@ def settle_names(tx: Any, workspace: Workspace, now: datetime) -> None:
         now,
     )
     running.keep_connections(tx, list(workspace.connections))
+    recognition.recognise_all(tx, workspace, now)
 
 
 def difference(before: Mapping[str, str], after: Mapping[str, str]) -> str:

@@ -1,88 +1,80 @@
-"""Opaque identifiers: a short prefix that says what it names, then a UUIDv7, so that they sort
-by birth.
+"""Opaque identifiers: a short prefix that says what it names, then 48 bits of milliseconds, a count
+of 20 within each of them and 60 random bits, so that they sort by birth.
 """
 
 from __future__ import annotations
 
+import base64
 import os
-import struct
 import threading
 import time
 from datetime import UTC, datetime
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
-_TAIL = (70, 60, 50, 40, 30, 20, 10, 0)
+_STANDARD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_OURS = bytes.maketrans(_STANDARD, _ALPHABET.encode())
+_TAIL = 12
+"""Letters of random, each of 5 bits."""
 
 _lock = threading.Lock()
-_last = 0
-_noise: list[int] = []
-"""Random numbers of 64 bits that no identifier was made of yet: asking the system for each costs
-more than all the rest.
+_at = -1
+"""The millisecond of the last identifier."""
+_head = ""
+"""How that is written."""
+_count = 0
+_noise = ""
+"""Random letters that no identifier was made of yet: asking the system for each of them costs more
+than all the rest.
 """
-_head = (-1, "")
-"""The time of the last identifier, and how that is written."""
+_next = 0
 
 
 def _forget() -> None:
-    """A forked process must not make of its parent's numbers what its parent makes of them."""
-    _noise.clear()
+    """A forked process must not make of its parent's letters what its parent makes of them."""
+    global _noise, _next
+    _noise, _next = "", 0
 
 
 os.register_at_fork(after_in_child=_forget)
 
 
-def new_ids(prefix: str, count: int) -> list[str]:
-    """Many at once, for the intake: they sort in their order too."""
-    global _last
-    noise = os.urandom(10 + 4 * count)
-    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(noise[:10])
-    numbers = []
-    with _lock:
-        number = max(number, _last)
-        for (step,) in struct.iter_unpack("=I", noise[10:]):
-            number += 1 + step
-            numbers.append(number)
-        _last = number
-    pairs = _PAIRS
-    # what changes within a batch is the tail: 80 of its bits are written one by one
-    heads: dict[int, str] = {}
-    found = []
-    for number in numbers:
-        high = number >> 80
-        head = heads.get(high)
-        if head is None:
-            text = "".join([pairs[high >> shift & 1023] for shift in (40, 30, 20, 10, 0)])
-            head = heads[high] = f"{prefix}_{text}"
-        tail = "".join([pairs[number >> shift & 1023] for shift in _TAIL])
-        found.append(head + tail)
-    return found
+def _begin(millisecond: int) -> None:
+    """Begin a millisecond: a new one, or, where that is full or the clock went back, the one after
+    the last.
+    """
+    global _at, _head, _count
+    _at, _count = max(millisecond, _at + 1), 0
+    _head = "".join([_PAIRS[_at >> shift & 1023] for shift in (40, 30, 20, 10, 0)])
+
+
+def _stock() -> None:
+    global _noise, _next
+    letters = base64.b32encode(os.urandom(7680)).translate(_OURS)
+    _noise, _next = letters.decode(), 0
 
 
 def new_id(prefix: str) -> str:
-    """A fresh identifier such as `tsk_01jd…`: 48 bits of milliseconds, 80 random bits.
-
-    Those made by one process sort in the order they were made.
+    """A fresh identifier such as `tsk_01jd…`. Those made by one process sort in the order they were
+    made.
     """
-    global _last, _head
+    global _count, _next
     with _lock:
-        if len(_noise) < 2:
-            _noise.extend(struct.unpack("=512Q", os.urandom(4096)))
-        first, second = _noise.pop(), _noise.pop()
-        number = (time.time_ns() // 1_000_000) << 80 | first << 16 | second & 0xFFFF
-        number = _last = max(number, _last + 1 + (second >> 32))
-        high = number >> 80
-        if _head[0] != high:
-            text = "".join([_PAIRS[high >> shift & 1023] for shift in (40, 30, 20, 10, 0)])
-            _head = (high, text)
-        head = _head[1]
-    pairs, low = _PAIRS, number & 0xFFFFFFFFFFFFFFFFFFFF
-    upper, lower = low >> 40, low & 0xFFFFFFFFFF
-    return (
-        f"{prefix}_{head}{pairs[upper >> 30]}{pairs[upper >> 20 & 1023]}{pairs[upper >> 10 & 1023]}"
-        f"{pairs[upper & 1023]}{pairs[lower >> 30]}{pairs[lower >> 20 & 1023]}"
-        f"{pairs[lower >> 10 & 1023]}{pairs[lower & 1023]}"
-    )
+        now = time.time_ns() // 1_000_000
+        if now > _at or _count >> 20:
+            _begin(now)
+        count, _count = _count, _count + 1
+        if _next >= len(_noise):
+            _stock()
+        begin = _next
+        _next = end = begin + _TAIL
+        head, tail = _head, _noise[begin:end]
+    return f"{prefix}_{head}{_PAIRS[count >> 10]}{_PAIRS[count & 1023]}{tail}"
+
+
+def new_ids(prefix: str, count: int) -> list[str]:
+    """Many at once: they sort in their order too."""
+    return [new_id(prefix) for _ in range(count)]
 
 
 def born(id: str) -> datetime:

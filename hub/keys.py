@@ -29,6 +29,8 @@ PEOPLE: Keys = {
     "people": "Who works here, by the short keys that other files write.",
     "roles": "Roles and who has them; role:NAME means the first who is available.",
     "identities": "Who is who in which tool, where the e-mail address does not tell.",
+    "fallback": "Per connection, the account or group there that is assigned what belongs to "
+    "somebody without an account there.",
 }
 PERSON: Keys = {
     "name": "Their name.",

@@ -7,16 +7,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from pydantic import SecretStr
 from sqlalchemy.engine import Connection
 
 from connectors.sdk import ConfigError, ConnectionConfig, Connector, Host, ObjectSpec
-from hub.store import access, running, subscriptions, work
+from hub.roster import NOBODY, Roster
+from hub.store import access, accounts, running, schemas, subscriptions, work
 from hub.store.database import Database
 from hub.workspace import ConnectionSpec, Workspace, load
 from mappings.compiler import CompiledMapping
@@ -41,6 +42,8 @@ class Snapshot:
     host: Host
     handed_over: Callable[[str], Sequence[str]]
     """The webhook secrets that a connection's vendor handed over."""
+    roster: Roster = field(default_factory=Roster)
+    """Who is who by what tools say; it goes on changing."""
     _connectors: dict[str, Connector] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _by_email: dict[str, str] = field(default_factory=dict)
@@ -49,6 +52,8 @@ class Snapshot:
     _offers: dict[str, Mapping[str, ObjectSpec]] = field(default_factory=dict)
     people_by_id: dict[str, Row] = field(default_factory=dict)
     """The workspace's people as parties, by their id."""
+    drifts: Mapping[tuple[str, str], Row] = field(default_factory=dict)
+    """What became of the fields of accounts, by connection and object (see `hub.flow.drift`)."""
 
     def __post_init__(self) -> None:
         for key, party in self.parties.items():
@@ -68,25 +73,40 @@ class Snapshot:
     # ---------------------------------------------------------------------- people in tools
 
     def party_for(self, connection: str, handle: str) -> str | None:
-        """Our party for a tool's name of a person: by `identities`, else by e-mail, else nobody."""
+        """Our party for a tool's name of a person: by `identities`, else by what is known of the
+        tool's users, else by e-mail, else nobody.
+        """
         wanted = str(handle).lower()
-        return self._handles.get(connection, {}).get(wanted) or self._by_email.get(wanted)
+        found = self._handles.get(connection, {}).get(wanted)
+        if found is None:
+            found = self.roster.party(connection, wanted)
+            if found is None:
+                return self._by_email.get(wanted)
+        return found if found != NOBODY else None
 
     def handle_for(self, connection: str, party: str) -> str | None:
-        """A tool's name for one of our people: as in `identities`, else the e-mail address where
-        that tool names people so.
+        """A tool's name for a party: as in `identities`, else the account there that is known to
+        be theirs, else the e-mail address where that tool names people so.
         """
         key = self._by_id.get(party)
         if key is None:
-            return None
+            return self.roster.handle(connection, party)
         handle = self.workspace.identities.get(connection, {}).get(key)
         if handle is not None:
-            return str(handle)
+            # written by whatever name: a tool takes the one that its own records use
+            return self.roster.handle_of_name(connection, str(handle).lower()) or str(handle)
+        known = self.roster.handle(connection, party)
+        if known is not None:
+            return known
         spec = self.workspace.connections.get(connection)
         if spec is None or not self.classes[spec.connector].names_people_by_email:
             return None
         email: str | None = self.parties[key]["email"]
         return email
+
+    def queue_of(self, connection: str) -> str | None:
+        """Who gets there what somebody without an account there has: see `fallback`."""
+        return self.workspace.fallback.get(connection)
 
     def party_by_email(self, email: str) -> str | None:
         """Our person with this address."""
@@ -128,6 +148,18 @@ class Snapshot:
     def mapping(self, connection: str, object: str) -> CompiledMapping | None:
         """The mapping in force for an object of a connection."""
         return self.workspace.mappings.get((connection, object))
+
+    def not_read(self, connection: str, object: str) -> Collection[str]:
+        """Our fields that are in quarantine as a whole: the tool's are gone, or not what they were.
+        They keep our value.
+        """
+        held: Collection[str] = self.drifts.get((connection, object), {}).get("in", ())
+        return held
+
+    def not_written(self, connection: str, object: str) -> Collection[str]:
+        """Our fields that would be refused there, so that they are not sent for now."""
+        held: Collection[str] = self.drifts.get((connection, object), {}).get("out", ())
+        return held
 
     def mirror(self, connection: str, entity: str, object: str | None = None) -> str | None:
         """The object of a connection that an entity is written to: the named one, or the first
@@ -191,6 +223,7 @@ class Snapshot:
             self.resolve,
             self.host,
             self.handed_over,
+            self.roster,
         )
 
     def close(self) -> None:
@@ -232,6 +265,12 @@ class Live:
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._secrets_of: tuple[datetime | None, ...] = ()
+        self.roster = Roster()
+        self._roster_lock = threading.Lock()
+        self._roster_of: Any = None
+        self._roster_until: datetime | None = None
+        self._mended_for: Any = None
+        self._mend_at: float | None = None
         self._unreadable = -1
         self._retired: list[tuple[float, Snapshot]] = []
 
@@ -242,14 +281,19 @@ class Live:
         force.
         """
         with self._database.read() as tx:
-            newest, *stamps = running.configuration_stamp(tx)
+            newest, *stamps, roster_of = running.configuration_stamp(tx)
         secrets_of = tuple(stamps)
+        if roster_of != self._roster_of:
+            self._read_roster()
         with self._lock:
             if self._snapshot is not None and newest in (self._snapshot.revision, self._unreadable):
-                if secrets_of != self._secrets_of:
+                if secrets_of[:2] != self._secrets_of[:2]:
                     # connectors were built with the former secrets: build them anew
                     self._retire(self._snapshot)
                     self._snapshot = self._snapshot.afresh()
+                if secrets_of != self._secrets_of:
+                    with self._database.read() as tx:
+                        self._snapshot.drifts = schemas.drifts(tx)
                     self._secrets_of = secrets_of
                 return self._snapshot
             if newest == 0:
@@ -257,6 +301,7 @@ class Live:
             with self._database.read() as tx:
                 row = running.revision(tx, newest)
                 parties = work.people(tx)
+                drifts = schemas.drifts(tx)
             assert row is not None  # noqa: S101 - revisions are never deleted
             loaded = load(row["files"], self._classes, self._env)
             if loaded.workspace is None:
@@ -269,16 +314,43 @@ class Live:
             if self._snapshot is not None:
                 self._retire(self._snapshot)
             self._snapshot = self.snapshot_of(newest, loaded.workspace, row["files"], parties)
+            self._snapshot.drifts = drifts
             self._secrets_of = secrets_of
             return self._snapshot
 
     def known(self, tx: Connection) -> Snapshot | None:
         """The newest revision's snapshot, as a transaction sees it; None if it is not here yet."""
-        newest, *stamps = running.configuration_stamp(tx)
+        newest, *stamps, roster_of = running.configuration_stamp(tx)
         with self._lock:
             snapshot = self._snapshot
             there = snapshot is not None and newest in (snapshot.revision, self._unreadable)
-            return snapshot if there and tuple(stamps) == self._secrets_of else None
+            same = tuple(stamps) == self._secrets_of and roster_of == self._roster_of
+            return snapshot if there and same else None
+
+    def _read_roster(self) -> None:
+        """Take in the accounts that changed since we last looked."""
+        with self._roster_lock, self._database.read() as tx:
+            *_, roster_of = running.configuration_stamp(tx)
+            changed = accounts.changed_since(tx, self._roster_until)
+            self.roster.take(changed)
+            if changed:
+                self._roster_until = changed[-1]["changed_at"]
+            self._roster_of = roster_of
+
+    def people_to_mend(self, again: timedelta) -> bool:
+        """Whether somebody became known, or changed, since this was last asked; and once more after
+        a while, as others may have looked before and committed since.
+        """
+        with self._roster_lock:
+            now = time.monotonic()
+            due = self._roster_of != self._mended_for or (
+                self._mend_at is not None and now >= self._mend_at
+            )
+            if self._roster_of != self._mended_for:
+                self._mended_for, self._mend_at = self._roster_of, now + again.total_seconds()
+            elif due:
+                self._mend_at = None
+            return due
 
     def latest(self) -> Snapshot:
         """The snapshot that was in force when somebody last looked, without looking: for what is
@@ -299,6 +371,7 @@ class Live:
             resolve=self.resolve,
             host=self.host,
             handed_over=self.handed_over,
+            roster=self.roster,
         )
 
     def former(self, connection: str, since: int) -> Snapshot | None:

@@ -1,15 +1,25 @@
-"""The garbage collector, in processes that live long."""
+"""Memory, in processes that live long: the garbage collector and the allocator."""
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import sys
+
+_ARENA_MAX = -8
+"""The name of this setting of glibc (`malloc.h`)."""
 
 
 def begin() -> None:
     """Call it before what takes long to import: looking for garbage among what is never thrown away
-    takes a seventh of a start.
+    takes a seventh of a start. Threads share one arena of memory: each keeps what it once needed,
+    and under the interpreter's lock nobody waits for another's.
     """
     gc.disable()
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:  # other C libraries do without
+            mallopt(_ARENA_MAX, 1)
 
 
 def settle() -> None:

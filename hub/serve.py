@@ -24,9 +24,9 @@ from hub import memory
 from hub.app import Application
 from hub.hub import Hub
 from hub.settings import Settings
-from hub.store import dialect, inbox, outbox, queue, records, running, subscriptions
+from hub.store import cursors, dialect, inbox, outbox, queue, records, subscriptions
 from hub.stream import telling
-from webhooks import DeadlineHttpProtocol, server_config
+from webhooks.server import DeadlineHttpProtocol, server_config
 
 log = structlog.get_logger("hub")
 
@@ -102,7 +102,7 @@ def _recover(hub: Hub) -> None:
         queue.recover(tx, inbox.DELIVERIES)
         queue.recover(tx, records.RECORDS)
         queue.recover(tx, outbox.PUSHES, queue.SETTLE)
-        running.recover_pulls(tx)
+        cursors.recover_pulls(tx)
         subscriptions.recover(tx)
 
 

@@ -10,21 +10,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from hub.live import Snapshot
-from hub.store import events, exceptions, outbox
+from hub.store import events, exceptions, outbox, sameness
 from hub.store.events import EventDraft
 from hub.store.exceptions import Trouble
 from hub.store.outbox import NewPush
+from hub.store.sameness import Recognised
 
 SYSTEM: Mapping[str, Any] = {"kind": "system", "id": "hub", "name": "Process Hub"}
 MAX_HOPS = 3
-"""Events caused by events caused by events: beyond this a chain is stopped and shown."""
+"""Events caused by events caused by events, and writes caused by writes: beyond this a chain is
+stopped and shown.
+"""
 
 
 def person_actor(party: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,6 +57,12 @@ class Unit:
     _events: list[EventDraft] = field(default_factory=list)
     _pushes: list[NewPush] = field(default_factory=list)
     _troubles: list[tuple[Trouble, int, str | None, str | None]] = field(default_factory=list)
+    recognised: Recognised = field(default_factory=Recognised)
+    """What the entities that were made or changed here are recognised by, where a mapping has
+    `match`.
+    """
+    more_keys: Mapping[str, Sequence[str]] | None = None
+    """In a rehearsal: entities by the keys that nobody keeps yet."""
     topics: set[str] = field(default_factory=set)
     seen: dict[str, tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]] = field(
         default_factory=dict
@@ -111,14 +120,14 @@ class Unit:
         the error goes on to whoever knows what to tell.
         """
         before = (len(self._events), len(self._pushes), len(self._troubles))
-        waiting = list(self.unrouted)
+        waiting, recognised = list(self.unrouted), self.recognised.copy()
         savepoint = self.tx.begin_nested()
         try:
             yield
         except BaseException:
             savepoint.rollback()
             del self._events[before[0] :], self._pushes[before[1] :], self._troubles[before[2] :]
-            self.unrouted = deque(waiting)
+            self.unrouted, self.recognised = deque(waiting), recognised
             self.seen.clear()
             raise
         savepoint.commit()
@@ -132,7 +141,11 @@ class Unit:
         return self._pushes
 
     def push(self, push: NewPush) -> None:
-        """Note an intended write."""
+        """Note an intended write. What rules wanted in the last turn they have is written too, but
+        whatever it causes in a tool ends there.
+        """
+        if self.hops and not push.hops:
+            push = replace(push, hops=min(self.hops, MAX_HOPS))
         self._pushes.append(push)
 
     def trouble(self, trouble: Trouble) -> None:
@@ -170,6 +183,7 @@ class Unit:
         self.open_troubles()
         events.append(self.tx, self._events, self.now)
         outbox.enqueue(self.tx, self._pushes, self.now)
+        sameness.keep(self.tx, self.recognised.keys, self.recognised.fresh)
         self.topics = {draft.type.split(".")[0] for draft in self._events}
         if self._pushes:
             self.topics.add("push")

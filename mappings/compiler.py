@@ -120,10 +120,12 @@ class CompiledMapping:
         return result
 
     def identity(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """`key`, `version` and `url` of a record by the file's `identity`; only those it has."""
+        """`key`, `version`, `url` and `former` of a record by the file's `identity`; only those it
+        has.
+        """
         found: dict[str, Any] = {}
         spec = self.spec.identity
-        for name in ("key", "version", "url"):
+        for name in ("key", "version", "url", "former"):
             located = getattr(spec, name, None)
             if located is None:
                 continue
@@ -236,8 +238,8 @@ def _paths_read(spec: MappingSpec) -> frozenset[str]:
     found: set[str] = set()
     located = [source for field in spec.fields.values() for source in field.sources]
     if spec.identity:
-        identity = (spec.identity.key, spec.identity.version, spec.identity.url)
-        located += [one for one in identity if one]
+        said = spec.identity
+        located += [one for one in (said.key, said.version, said.url, said.former) if one]
     for one in located:
         path = parse_path(one.text)
         steps = path.steps or (path.projection[0] if path.projection else ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 PREFIX = "custom."
@@ -11,6 +12,13 @@ PREFIX = "custom."
 def is_custom(name: str) -> bool:
     """Whether a field is one of the team's own."""
     return name.startswith(PREFIX)
+
+
+@lru_cache(10_000)
+def plain(name: str) -> str | None:
+    """`x` of a field `custom.x`; None for any other, and for `custom.x.y`."""
+    path = name.removeprefix(PREFIX)
+    return path if path != name and "." not in path else None
 
 
 def value_in(custom: Mapping[str, Any], name: str) -> Any:

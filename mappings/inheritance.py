@@ -11,7 +11,7 @@ from mappings.fields import written_path
 from mappings.source import Finding, did_you_mean
 from mappings.spec import UNSET, MappingSpec
 
-_INHERITED = ("object", "entity", "filter", "direction", "conflict", "identity")
+_INHERITED = ("object", "entity", "filter", "direction", "conflict", "identity", "match")
 
 
 def extend(base: MappingSpec, child: MappingSpec) -> MappingSpec:

@@ -32,6 +32,8 @@ class Problem:
     message: str
     raw: Any
     place: Place
+    who: str | None = None
+    """The person whom nobody knows: by the tool's name inward, by our id outward."""
 
 
 @dataclass(slots=True)
@@ -79,7 +81,8 @@ def problem(plan: FieldPlan, error: Exception, raw: Any) -> Problem:
     """What a person is told about a field that failed."""
     spec = plan.spec
     kind: ProblemKind = error.kind if isinstance(error, Fault) else "mapping_error"
-    return Problem(spec.name, kind, f"{spec.name}: {in_words(error)}.", raw, spec.place)
+    who = error.who if isinstance(error, Fault) else None
+    return Problem(spec.name, kind, f"{spec.name}: {in_words(error)}.", raw, spec.place, who)
 
 
 def in_words(error: Exception) -> str:

@@ -48,6 +48,7 @@ TOP_KEYS: Keys = {
     "fields": "Our fields, each with where its value stands in the tool's record.",
     "deletes": "What a deletion on one side means for the other.",
     "identity": "Who a record is, for connectors that cannot know: rest, spreadsheet, webhook.",
+    "match": "How a new record is told to be something that is here already. null: never.",
     "tests": "Examples that `hub test` runs.",
 }
 FIELD_KEYS: Keys = {
@@ -75,6 +76,12 @@ IDENTITY_KEYS: Keys = {
     "key": "The path of what tells one record from another.",
     "version": "The path of what changes whenever the record does.",
     "url": "The path of the record's address.",
+    "former": "The path of the ids it had before: of records that moved, or were merged into it.",
+}
+MATCH_KEYS: Keys = {
+    "by": "A field, or a list of fields. Whatever agrees in all of them is the same, and is "
+    "linked. A list of lists: any of these.",
+    "likely": "Likewise; but a person is asked.",
 }
 TEST_KEYS: Keys = {
     "given": "A record of the tool: written out, or the path of a sample.",

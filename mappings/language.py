@@ -19,6 +19,7 @@ from mappings.keys import (
     DIRECTIONS,
     FIELD_KEYS,
     IDENTITY_KEYS,
+    MATCH_KEYS,
     TEST_KEYS,
     TOP_KEYS,
 )
@@ -40,6 +41,7 @@ from mappings.spec import (
     IdentitySpec,
     Located,
     MappingSpec,
+    MatchSpec,
     TransformUse,
     ValuePair,
 )
@@ -111,6 +113,7 @@ class _Reader:
             deletes_in=self.choice(deletes, "in", DELETES_IN) or "tombstone",
             deletes_out=self.choice(deletes, "out", DELETES_OUT) or "never",
             identity=self.identity(top),
+            match=self.match(top),
             examples=self.examples(top),
             reported=frozenset(reported),
             written=frozenset(top),
@@ -263,7 +266,46 @@ class _Reader:
             self.located(section, "key"),
             self.located(section, "version"),
             self.located(section, "url"),
+            self.located(section, "former"),
         )
+
+    def match(self, top: Map) -> MatchSpec | None:
+        if "match" in top and top["match"] is None:
+            return MatchSpec(top.key_at("match"), removed=True)
+        section = self.section(top, "match")
+        if section is None:
+            return None
+        self.known_keys(section, MATCH_KEYS, "'match'")
+        if not section:
+            self.source.find(top.at("match"), "'match' says nothing.", "Write match: {by: FIELD}.")
+        by, likely = (self.sets_of_fields(section, key) for key in ("by", "likely"))
+        return MatchSpec(section.place, by, likely)
+
+    def sets_of_fields(self, section: Map, key: str) -> tuple[tuple[Located, ...], ...]:
+        """`a` and `[a, b]` are one set of fields, `[[a, b], [c]]` is two."""
+        if key not in section:
+            return ()
+        given, at = section[key], section.at(key)
+        sets: list[tuple[Any, Place]] = [(given, at)]
+        if isinstance(given, Seq) and any(isinstance(one, Seq) for one in given):
+            sets = [(one, given.at(index)) for index, one in enumerate(given)]
+        found = []
+        for some, place in sets:
+            names = some if isinstance(some, Seq) else [some]
+            if not names or not all(isinstance(name, str) and name for name in names):
+                self.source.find(
+                    place,
+                    f"'{key}' is a field, a list of fields, or a list of such lists.",
+                    f"Write {key}: custom.order_no, or {key}: [title, due].",
+                )
+                continue
+            found.append(
+                tuple(
+                    Located(name, some.at(index) if isinstance(some, Seq) else place)
+                    for index, name in enumerate(names)
+                )
+            )
+        return tuple(found)
 
     def examples(self, top: Map) -> tuple[ExampleSpec, ...]:
         given = top.get("tests")

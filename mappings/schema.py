@@ -17,6 +17,7 @@ from mappings.keys import (
     DIRECTIONS,
     FIELD_KEYS,
     IDENTITY_KEYS,
+    MATCH_KEYS,
     OTHERWISE,
     TEST_KEYS,
     TOP_KEYS,
@@ -54,7 +55,10 @@ FIELDS: Mapping[str, Keys] = {
         "kind": "A person, a group, an organisation or a system.",
         "name": "What they are called.",
         "email": "Their address.",
-        "handle": "What the tool calls them where it names them.",
+        "handle": "What the tool's records call them, where that is not the id of their own.",
+        "login": "Another name that they have there.",
+        "side": "Whether they work here, or are an outsider.",
+        "status": "Whether they still have the account.",
     },
     "comment": {
         "author": "Who said it.",
@@ -172,9 +176,19 @@ def _top(entities: list[str]) -> Schema:
             {"in": word(DELETES_IN, "tombstone"), "out": word(DELETES_OUT, "never")},
         ),
         "identity": _object(IDENTITY_KEYS, dict.fromkeys(IDENTITY_KEYS, _PATH)),
+        "match": _match(),
         "tests": {"type": "array", "items": _example()},
     }
     return described(TOP_KEYS, forms)
+
+
+def _match() -> Schema:
+    """A field, a list of fields, or a list of such lists; or null, for what is inherited."""
+    name = {"type": "string", "minLength": 1, "examples": ["custom.order_no"]}
+    some = {"type": "array", "items": name, "minItems": 1, "examples": [["title", "due"]]}
+    several = {"type": "array", "items": some, "minItems": 1}
+    forms = {key: {"anyOf": [name, some, several]} for key in MATCH_KEYS}
+    return {"anyOf": [_object(MATCH_KEYS, forms, minProperties=1), {"type": "null"}]}
 
 
 def _example() -> Schema:

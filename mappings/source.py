@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import yaml
-from rapidfuzz import fuzz
-from rapidfuzz import process as fuzzy
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from mappings.likeness import nearest
 from mappings.yaml_mistakes import indentation_hint, missing_space
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -251,7 +250,7 @@ def did_you_mean(
     is near. Empty if nothing helps.
     """
     words = list(known)
-    best = fuzzy.extractOne(word, words, scorer=fuzz.ratio, score_cutoff=60) if words else None
-    if best:
-        return f"Did you mean '{best[0]}'?"
+    best = nearest(word, words, 60) if words else None
+    if best is not None:
+        return f"Did you mean '{words[best]}'?"
     return f"Known: {', '.join(sorted(words))}." if 0 < len(words) <= few else ""

@@ -115,6 +115,22 @@ class IdentitySpec:
     key: Located | None = None
     version: Located | None = None
     url: Located | None = None
+    former: Located | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MatchSpec:
+    """How a record that nobody knows yet is told to be something that is here already. Each is a
+    set of fields, of which any one will do.
+    """
+
+    place: Place
+    by: tuple[tuple[Located, ...], ...] = ()
+    """Equal in all of a set: it is the same."""
+    likely: tuple[tuple[Located, ...], ...] = ()
+    """Equal in all of a set: a person is asked."""
+    removed: bool = False
+    """`match: null`: what was inherited is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +151,7 @@ class MappingSpec:
     deletes_in: str = "tombstone"
     deletes_out: str = "never"
     identity: IdentitySpec | None = None
+    match: MatchSpec | None = None
     examples: tuple[ExampleSpec, ...] = ()
     baseless: bool = False
     """What it extends is not there, which was said: what it lacks is no mistake of its own."""

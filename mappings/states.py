@@ -115,6 +115,10 @@ class ExceptionType(StrEnum):
     CONNECTION = "connection"
     BOUNCED = "bounced"
     ASSISTANT = "assistant"
+    DUPLICATE = "duplicate"
+    IDENTITY = "identity"
+    MASS_DELETION = "mass_deletion"
+    LOOP = "loop"
 
 
 class Severity(StrEnum):

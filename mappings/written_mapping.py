@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mappings.spec import MappingSpec
 from mappings.written import comment, field_lines, flow, scalar
 
@@ -17,6 +19,8 @@ def resolved_text(spec: MappingSpec) -> str:
         if not field.removed:
             lines += field_lines(field, note=f"{field.place.file}:{field.place.line}")
     lines.append(f"deletes: {{in: {spec.deletes_in}, out: {spec.deletes_out}}}")
+    if match := match_text(spec):
+        lines.append(f"match: {match}  # {spec.place_of('match')}")
     return "\n".join(lines) + "\n"
 
 
@@ -41,7 +45,26 @@ def extending_text(spec: MappingSpec, name: str, connection: str | None) -> str:
     for field in spec.fields.values():
         lines += [f"#{row}" for row in field_lines(field)]
     lines.append(f"# deletes: {{in: {spec.deletes_in}, out: {spec.deletes_out}}}")
+    lines.append(f"# match: {match_text(spec) or '{by: FIELD, likely: [FIELD, FIELD]}'}")
     return "\n".join(lines) + "\n"
+
+
+def match_of(spec: MappingSpec) -> dict[str, Any] | None:
+    """What `match` says, as it would be written; None where it says nothing."""
+    if spec.match is None or spec.match.removed:
+        return None
+    said: dict[str, Any] = {}
+    for key, sets in (("by", spec.match.by), ("likely", spec.match.likely)):
+        names = [[one.text for one in some] for some in sets]
+        if names:
+            said[key] = names if len(names) > 1 else names[0] if len(names[0]) > 1 else names[0][0]
+    return said or None
+
+
+def match_text(spec: MappingSpec) -> str:
+    """The same in one line of YAML."""
+    said = match_of(spec)
+    return flow(said) if said else ""
 
 
 def _head(spec: MappingSpec, name: str) -> list[str]:
@@ -54,7 +77,8 @@ def _head(spec: MappingSpec, name: str) -> list[str]:
         lines.append(f"filter: {flow(spec.filter.text)}  # {spec.filter.place}")
     lines += [f"direction: {spec.direction}", f"conflict: {spec.conflict}"]
     if spec.identity is not None:
-        keys = {name: getattr(spec.identity, name) for name in ("key", "version", "url")}
+        names = ("key", "version", "url", "former")
+        keys = {name: getattr(spec.identity, name) for name in names}
         said = {name: located.text for name, located in keys.items() if located is not None}
         lines.append(f"identity: {flow(said)}")
     return lines

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from hub.store.database import Database
 from tests import servers
@@ -53,9 +55,34 @@ def redis_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.scaled)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database: SQLite, and with `make test-scaled` PostgreSQL."""
+EACH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.scaled)]
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the hub's schema. The migrations take longer than most tests, so each test
+    gets a copy of what they make.
+    """
+    file = tmp_path_factory.mktemp("migrated") / "hub.db"
+    made = Database(f"sqlite:///{file}")
+    made.migrate()
+    made.close()
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres_server: str) -> Iterator[str]:
+    """The name of a PostgreSQL database with the hub's schema, to be copied likewise."""
+    with servers.fresh_database(postgres_server) as url:
+        made = Database(url)
+        made.migrate()
+        made.close()
+        yield str(sa.make_url(url).database)
+
+
+@pytest.fixture(params=EACH)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database that the migrations have still to come to."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'hub.db'}"
     else:
@@ -63,10 +90,25 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
             yield url
 
 
+@pytest.fixture(params=EACH)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database with the hub's schema and nothing in it: SQLite, and with `make test-scaled`
+    PostgreSQL.
+    """
+    if request.param == "sqlite":
+        file = tmp_path / "hub.db"
+        shutil.copyfile(request.getfixturevalue("migrated_file"), file)
+        yield f"sqlite:///{file}"
+    else:
+        server = request.getfixturevalue("postgres_server")
+        like = request.getfixturevalue("migrated_database")
+        with servers.fresh_database(server, like) as url:
+            yield url
+
+
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """A database with the hub's schema."""
+    """The same, opened."""
     made = Database(database_url)
-    made.migrate()
     yield made
     made.close()

@@ -154,7 +154,9 @@ def test_the_side_that_the_page_names_holds(key: str, word: str, holds: str, new
     said["authority" if key == "system_of_record" else key] = word
     ours, theirs, base = {"title": "Ours"}, {"title": "Theirs"}, {"title": "Base"}
     policy, link = FieldPolicy(**said), {"remote_base": base, "hub_base": base}
-    merged = merge("support", {"title": policy}, theirs, theirs, ours, link, remote_is_newer=newer)
+    merged = merge(
+        "support", {"title": policy}, theirs, theirs, ours, link, remote_is_newer=lambda _: newer
+    )
     later = "theirs" if newer else "ours"
     expected = later if holds == "the later edit" else holds
     assert ("theirs" if merged.values else "ours") == expected

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import time
 
-import jwt
-
 from connectors.github.client import one
 from connectors.github.config import GithubAuth
 from connectors.github.records import moment
@@ -37,6 +35,8 @@ class Installation(OAuth2):
 
     def _next(self, refresh: str | None) -> Token:
         key = self._app.private_key.get_secret_value() if self._app.private_key else ""
+        import jwt  # for apps: it brings all of cryptography
+
         # a minute back, since clocks differ; GitHub takes ten minutes at most
         now = int(time.time())
         claims = {"iat": now - 60, "exp": now + 540, "iss": self._app.app_id}

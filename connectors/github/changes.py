@@ -4,14 +4,17 @@ did: an answer of one page is remembered by its ETag, and GitHub does not count 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from connectors.github.client import PAGE, GithubClient, rows
 from connectors.github.records import Row
-from connectors.sdk import PayloadError
+from connectors.sdk import ConnectorError, PayloadError
 from connectors.sdk.paging import Listed, Mark, next_link, walk
 from connectors.sdk.records import Json
+
+COUNTED = 10
+"""Of so many repositories at most the records are counted: it takes two requests each."""
 
 
 def changes(client: GithubClient, path: str, stored: Any) -> Iterator[tuple[list[Row], Json]]:
@@ -30,6 +33,16 @@ def changes(client: GithubClient, path: str, stored: Any) -> Iterator[tuple[list
     etag = window.etag(mark.since)
     if etag != known.get("etag"):
         yield [], {**mark.stored(), "etag": etag}
+
+
+def count(client: GithubClient, object: str, repositories: Sequence[str]) -> int | None:
+    """How many there are in all repositories; None where that is not cheap, or not told."""
+    if len(repositories) > COUNTED:
+        return None
+    try:
+        return sum(client.count(object, one) for one in repositories)
+    except ConnectorError:
+        return None  # whatever it is, the pull itself is told of it too
 
 
 def order(path: str, by: str) -> dict[str, str]:

@@ -18,13 +18,15 @@ from connectors.sdk import (
     RejectedError,
 )
 from connectors.sdk.http import DEFAULT_WAIT, HttpClient, HttpResponse, retry_after
-from connectors.sdk.paging import Listed, follow, next_link
+from connectors.sdk.paging import Listed, follow, last_page, next_link
 from connectors.sdk.records import Json
 
 API = "https://api.github.com"
 HEADERS = {"accept": "application/vnd.github+json", "x-github-api-version": "2022-11-28"}
 PAGE = 100
 """The largest page GitHub gives."""
+KINDS = ("issue", "pull-request")
+"""What a list of issues holds, as the search names it."""
 _NOT_OURS = {
     "locked": "The conversation is locked; a maintainer can unlock it.",
     "archived": "The repository is archived; a maintainer can unarchive it.",
@@ -51,6 +53,24 @@ class GithubClient:
 
     def delete(self, path: str) -> None:
         self._http.request("DELETE", path)
+
+    def count(self, object: str, repository: str) -> int:
+        """How many issues (pull requests among them, as in the list) or comments there are.
+
+        Lists of issues no longer say which page is their last, and the search wants to be told
+        which of the two kinds it shall count. Raises PayloadError where GitHub does not tell.
+        """
+        if object == "comment":
+            response = self.get(f"/repos/{repository}/issues/comments", {"per_page": 1})
+            return last_page(response.headers) or len(rows(response))
+        return sum(self._search(f"repo:{repository} is:{kind}") for kind in KINDS)
+
+    def _search(self, question: str) -> int:
+        answer = one(self.get("/search/issues", {"q": question, "per_page": 1}))
+        count = answer.get("total_count")
+        if not isinstance(count, int) or answer.get("incomplete_results"):
+            raise PayloadError("GitHub does not say how many issues there are.", "total_count")
+        return count
 
     def pages(self, path: str, params: Mapping[str, str | int]) -> Iterator[list[Row]]:
         """All pages of a list whose order does not change while we read it."""

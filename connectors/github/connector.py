@@ -15,8 +15,8 @@ from datetime import UTC, timedelta
 from typing import Any, ClassVar
 
 from connectors.github import app, events, hooks, marker
-from connectors.github.changes import changes, order
-from connectors.github.client import API, HEADERS, GithubClient, explain, one
+from connectors.github.changes import changes, count, order
+from connectors.github.client import API, HEADERS, PAGE, GithubClient, explain, one
 from connectors.github.config import GithubConfig
 from connectors.github.fields import COMMENT_FIELDS, ISSUE_FIELDS, OBJECTS
 from connectors.github.places import Places
@@ -162,17 +162,26 @@ class GithubConnector(Connector, Source, Sink, Receiver, Subscriber):
         place = "issues" if object == "issue" else "issues/comments"
         position = {name: cursor[name] for name in self._settings.repositories if name in cursor}
         gone: list[str] = []
+        first, total = not position, None
         for repository in self._settings.repositories:
             path = f"/repos/{repository}/{place}"
             try:
                 for found, after in changes(self._client, path, position.get(repository)):
                     records = self._records(object, repository, found)
                     position = {**position, repository: after}
-                    yield Page(records, position)
+                    if first and len(found) >= PAGE:
+                        first = False
+                        total = count(self._client, object, self._settings.repositories)
+                    yield Page(records, position, total)
             except NotFoundError as error:
                 gone.append(f"{repository} ({error})")
         if gone:
             raise ConfigError(f"Not everything could be read: {'; '.join(gone)}")
+
+    def covers(self, object: str, address: Mapping[str, Any]) -> bool:
+        """Only what is in the repositories that are listed now."""
+        listed = {name.casefold() for name in self._settings.repositories}
+        return self._repository(address).casefold() in listed
 
     def _records(self, object: str, repository: str, found: Sequence[Row]) -> list[Record]:
         if object == "issue":

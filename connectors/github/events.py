@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -101,6 +102,7 @@ def _issues(payload: Row) -> list[Parsed]:
         actor=_sender(payload),
         deleted=action in GONE,
     )
+    # transferred: a new issue in another repository, with a new id, and the same thing all the same
     changes = payload.get("changes")
     moved = changes if action == "transferred" and isinstance(changes, Mapping) else {}
     if "new_issue" in moved and "new_repository" in moved:
@@ -109,7 +111,7 @@ def _issues(payload: Row) -> list[Parsed]:
             _repository(moved, "new_repository"),
             actor=_sender(payload),
         )
-        return [record, new]
+        return [replace(new, former=(record.id,))]
     return [record]
 
 

@@ -171,6 +171,14 @@ class GithubSandbox(HttpSandbox):
         with self.lock:
             self.state.delete_issue(self._named(repo), number, by or self.people[0])
 
+    def transfer_issue(self, number: int, to: str, by: str = "", repo: str | None = None) -> int:
+        """To another repository; its number there."""
+        with self.lock:
+            row = self.state.transfer_issue(
+                self._named(repo), number, self._named(to), by or self.people[0]
+            )
+            return int(row["number"])
+
     def comment(self, number: int, body: str, by: str = "", repo: str | None = None) -> int:
         with self.lock:
             row = self.state.create_comment(self._named(repo), number, body, by or self.people[0])

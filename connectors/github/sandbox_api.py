@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
 
@@ -45,6 +48,7 @@ class GithubApi:
         routes = [
             Route("/user", self._api, methods=["GET"], name="user"),
             Route(mint, self._api, methods=["POST"], name="mint"),
+            Route("/search/issues", self._api, methods=["GET"], name="search"),
         ]
         for root in ("/repos/{owner}/{repo}", "/repositories/{id:int}"):
             routes += [
@@ -104,6 +108,8 @@ class GithubApi:
         name = request.scope["route"].name
         if name == "user":
             return self.sandbox.state.user(self.sandbox.bot)
+        if name == "search":
+            return self._search(request.query_params)
         if name == "mint":
             status, answer = self.sandbox.tokens.mint(
                 request.headers.get("authorization", ""), request.path_params["installation"]
@@ -120,6 +126,18 @@ class GithubApi:
         if name in ("hooks", "hook", "pings"):
             return self._hooks(request, repository, name, fields)
         return self._write(request, repository, name, fields)
+
+    def _search(self, query: Mapping[str, str]) -> Row:
+        """Of the search only what counts the issues or the pull requests of one repository."""
+        asked = re.fullmatch(r"repo:(\S+) is:(issue|pull-request)", query.get("q", ""))
+        found = self.sandbox.state.repositories.values()
+        named = [one for one in found if asked and one.name.casefold() == asked[1].casefold()]
+        if not asked or not named:
+            raise _Answer(422, "Validation Failed", errors=[{"field": "q", "code": "invalid"}])
+        pulls = asked[2] == "pull-request"
+        rows = [row for row in named[0].issues.values() if ("pull_request" in row) == pulls]
+        size = min(max(_whole(query.get("per_page"), 30), 1), 100)
+        return {"total_count": len(rows), "incomplete_results": False, "items": rows[:size]}
 
     def _read(self, request: Request, repository: Repository, name: str) -> Any:
         if name == "repository":
@@ -279,6 +297,8 @@ class GithubApi:
         if path.startswith("/repos/"):
             tail = path.split("/", 4)[4]
             path = f"/repositories/{self._repository(request).id}/{tail}"
+        if request.scope["route"].name == "issues":
+            return self._cursor_page(request, rows, headers, path)
         links = []
         for rel, page in (
             ("prev", number - 1),
@@ -296,6 +316,21 @@ class GithubApi:
         if links:
             headers["link"] = ", ".join(links)
         return rows[(number - 1) * size : number * size]
+
+    def _cursor_page(
+        self, request: Request, rows: list[Row], headers: dict[str, str], path: str
+    ) -> list[Row]:
+        """Issues are paged by a cursor: the links lead on, and to no last page."""
+        query = dict(request.query_params)
+        size = min(max(_whole(query.get("per_page"), 30), 1), 100)
+        after = query.pop("after", None)
+        number = max(_whole(query.get("page"), 1), 1)
+        start = _place(after) if after is not None else (number - 1) * size
+        if start + size < len(rows):
+            cursor = base64.urlsafe_b64encode(f"cursor:{start + size}".encode()).decode()
+            link = urlencode({**query, "after": cursor, "page": number + 1})
+            headers["link"] = f'<{self.sandbox.url}{path}?{link}>; rel="next"'
+        return rows[start : start + size]
 
     # the page ---------------------------------------------------------------------------------
 
@@ -341,6 +376,13 @@ class GithubApi:
 async def _not_found(_: Request, __: Exception) -> Response:
     body = json.dumps(_Answer(404, "Not Found").body)
     return Response(body, 404, media_type="application/json; charset=utf-8")
+
+
+def _place(cursor: str) -> int:
+    try:
+        return int(base64.urlsafe_b64decode(cursor).decode().removeprefix("cursor:"))
+    except ValueError:
+        raise _Answer(422, "The value of `after` is not a cursor.") from None
 
 
 def _whole(text: str | None, default: int) -> int:

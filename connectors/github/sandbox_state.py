@@ -248,6 +248,30 @@ class State:
             del repository.comments[id]
         self._announce(repository, row, [("deleted", {})], by)
 
+    def transfer_issue(self, repository: Repository, number: int, to: Repository, by: str) -> Row:
+        """To another repository: a new issue with a new id and number, its comments included."""
+        old = repository.issues.pop(number)
+        repository.gone.add(number)
+        new_number = max([0, *to.issues, *to.gone]) + 1
+        id, url = self.new_id(), f"{self.base()}/repos/{to.name}/issues/{new_number}"
+        told = _told(old)
+        row = {
+            **old, "id": id, "node_id": f"I_kwDO{id}", "number": new_number, "url": url,
+            "repository_url": f"{self.base()}/repos/{to.name}",
+            "labels_url": f"{url}/labels{{/name}}", "comments_url": f"{url}/comments",
+            "events_url": f"{url}/events", "timeline_url": f"{url}/timeline",
+            "html_url": f"{self.base()}/{to.name}/issues/{new_number}",
+            "milestone": None, "reactions": shapes.reactions(url), "updated_at": self.now(),
+        }  # fmt: skip
+        to.issues[new_number] = row
+        for comment in [c for c in repository.comments.values() if c["issue_url"] == old["url"]]:
+            del repository.comments[comment["id"]]
+            to.comments[comment["id"]] = {**comment, "issue_url": url}
+        changes = {"new_issue": _told(row), "new_repository": self.repository(to)}
+        more: dict[str, Row] = {"issue": told, "changes": changes}
+        self.emit("issues", self._payload(repository, "transferred", by, **more))
+        return row
+
     def _announce(
         self, repository: Repository, row: Row, events: Iterable[tuple[str, Row]], by: str
     ) -> None:

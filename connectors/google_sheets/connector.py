@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import structlog
 
@@ -22,7 +22,6 @@ from connectors.google_sheets.push import Push
 from connectors.google_sheets.table import ROW, SHEET, Sheet, Table
 from connectors.sdk import (
     Change,
-    ConfigError,
     Connector,
     Delivery,
     Field,
@@ -70,6 +69,7 @@ class GoogleSheetsConnector(Connector, Source, Sink, Receiver, Subscriber):
             conclusive=True,
             keyed=True,
             deletes="swept",
+            anywhere=False,
             batch=100,
         )
     }
@@ -113,6 +113,7 @@ class GoogleSheetsConnector(Connector, Source, Sink, Receiver, Subscriber):
                         label=name,
                         choices=tuple(choices.get(column, ())),
                         required=name == self.settings.key,
+                        known="named",
                     )
         if len(sheets) > 1:
             titles = tuple(sheet.title for sheet in sheets)
@@ -133,7 +134,6 @@ class GoogleSheetsConnector(Connector, Source, Sink, Receiver, Subscriber):
             return
         table = Table(self._client.read(), memory.digests)
         headers = {sheet.title: list(sheet.headers) for sheet in table.sheets}
-        _refuse_lost_headers(cursor.get("headers"), headers, fields)
         base: dict[str, Json] = {"source": source, "headers": headers}
         digests = {key: row.digest for key, row in table.rows.items()}
         self._report(table)
@@ -146,7 +146,7 @@ class GoogleSheetsConnector(Connector, Source, Sink, Receiver, Subscriber):
             part = changed[start : start + PAGE]
             memory.digests.update({row.key: digests[row.key] for row in part})
             # without a mark the next pull reads again and goes on from here
-            yield Page([row.record() for row in part], base | memory.stored())
+            yield Page([row.record() for row in part], base | memory.stored(), len(table.rows))
         last = changed[(len(changed) - 1) // PAGE * PAGE :] if changed else []
         memory.digests.update({row.key: digests[row.key] for row in last})
         for key in deleted:
@@ -157,7 +157,7 @@ class GoogleSheetsConnector(Connector, Source, Sink, Receiver, Subscriber):
         records += [Record(ROW, key, {}, deleted=True) for key in deleted]
         end = base | memory.stored() | ({"mark": mark} if mark else {})
         if records or end != cursor:
-            yield Page(records, end)
+            yield Page(records, end, len(table.rows))
 
     def fetch(self, object: str, ids: Sequence[str]) -> Sequence[Record]:
         """These rows as they are now."""
@@ -234,22 +234,6 @@ class GoogleSheetsConnector(Connector, Source, Sink, Receiver, Subscriber):
 
     def unsubscribe(self, subscription: Subscription) -> None:
         self._channels.close(subscription)
-
-
-def _refuse_lost_headers(
-    before: Any, now: Mapping[str, Sequence[str]], fields: Collection[str]
-) -> None:
-    """Raise ConfigError where a column that mappings read is gone: every row would look emptied."""
-    for title, headers in now.items():
-        known = before.get(title, ()) if isinstance(before, Mapping) else ()
-        lost = [name for name in known if name not in headers and name in fields]
-        if lost:
-            new = [name for name in headers if name not in known]
-            perhaps = f" New since then: {', '.join(map(repr, new))}." if new else ""
-            raise ConfigError(
-                f"The sheet '{title}' has no column {', '.join(map(repr, lost))} any more."
-                f"{perhaps} Rename it back, or change the mapping that reads it."
-            )
 
 
 def _type(sheet: Sheet, header: str) -> Type:

@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 
 API = "/rest/api/3"
 _HERE = ("127.0.0.1", "localhost", "::1")
-_READING_POSTS = ("/search/jql", "/issue/bulkfetch", "/comment/list")
+_READING_POSTS = ("/search/jql", "/search/approximate-count", "/issue/bulkfetch", "/comment/list")
 
 
 def bucket(method: str, path: str) -> str:

@@ -117,8 +117,22 @@ class Reader:
     # --------------------------------------------------------------------------------------- pulls
 
     def pull_issues(self, cursor: Cursor, fields: Collection[str]) -> Iterator[Page]:
+        total = None
         for found, after in self._changed(cursor, _asked(fields)):
-            yield Page([issue_record(row, self._site) for row in found], self._stored(after))
+            if total is None and len(found) >= self._settings.page_size and not cursor:
+                total = self._count()
+            records = [issue_record(row, self._site) for row in found]
+            yield Page(records, self._stored(after), total)
+
+    def _count(self) -> int | None:
+        """About how many issues there are; None where Jira does not tell, as it has to."""
+        question = {"jql": jql.in_projects(self._settings.projects)}
+        try:
+            answer = self._client.send("POST", "/search/approximate-count", json=question)
+        except (RejectedError, NotFoundError, TransientError, PayloadError):
+            return None
+        count = answer.get("count") if isinstance(answer, dict) else None
+        return count if isinstance(count, int) else None
 
     def pull_comments(self, cursor: Cursor) -> Iterator[Page]:
         """The comments of issues that changed: a comment changes its issue's `updated`."""

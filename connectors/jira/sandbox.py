@@ -190,6 +190,16 @@ class JiraSandbox(HttpSandbox):
         with self.lock:
             self.site.delete_comment(*self.site.comment(id), by or self.first_person)
 
+    def take_off_screen(self, field: str) -> None:
+        """An admin takes a field off the screens: it cannot be set any more."""
+        with self.lock:
+            self.site.off_screen.add(field)
+
+    def put_on_screen(self, field: str) -> None:
+        """And back."""
+        with self.lock:
+            self.site.off_screen.discard(field)
+
     def issue(self, id: str) -> Row:
         """What the sandbox holds: id, key, fields, properties and comments."""
         with self.lock:

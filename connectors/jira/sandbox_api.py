@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from connectors.jira.sandbox_fields import ALLOWED, CREATABLE, FIELDS, document, resolution, taken
-from connectors.jira.sandbox_jql import search, shown
+from connectors.jira.sandbox_jql import count, search, shown
 from connectors.jira.sandbox_oauth import CLOUD_ID, NotGranted
 from connectors.jira.sandbox_page import issue_page
 from connectors.jira.sandbox_site import STATUSES, TYPES, WORKFLOWS, Issue, Refused, Row
@@ -39,6 +39,7 @@ class JiraApi:
         places = [
             ("GET", "/myself", self._myself),
             ("POST", "/search/jql", self._search),
+            ("POST", "/search/approximate-count", self._count),
             ("POST", "/issue/bulkfetch", self._bulk_fetch),
             ("POST", "/issue/bulk", self._bulk_create),
             ("POST", "/issue", self._create),
@@ -131,6 +132,9 @@ class JiraApi:
             self.site, body, self.sandbox.bot, lag, self.sandbox.page, self.sandbox.age
         )
 
+    def _count(self, request: Request, body: Any) -> tuple[int, Any]:
+        return 200, count(self.site, body, self.sandbox.bot, self.sandbox.faults.lag)
+
     def _bulk_fetch(self, request: Request, body: Any) -> tuple[int, Any]:
         ids = body["issueIdsOrKeys"]
         if len(ids) > 100:
@@ -216,7 +220,7 @@ class JiraApi:
     def _type_fields(self, request: Request, body: Any) -> tuple[int, Any]:
         found = []
         for id, name, schema in FIELDS:
-            if id in CREATABLE:
+            if id in CREATABLE - self.site.off_screen:
                 label = "value" if id.startswith("customfield") else "name"
                 values = [{"id": k, label: text} for text, k in ALLOWED.get(id, {}).items()]
                 required = id in ("summary", "issuetype", "project", "reporter")

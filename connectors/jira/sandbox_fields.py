@@ -77,7 +77,7 @@ def taken(site: Site, fields: Any, *, creating: bool, by: str) -> Row:
     errors: dict[str, str] = {}
     stored: Row = {}
     for name, value in fields.items():
-        if name not in CREATABLE or (not creating and name == "project"):
+        if name not in CREATABLE - site.off_screen or (not creating and name == "project"):
             errors[name] = _OFF_SCREEN.format(name)
             continue
         try:

@@ -52,6 +52,13 @@ def search(site: Site, body: Any, me: str, lag: float, most: int, age: int) -> R
     return answer
 
 
+def count(site: Site, body: Any, me: str, lag: float) -> Row:
+    """The answer to POST /search/approximate-count. Raises Refused."""
+    if not isinstance(body, dict) or body.keys() != {"jql"} or not isinstance(body["jql"], str):
+        raise Refused(400, "Invalid request payload. Refer to the REST API documentation.")
+    return {"count": len(_found(site, body["jql"], me, lag, set()))}
+
+
 def _begin(token: Any, jql: str) -> int:
     if token is None:
         return 0

@@ -107,6 +107,8 @@ class Site:
         }
         self._numbers = dict.fromkeys(WORKFLOWS, 0)
         self._next = 10000
+        self.off_screen: set[str] = set()
+        """Fields that an admin took off the screens: they are read, and cannot be set."""
         self.zone = "Europe/Vienna"
         """Time zone of the hub's user."""
 

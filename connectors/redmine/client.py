@@ -51,7 +51,7 @@ class Api:
         if not isinstance(total, int) or not isinstance(limit, int):
             raise PayloadError("Redmine sent a list without its total_count.", "total_count")
         end = start + (len(found) or limit)
-        return Listed(found, end if start < end < total else None)
+        return Listed(found, end if start < end < total else None, total)
 
     def all(self, path: str, params: Params) -> Iterator[Row]:
         for page in follow(lambda next: self.page(path, params, next), path, counted=True):

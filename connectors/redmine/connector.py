@@ -36,7 +36,7 @@ from connectors.sdk import (
     UnsupportedError,
 )
 from connectors.sdk.json_bodies import decode_json
-from connectors.sdk.paging import Listed, Mark, Row, walk
+from connectors.sdk.paging import Counting, Listed, Mark, Row, walk
 from connectors.sdk.pushing import push_each
 from connectors.sdk.records import Cursor, Json
 from connectors.sdk.senders import sign_hmac, with_default
@@ -181,8 +181,9 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
         ask = self._everybody() if object == "user" else self._changed
         if object == "comment":
             ask = self._with_notes(notes)
+        asked = Counting(ask)
         steps = walk(
-            ask,
+            asked,
             Mark.of(cursor),
             id=shape.id_of,
             stamp=shape.stamp_of,
@@ -196,7 +197,8 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
                 found = [one for row in page for one in notes[shape.id_of(row)]]
             else:
                 found = [self._record(object, row) for row in page]
-            yield Page(found, mark.stored())
+            # what is counted are issues, however many notes they have
+            yield Page(found, mark.stored(), None if object == "comment" else asked.total)
 
     def _with_notes(self, notes: dict[str, list[Record]]) -> Ask:
         """Issues with their notes in them: a note of the same second leaves `updated_on` as it
@@ -237,7 +239,9 @@ class RedmineConnector(Connector, Source, Sink, Receiver):
             shown = [row for row in read if shape.stamp_of(row) >= since]
             start = offset or 0
             return Listed(
-                shown[start : start + PAGE], start + PAGE if shown[start + PAGE :] else None
+                shown[start : start + PAGE],
+                start + PAGE if shown[start + PAGE :] else None,
+                len(shown),
             )
 
         return ask

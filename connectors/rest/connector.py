@@ -263,8 +263,8 @@ def _spec(name: str, words: ObjectWords, told: bool, gone: bool) -> ObjectSpec:
     deletes: Literal["reported", "swept", "unseen"] = "unseen"
     if words.deleted or gone:
         deletes = "reported"
-    elif words.list is not None:
-        deletes = "swept"
+    elif words.list is not None and not words.list.paging.keep:
+        deletes = "swept"  # but a feed shows what it still holds, which need not be all there is
     writes: dict[Literal["create", "update", "delete"], object] = {
         "create": words.create,
         "update": words.update,
@@ -281,6 +281,7 @@ def _spec(name: str, words: ObjectWords, told: bool, gone: bool) -> ObjectSpec:
         conclusive=bool(key and key.conclusive),
         keyed=bool(key and key.idempotent),
         deletes=deletes,
+        whole=words.list is None or words.list.shows_all,
         parent=words.parent_object,
     )
 

@@ -31,7 +31,7 @@ def fields_of(rows: Sequence[Mapping[str, Any]]) -> list[Field]:
                 found.setdefault(name, kind)
             else:
                 found[name] = kind if known is None else "text"
-    return [Field(name, kind or "text") for name, kind in list(found.items())[:MOST]]
+    return [Field(name, kind or "text", known="seen") for name, kind in list(found.items())[:MOST]]
 
 
 def _named(row: Mapping[str, Any], before: str, level: int) -> Iterator[tuple[str, Json]]:

@@ -38,6 +38,8 @@ class Lists:
         self._scope = dict(scope or {})
         self.place = place
         self.counted = words.paging.kind in ("page", "offset")
+        self.total: int | None = None
+        """How many records there are in all, as the list said when it was asked for all of them."""
 
     def ask(self, since: str, next: Json) -> Found:
         """The page at `next` (None: the first) of what changed at `since` or later. With the place
@@ -72,12 +74,14 @@ class Lists:
         answer = response.json()
         rows = members(answer, words.records, self.place)
         following = self._next(paging, answer, rows, next)
+        if next is None and not since:
+            self.total = _count(paging, answer)
         if paging.kind == "link":
             following = next_link(response.headers)
         if paging.kind in ("link", "next_url") and following is not None:
             following = self._api.url_of(words.path, scope, str(following))
         token = self._token(answer) if paging.keep else None
-        return Found(rows, following, token)
+        return Found(rows, following, token=token)
 
     def _next(self, paging: Paging, answer: Json, rows: list[Any], next: Json) -> Json:
         if paging.kind == "none" or paging.kind == "link":
@@ -116,6 +120,11 @@ class Lists:
         if found is not None and not isinstance(found, str | int):
             raise PayloadError(f"There is no cursor at `{path}`.", self.place)
         return found if found not in ("", False) else None
+
+
+def _count(paging: Paging, answer: Json) -> int | None:
+    found = compile_path(paging.total).get(answer) if paging.total else None
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
 def _full(rows: list[Any], size: int | None) -> bool:

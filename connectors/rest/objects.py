@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -145,11 +146,40 @@ class Listing(Request):
         description="The list comes oldest change first (ask for that in `query`). false: a pull "
         "only counts once it came to its end.",
     )
+    whole: bool | None = Field(
+        None,
+        description="Whether the list holds all there are. Where it does not (open ones only), "
+        "what is not on it is not taken for deleted: it is read by `get`, or a person is asked. "
+        "Left out: yes, unless `query` or `body` fixes more than order, size and shape.",
+    )
     for_each: str | None = Field(
         None,
         description="For records that can only be listed below another one: that object. It is "
         "pulled, and this list read for every changed one as {parent.id}, {parent.address.…}.",
     )
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether what is not on the list may be gone."""
+        if self.whole is not None:
+            return self.whole
+        fixed = {**self.query, **(self.body or {})}
+        return all(_says_how(name, value) for name, value in fixed.items())
+
+
+_HOW = re.compile(
+    r"^(sort|order)|(^|_)dir(ection)?$|(size|limit|per_?page|count)$|^(page|offset|cursor|start_?at)$"
+    r"|^(fields?|columns|select|include|expand|embed|with)(_|$)"
+    r"|^(format|(api_?)?version|locale|lang(uage)?)$",
+    re.IGNORECASE,
+)
+_ALL = frozenset({"", "*", "all", "any", "true"})
+
+
+def _says_how(name: str, value: Any) -> bool:
+    """Whether a parameter of a list says how it is to look, rather than what is to be on it."""
+    gaps = compile_template(value).names if isinstance(value, str) else set()
+    return bool(_HOW.search(name) or "since" in gaps or str(value).lower() in _ALL)
 
 
 class Batch(Request):

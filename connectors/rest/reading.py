@@ -60,11 +60,11 @@ class Reading:
         if words is not None and words.for_each:
             yield from self._below(cursor)
             return
-        for rows, after in self._rows(cursor):
-            yield Page([self.shape.record(row) for row in rows], after)
-
-    def _rows(self, cursor: Cursor) -> Iterator[tuple[Sequence[Row], Cursor]]:
         lists = self.lists()
+        for rows, after in self._rows(lists, cursor):
+            yield Page([self.shape.record(row) for row in rows], after, lists.total)
+
+    def _rows(self, lists: Lists, cursor: Cursor) -> Iterator[tuple[Sequence[Row], Cursor]]:
         words = self.words.list or Listing(path="/")
         if words.paging.keep:
             yield from self._feed(lists, words, cursor)
@@ -183,7 +183,7 @@ class Reading:
     def _below(self, cursor: Cursor) -> Iterator[Page]:
         """The records below every parent that changed."""
         assert self._above is not None  # noqa: S101 - the description was checked for it
-        for rows, after in self._above._rows(cursor):
+        for rows, after in self._above._rows(self._above.lists(), cursor):
             found: list[Record] = []
             for row in rows:
                 parent = self._above.shape.record(row)

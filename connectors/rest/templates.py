@@ -37,8 +37,10 @@ class Template:
     def fill(self, scope: Scope, escape: Callable[[str], str] = str) -> str:
         """The text with every gap filled. Raises RejectedError where there is nothing to put in."""
         return "".join(
-            part if isinstance(part, str) else escape(self._text_of(part, scope))
-            for part in self.parts
+            [
+                part if isinstance(part, str) else escape(self._text_of(part, scope))
+                for part in self.parts
+            ]
         )
 
     def value(self, scope: Scope) -> Json:
@@ -66,6 +68,8 @@ class Template:
 def _segment(value: str) -> str:
     if value in (".", ".."):
         raise RejectedError(f"'{value}' cannot stand in an address.")
+    if value.isascii() and value.isalnum():  # what most ids are
+        return value
     return quote(value, safe="")
 
 

@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from connectors.sdk.errors import PayloadError
 from connectors.sdk.records import Json
 
 Format = Literal["iso", "iso_ms", "epoch", "epoch_ms", "datetime", "minute", "date"]
@@ -31,6 +30,8 @@ _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?"
     r"\s*(Z|z|UTC|[+-]\d\d:?\d\d)?"
 )
+_PLAIN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3}|\.\d{6})?(?:Z|[+-]\d\d:\d\d)")
+"""What most vendors write, and Python reads by itself."""
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,22 +40,43 @@ def zone_of(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def moment_of(value: Json, place: str, zone: str = "UTC") -> datetime:
+Timed = tuple[datetime, str]
+"""A moment, and the text of it that sorts."""
+
+
+def timed(value: Json, zone: str = "UTC") -> Timed | None:
     """A moment from ISO text, text without a zone (which is in `zone`), or an epoch in seconds or
-    milliseconds. Raises PayloadError.
+    milliseconds. None where there is none.
     """
     try:
+        if isinstance(value, str):
+            return _timed_text(value, zone) if len(value) < 50 else None
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return _EARLIEST + timedelta(seconds=value / 1000 if abs(value) > 1e11 else value)
-        if isinstance(value, str) and len(value) < 50:
-            text = value.strip()
-            if text.isascii() and text.isdigit():
-                return moment_of(int(text), place)
-            if match := _ISO.fullmatch(text):
-                return _from_iso(match, zone)
+            moment = _since_the_epoch(value)
+            return moment, stamp(moment)
     except (ValueError, OverflowError):
         pass
-    raise PayloadError(f"There is no time at {place}: correct the path `updated_at`.", place)
+    return None
+
+
+@lru_cache(maxsize=8192)
+def _timed_text(written: str, zone: str) -> Timed:
+    """Each row's time is asked for several times while a page is read. Raises ValueError."""
+    text = written.strip()
+    if _PLAIN.fullmatch(text):
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+    elif text.isascii() and text.isdigit():
+        moment = _since_the_epoch(int(text))
+    elif match := _ISO.fullmatch(text):
+        moment = _from_iso(match, zone)
+    else:
+        raise ValueError
+    return moment, stamp(moment)
+
+
+def _since_the_epoch(number: float) -> datetime:
+    """Of seconds, or of milliseconds where there are too many for seconds."""
+    return _EARLIEST + timedelta(seconds=number / 1000 if abs(number) > 1e11 else number)
 
 
 def _from_iso(match: re.Match[str], zone: str) -> datetime:
@@ -62,6 +84,8 @@ def _from_iso(match: re.Match[str], zone: str) -> datetime:
     micro = int((match[7] or "").ljust(6, "0")[:6] or 0)
     plain = datetime(year, month, day, hour, minute, second, micro)
     written = match[8]
+    if written == "Z":
+        return plain.replace(tzinfo=UTC)
     if written is None:
         return plain.replace(tzinfo=zone_of(zone)).astimezone(UTC)
     offset = timedelta()

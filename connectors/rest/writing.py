@@ -82,7 +82,7 @@ class Writer:
             current = self._reading.get(scope, change.parent)
             if current.deleted:
                 raise NotFoundError(f"The {change.object} {change.id} was deleted.")
-            fields, contested = _differing(change.fields, current.data, change.base)
+            fields, contested = differing(change.fields, current.data, change.base)
             if contested:
                 return Result(
                     Outcome.CONFLICT,
@@ -204,19 +204,21 @@ def _with(fields: Mapping[str, Json], chain: tuple[str | int, ...], value: Json)
     return {**fields, first: _with(within, rest, value) if rest else value}
 
 
-def _differing(
+def differing(
     wanted: Mapping[str, Json], current: Mapping[str, Json], base: Mapping[str, Json] | None
 ) -> tuple[dict[str, Json], list[str]]:
     """What is not so already; and which of it somebody else changed since we saw it. A field that
-    is written under another name than it is read cannot be compared, and is written.
+    is written under another name than it is read cannot be compared, and is written. One that we
+    saw without a value, or not at all (some tools leave out what is empty), was changed if it has
+    one.
     """
     values, contested = {}, []
     for name, value in wanted.items():
         if name in current:
             if _holds(current[name], value):
                 continue
-            moved = base is not None and name in base and base[name] != current[name]
-            if moved and _touches(value, current[name], (base or {})[name]):
+            before = base.get(name) if base is not None else current[name]
+            if before != current[name] and _touches(value, current[name], before):
                 contested.append(name)
         values[name] = value
     return values, contested

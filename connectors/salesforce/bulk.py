@@ -73,12 +73,14 @@ def begin(client: SalesforceClient, soql: str, mark: str) -> Job:
     return Job(_text(answer, "id"), mark)
 
 
-def done(client: SalesforceClient, job: Job) -> bool:
-    """Whether the results can be read. Raises JobLost."""
-    state = _text(_ask(client, f"/jobs/query/{job.id}").json(), "state")
+def done(client: SalesforceClient, job: Job) -> int | None:
+    """How many rows the results have, once they can be read. Raises JobLost."""
+    answer = _ask(client, f"/jobs/query/{job.id}").json()
+    state = _text(answer, "state")
     if state in ("Failed", "Aborted"):
         raise JobLost
-    return state == "JobComplete"
+    count = answer.get("numberRecordsProcessed")
+    return (count if isinstance(count, int) else 0) if state == "JobComplete" else None
 
 
 def parts(

@@ -55,6 +55,8 @@ from connectors.sdk.senders import sign_address, with_default
 T = TypeVar("T")
 LONG_AGO = timedelta(hours=1)
 """No transaction is this long, and no clock this wrong."""
+MERGED = 50
+"""Records that others were merged into, read at once."""
 URL_BUDGET = 12_000
 """Bytes of SELECT list or id list in one GET; Salesforce cuts off at 16 KiB."""
 
@@ -151,7 +153,8 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
         deep in the past, as in a backfill, nothing can commit late there and `low` is left out.
         """
         name = self._sobject(object)
-        if "job" in cursor or (not cursor and self._is_large(name)):
+        first, total = not cursor, None
+        if "job" in cursor or (first and self._is_large(name)):
             try:
                 yield from self._first_load(object, name, cursor, fields)
                 return
@@ -185,6 +188,7 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
             low = min(resumed, start) if resumed else start
             seen = keyset.bounded(seen, low)
             following: dict[str, Any] = {"stamp": stamp, "low": low, "seen": seen}
+            fresh = self._with_winners(object, name, fields, fresh)
             if len(records) < size:
                 if fresh or following != cursor:
                     yield Page(fresh, following)
@@ -192,15 +196,21 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
             if fresh:
                 if not resumed and datetime.now(UTC) - moment(stamp) > LONG_AGO:
                     del following["low"]
-                yield Page(fresh, {**following, "id": id})
+                if first:
+                    first, total = False, self._count(name)
+                yield Page(fresh, {**following, "id": id}, total)
             where = keyset.after(stamp, id)
 
     def _is_large(self, name: str) -> bool:
         limit = self.settings.bulk_above
+        return limit is not None and (self._count(name) or 0) > limit
+
+    def _count(self, name: str) -> int | None:
+        """About how many there are; None in an org that does not tell."""
         try:
-            return limit is not None and bulk.count(self.client, name) > limit
+            return bulk.count(self.client, name)
         except (RejectedError, ConfigError, NotFoundError, PayloadError):
-            return False  # an org that does not tell; the ordinary way always works
+            return None
 
     def _first_load(
         self, object: str, name: str, cursor: Cursor, fields: Collection[str]
@@ -221,15 +231,16 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
             mark = literal(moment(str(newest[0]["SystemModstamp"])))
             job = bulk.begin(self.client, select(columns, name), mark)
             yield Page([], {"job": job.stored()})
-        if not bulk.done(self.client, job):
+        total = bulk.done(self.client, job)
+        if total is None:
             return  # the next pull asks again
         for rows, following in bulk.parts(self.client, job, description["fields"]):
             records = [self._record(object, row) for row in rows]
             if following is not None:
-                yield Page(records, {"job": following.stored()})
+                yield Page(records, {"job": following.stored()}, total)
                 continue
             start = keyset.back(job.mark)
-            yield Page(records, {"stamp": job.mark, "low": start, "seen": {}})
+            yield Page(records, {"stamp": job.mark, "low": start, "seen": {}}, total)
         bulk.forget(self.client, job)
 
     def _record(self, object: str, row: Mapping[str, Any]) -> Record:
@@ -291,6 +302,26 @@ class SalesforceConnector(Connector, Source, Sink, Receiver):
             return self._query(name, select(columns, name, where, "SystemModstamp, Id", size))
 
         return [self._record(object, row) for row in self._described(name, read)]
+
+    def _with_winners(
+        self, object: str, name: str, fields: Collection[str], records: list[Record]
+    ) -> list[Record]:
+        """The same records; before those that were merged into others come these, which know whom
+        they took in.
+        """
+        losers: dict[str, list[str]] = {}
+        for item in records:
+            winner = item.data.get("MasterRecordId")
+            if item.deleted and isinstance(winner, str) and is_id(winner):
+                losers.setdefault(id18(winner), []).append(item.id)
+        wanted = list(losers)
+        winners: dict[str, Record] = {}
+        size = min(MERGED, self.settings.page_size)
+        for start in range(0, len(wanted), size):
+            where = f"Id IN {quoted_list(wanted[start : start + size])}"
+            for item in self._page(object, name, fields, where):
+                winners[item.id] = replace(item, former=tuple(losers[item.id]))
+        return [*winners.values(), *(item for item in records if item.id not in winners)]
 
     def _described(self, name: str, read: Callable[[Mapping[str, Any]], T]) -> T:
         """Read with the object's description, and with a new one if a field was removed or

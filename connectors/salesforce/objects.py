@@ -60,6 +60,7 @@ _ALWAYS = (
     "LastModifiedDate",
     "LastModifiedById",
     "IsDeleted",
+    "MasterRecordId",  # contacts and cases: the record that it was merged into
     "CurrencyIsoCode",  # only orgs with several currencies have it
 )
 _USUAL: Mapping[str, tuple[str, ...]] = {
@@ -130,6 +131,10 @@ _TYPES: Mapping[str, Kind] = {
 }
 
 
+_NAMELESS = frozenset({"Case", "Event", "Solution", "Task"})
+"""Objects without a field `Name`: a relationship to them has no name to show."""
+
+
 def selection(
     description: Mapping[str, Any], asked: Collection[str] | None, hub_key: str | None
 ) -> list[str]:
@@ -143,7 +148,9 @@ def selection(
     name = str(description["name"])
     fields = {f["name"]: f for f in description["fields"] if f["type"] not in _COMPOUND}
     relations = {
-        f["relationshipName"]: f["referenceTo"] for f in fields.values() if f["relationshipName"]
+        f["relationshipName"]: f["referenceTo"]
+        for f in fields.values()
+        if f["relationshipName"] and not (set(f["referenceTo"]) <= _NAMELESS)
     }
     wanted: list[str] = [*_ALWAYS, *_USUAL[name]]
     if hub_key:

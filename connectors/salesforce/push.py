@@ -95,18 +95,9 @@ class Batch:
         """Name unknown and read-only fields ourselves: Salesforce would refuse the whole batch for
         one of them.
         """
-        fields = {field["name"]: field for field in self.client.describe(self.name)["fields"]}
+        fields = self._fields()
         for position, change in enumerate(self.changes):
-            if change.op == "delete":
-                continue
-            right = "createable" if change.op == "create" else "updateable"
-            wrong = {}
-            for name in change.fields:
-                if name not in fields:
-                    wrong[name] = f"{self.name} has no field {name} that this user can see."
-                elif not fields[name][right]:
-                    wrong[name] = f"{self.name}.{name} cannot be written by this user."
-            if wrong:
+            if wrong := self._unwritable(change, fields):
                 self.results[position] = Result(
                     Outcome.REJECTED, message=" ".join(wrong.values()), field_errors=wrong
                 )
@@ -119,6 +110,32 @@ class Batch:
                     "marked unique and external id and visible to the integration user. Add it in "
                     "Setup, name another in hub_key_field, or set hub_key_field: null."
                 )
+
+    def _fields(self) -> dict[str, Row]:
+        return {field["name"]: field for field in self.client.describe(self.name)["fields"]}
+
+    def _unwritable(self, change: Change, fields: Mapping[str, Row]) -> dict[str, str]:
+        """Which of a change's fields are not there or read-only, each with what is told of it."""
+        if change.op == "delete":
+            return {}
+        right = "createable" if change.op == "create" else "updateable"
+        wrong = {}
+        for name in change.fields:
+            if name not in fields:
+                wrong[name] = f"{self.name} has no field {name} that this user can see."
+            elif not fields[name][right]:
+                wrong[name] = f"{self.name}.{name} cannot be written by this user."
+        return wrong
+
+    def _named(self, change: Change) -> dict[str, str]:
+        """The fields that a change was refused for without being told which: the object may have
+        changed since it was described.
+        """
+        self.client.forget(self.name)
+        try:
+            return self._unwritable(change, self._fields())
+        except ConnectorError:
+            return {}
 
     def _without_known(self, positions: Sequence[int]) -> list[int]:
         """Creates that have not happened yet. One that has is left alone: upserting it again would
@@ -205,6 +222,7 @@ class Batch:
                 self._send(positions[half:], send)
                 return
             errors = error.field_errors if isinstance(error, RejectedError) else {}
+            errors = errors or self._named(self.changes[positions[0]])
             refused = Result(Outcome.REJECTED, message=str(error), field_errors=errors)
             self._all(positions, refused)
         else:
@@ -241,6 +259,8 @@ class Batch:
                 for _, why, names in [first_error(entry)]
                 for name in names
             }
+            if code.startswith("INVALID_FIELD") and not errors:
+                errors = self._named(change)
             self.results[position] = Result(Outcome.REJECTED, message=text, field_errors=errors)
             if code == "INVALID_CROSS_REFERENCE_KEY" and not errors and change.op != "create":
                 self.ids[position] = id18(id)

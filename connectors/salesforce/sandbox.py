@@ -7,6 +7,7 @@ user interface; everything else is what the API does.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -92,8 +93,31 @@ class SalesforceSandbox(SalesforceServer):
                 row.setdefault(name, None)
 
     def remove_field(self, object: str, name: str) -> None:
+        """An admin deletes a field, or takes it from our user's sight."""
         with self.lock:
             del self.org.table(object).columns[name]
+
+    def change_field(self, object: str, name: str, **what: Any) -> None:
+        """An admin makes a field another: its `type`, `values`, whether it is `required` or
+        `writable`.
+        """
+        with self.lock:
+            columns = self.org.table(object).columns
+            columns[name] = replace(columns[name], **what)
+
+    def choices(self, object: str, name: str) -> tuple[str, ...]:
+        """What can be chosen for a field."""
+        with self.lock:
+            return self.org.table(object).columns[name].values
+
+    def rename_choice(self, object: str, name: str, old: str, new: str) -> None:
+        """An admin renames a value of a picklist, and with it those of the records."""
+        values = tuple(new if one == old else one for one in self.choices(object, name))
+        self.change_field(object, name, values=values)
+        with self.lock:
+            for row in self.org.table(object).rows.values():
+                if row.get(name) == old:
+                    row[name] = new
 
     def create_user(self, name: str, email: str) -> str:
         return self.create("User", Name=name, Email=email, Username=email, IsActive=True)
@@ -180,6 +204,16 @@ class SalesforceSandbox(SalesforceServer):
         """Into the recycle bin; Salesforce sends no outbound message for that."""
         with self.lock:
             self.org.delete(object, id, self.user(by))
+
+    def undelete(self, object: str, id: str, by: str | None = None) -> None:
+        """Out of the recycle bin."""
+        with self.lock:
+            self.org.undelete(object, id, self.user(by))
+
+    def merge(self, object: str, winner: str, *losers: str, by: str | None = None) -> None:
+        """Make one of contacts or cases that are the same."""
+        with self.lock:
+            self.org.merge(object, winner, losers, self.user(by))
 
     def purge(self, object: str, id: str) -> None:
         """Out of the recycle bin: nothing can read the record any more."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
@@ -122,6 +122,24 @@ class Org:
         self.row(name, id).update(
             IsDeleted=True, LastModifiedDate=stamp, SystemModstamp=stamp, LastModifiedById=by
         )
+
+    def undelete(self, name: str, id: str, by: str) -> None:
+        """Out of the recycle bin again."""
+        stamp = self.now()
+        row = self.table(name).rows[id18(id)]
+        row.update(
+            IsDeleted=False, LastModifiedDate=stamp, SystemModstamp=stamp, LastModifiedById=by
+        )
+
+    def merge(self, name: str, winner: str, losers: Sequence[str], by: str) -> None:
+        """Make one record of up to three: the losers go into the recycle bin and name the winner.
+
+        https://developer.salesforce.com/docs/atlas.en-us.apexcode.meta/apexcode/langCon_apex_dml_examples_merge.htm
+        """
+        self.update(name, winner, {}, by)
+        for id in losers:
+            self.row(name, id)["MasterRecordId"] = id18(winner)
+            self.delete(name, id, by)
 
     def table(self, name: str) -> Table:
         for table in self.tables.values():

@@ -96,6 +96,13 @@ class PullConfig(BaseModel):
     every: str = Field(
         "5m", description="How often, as a duration: 30s, 5m, 2h.", pattern=r"^[1-9][0-9]*[smhd]$"
     )
+    reconcile: str | None = Field(
+        None,
+        description="How often everything is pulled once more, so that what is gone shows: a "
+        "duration (6h, 1d), or never. Left out: daily where nothing but that, or only a webhook, "
+        "tells of a deletion.",
+        pattern=r"^([1-9][0-9]*[smhd]|never)$",
+    )
     objects: list[str] = Field(
         default_factory=list, description="Which objects; empty = all that can be pulled."
     )

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from enum import IntEnum
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import httpx
 from pydantic import SecretStr
@@ -25,6 +25,7 @@ from connectors.sdk.errors import ConfigError, UnsupportedError
 from connectors.sdk.host import Host
 from connectors.sdk.http import Bucket, Explain, HttpClient, bucket_of
 from connectors.sdk.network import Destinations
+from connectors.sdk.quota import Usage
 from connectors.sdk.records import (
     Change,
     Cursor,
@@ -92,6 +93,7 @@ class Connector(ABC):
         self.settings = settings
         self.host = host or Host()
         self._closing = ExitStack()
+        self._clients: list[HttpClient] = []
         self.setup()
 
     @classmethod
@@ -128,7 +130,18 @@ class Connector(ABC):
             destinations=Destinations(self.settings.networks),
         )
         self._closing.callback(client.close)
+        self._clients.append(client)
         return client
+
+    def usage(self) -> Usage:
+        """What was asked of the vendor since the connection was configured, and what it says of its
+        own limit: of several, the one that is nearest.
+        """
+        said = [client.quota for client in self._clients if client.quota is not None]
+        return Usage(
+            sum(client.requests for client in self._clients),
+            min(said, key=lambda one: one.remaining / one.limit) if said else None,
+        )
 
     def oauth2(
         self,
@@ -200,6 +213,13 @@ class Source(ABC):
         and records that change while paging must not be lost. An empty iterator or page means:
         nothing new.
         """
+
+    def covers(self, object: str, address: Mapping[str, Any]) -> bool:
+        """Whether a pull of everything would show a record with this address, as this connection is
+        configured now. One that it leaves out (a repository that is not listed any more) is not
+        missed. Does no I/O.
+        """
+        return True
 
     def fetch(self, object: str, ids: Sequence[str]) -> Sequence[Record]:
         """These records now. One that is gone comes back with `deleted=True`."""

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import jwt
 from pydantic import SecretStr
 
 from connectors.sdk.errors import AuthError, ConfigError
@@ -59,6 +58,8 @@ class JwtBearer:
             "exp": now + self.lifetime,
             **self.claims,
         }
+        import jwt  # for those who sign: it brings all of cryptography
+
         headers = {"kid": self.key_id} if self.key_id else None
         try:
             key = self.private_key.get_secret_value()

@@ -35,6 +35,7 @@ from connectors.sdk.errors import (
 )
 from connectors.sdk.json_bodies import read_json
 from connectors.sdk.network import MAX_BODY, Destinations, Transport, hands_out_credentials
+from connectors.sdk.quota import Quota, quota_of
 from connectors.sdk.records import Json
 
 USER_AGENT = "process-hub"
@@ -244,6 +245,10 @@ class HttpClient:
         self._client: httpx.Client | None = None
         self._closed = False
         self._lock = threading.Lock()
+        self.requests = 0
+        """How many have left so far."""
+        self.quota: Quota | None = None
+        """What the vendor last said of its own limit."""
 
     def request(
         self,
@@ -360,7 +365,11 @@ class HttpClient:
     def _send(
         self, method: str, url: httpx.URL, body: bytes | None, headers: Mapping[str, str]
     ) -> HttpResponse:
+        self.requests += 1
         response = self._open().request(method, url, content=body, headers=headers)
+        # it is read; its stream, which knows it, would keep it until somebody looks for garbage
+        response.stream = httpx.ByteStream(b"")
+        self.quota = quota_of(response.headers) or self.quota
         return HttpResponse(
             method, url.path, response.status_code, response.headers, response.content
         )

@@ -213,7 +213,9 @@ class Transport(httpx.HTTPTransport):
 
     def __init__(self, destinations: Destinations | None = None, most: int = MAX_BODY) -> None:
         self._most = most
-        limits = httpx.Limits(max_connections=20, max_keepalive_connections=10)
+        # as many kept as there may be: a surplus one is closed even after it was given to a thread
+        # that has not begun to write to it (encode/httpcore#1110)
+        limits = httpx.Limits(max_connections=20, max_keepalive_connections=20)
         super().__init__(verify=_certificates(), limits=limits)
         self._network = _Backend(destinations or Destinations())
         # httpx offers no public way to hand a network backend to its pool; httpcore does

@@ -33,22 +33,52 @@ PASSES = 5
 """How often a time that fills pages is read again before moving on regardless."""
 
 _LINK = re.compile(r"<([^<>]*)>([^<>]*)")
+_PAGE = re.compile(r"[?&]page=([0-9]{1,9})(?:&|$)")
 _RELATION = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]+))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One page of a list. `next` is whatever leads to the following page, None at the end."""
+    """One page of a list. `next` is whatever leads to the following page, None at the end; `total`
+    how many records the whole list has, where the vendor says so.
+    """
 
     rows: Sequence[Row]
     next: Json = None
+    total: int | None = None
+
+
+class Counting:
+    """`ask` of a walk, remembering in `total` what the list said of itself when it was asked for
+    from its very beginning: only then it counts everything there is.
+    """
+
+    def __init__(self, ask: Callable[[str, Json], Listed]) -> None:
+        self._ask = ask
+        self.total: int | None = None
+
+    def __call__(self, since: str, next: Json) -> Listed:
+        page = self._ask(since, next)
+        if not since and next is None:
+            self.total = page.total
+        return page
 
 
 def next_link(headers: Mapping[str, str]) -> str | None:
     """The address of the next page in a `Link` header (RFC 8288)."""
+    return _link(headers, "next")
+
+
+def last_page(headers: Mapping[str, str]) -> int | None:
+    """The number of the last page, where a `Link` header leads there by `page`."""
+    found = _PAGE.search(_link(headers, "last") or "")
+    return int(found[1]) if found else None
+
+
+def _link(headers: Mapping[str, str], wanted: str) -> str | None:
     for target, parameters in _LINK.findall(headers.get("link", "")):
         relation = _RELATION.search(parameters)
-        if relation and "next" in (relation[1] or relation[2]).lower().split():
+        if relation and wanted in (relation[1] or relation[2]).lower().split():
             return str(target)
     return None
 
@@ -73,9 +103,10 @@ class Circle:
         self._shown: set[str] = set()
         self._empty = 0
 
-    def ends(self, page: Listed) -> bool:
-        """Whether this page is the last."""
-        content = digest(list(page.rows)) if page.rows else None
+    def ends(self, page: Listed, content: str | None = None) -> bool:
+        """Whether this page is the last. `content` is a digest of its rows, where there is one."""
+        if content is None and page.rows:
+            content = digest(list(page.rows))
         if content is not None and content in self._shown:
             if self._counted:
                 return True
@@ -169,7 +200,8 @@ def walk(
                 del seen[key]
             passes = PASSES
         newest = max((at for _, _, (at, _) in stamped), default=since)
-        ended = circle.ends(page)
+        content = digest([what for _, _, (_, what) in stamped]) if stamped else None
+        ended = circle.ends(page, content)
         found = found or bool(fresh)
         within = not ended and (not drifts or newest <= since)
         again = drifts and not within and followed and found and passes < PASSES

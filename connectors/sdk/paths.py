@@ -95,6 +95,9 @@ def _chain(text: str) -> tuple[str | int, ...] | None:
 
 
 def _walker(chain: tuple[str | int, ...]) -> Callable[[Json], Any]:
+    if len(chain) == 1 and isinstance(chain[0], str):
+        return _member(chain[0])
+
     def read(data: Json) -> Any:
         value = data
         for step in chain:
@@ -107,6 +110,15 @@ def _walker(chain: tuple[str | int, ...]) -> Callable[[Json], Any]:
             else:
                 return MISSING
         return value
+
+    return read
+
+
+def _member(name: str) -> Callable[[Json], Any]:
+    """What most paths are."""
+
+    def read(data: Json) -> Any:
+        return data.get(name, MISSING) if isinstance(data, dict) else MISSING
 
     return read
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jwt
 import structlog
-from jwt.api_jws import PyJWS
 
 from connectors.sdk.errors import ConnectorError, SignatureError
 from connectors.sdk.jwt import LATE, bearer, check_times, claims_of
 from connectors.sdk.records import Delivery, Json
+
+if TYPE_CHECKING:
+    import jwt
 
 log = structlog.get_logger("connectors.public_keys")
 
@@ -75,6 +76,8 @@ class PublicKeys:
         threading.Thread(target=self._run, name="public-keys", daemon=True).start()
 
     def _run(self) -> None:
+        import jwt
+
         try:
             found = _rsa(self._fetch())
         except (ConnectorError, jwt.PyJWTError, ValueError, TypeError) as error:
@@ -88,6 +91,8 @@ class PublicKeys:
 
 def _rsa(answer: Any) -> dict[str, jwt.PyJWK]:
     """The RSA keys of a key set; those of other kinds are left out."""
+    import jwt
+
     listed = answer.get("keys") if isinstance(answer, dict) else None
     if not isinstance(listed, list):
         raise ValueError("the answer is no JSON Web Key Set")
@@ -110,6 +115,9 @@ def check_oidc(
     our `audience`, by the service account that the subscription names. Else SignatureError.
     https://docs.cloud.google.com/pubsub/docs/authenticate-push-subscriptions
     """
+    import jwt  # for those who get such: it brings all of cryptography
+    from jwt.api_jws import PyJWS
+
     token = bearer(delivery, ("bearer",))
     try:
         head = jwt.get_unverified_header(token)

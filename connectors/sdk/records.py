@@ -44,14 +44,24 @@ class Record:
     actor: str | None = None
     key: str | None = None
     """Our idempotency key, where the record carries the one its create left in it."""
+    former: Sequence[str] = ()
+    """Ids that this record had before, where the vendor tells: it was moved, or others were merged
+    into it. The hub's link goes along.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records, oldest change first, and the cursor that continues after them."""
+    """Some records, oldest change first, and the cursor that continues after them.
+
+    `total` is how many records of the object there are in all, changed or not, as far as the vendor
+    tells cheaply; None where it does not, or where it told on a page before. For progress only: it
+    may be a little off.
+    """
 
     records: Sequence[Record]
     cursor: Cursor
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,10 @@ class Field:
     choices: Sequence[str] = ()
     required: bool = False
     writable: bool = True
+    known: Literal["declared", "named", "seen"] = "declared"
+    """How sure this is. `declared`: the vendor says name and type. `named`: the name stands there
+    (a header), the type was read off its values. `seen`: both were read off some records.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +212,9 @@ class ObjectSpec:
     proves that
     it did not happen. `keyed`: repeating a push with the same key has one effect, so it needs no
     lookup.
+    `whole`: a pull of everything shows all there are. False: it leaves some out that are there (a
+    list of open ones), so that missing from it says nothing. `anywhere`: `fetch` finds a record
+    wherever it is. False: only where a pull looks (a sheet), so that it says nothing more.
     """
 
     title: str
@@ -209,5 +226,7 @@ class ObjectSpec:
     conclusive: bool = False
     keyed: bool = False
     deletes: Literal["reported", "swept", "unseen"] = "unseen"
+    whole: bool = True
+    anywhere: bool = True
     batch: int = 1
     parent: str | None = None

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 
 from connectors.sdk.encodings import Encoding, KeyForm, Unit, key_of, raw
@@ -112,6 +111,8 @@ def sign_standard_webhooks(
             "The connection holds a public key (whpk_) alone; only the sender has the private one."
         )
     if private:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
         key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(private[0])[:32])
         signature = "v1a," + base64.b64encode(key.sign(base)).decode()
     else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
@@ -26,16 +27,17 @@ class CellError(ValueError):
 
 
 def headers_of(cells: Sequence[Any]) -> dict[str, int]:
-    """Header to column, counted from 1. Blank headers are passed over; a repeated one is called
-    `Name (2)`.
+    """Header to column, counted from 1. Blank headers are passed over. Of several with one name
+    nobody can tell which is meant, so that none has it: they are called `Name (1)`, `Name (2)`.
     """
+    names = [" ".join(str(cell).split()) if cell is not None else "" for cell in cells]
+    often = Counter(names)
     found: dict[str, int] = {}
-    for column, cell in enumerate(cells, start=1):
-        name = " ".join(str(cell).split()) if cell is not None else ""
+    for column, name in enumerate(names, start=1):
         if not name:
             continue
-        unique, count = name, 1
-        while unique in found:
+        unique, count = name, 0
+        while unique in found or (often[unique] > 1 and unique == name):
             count += 1
             unique = f"{name} ({count})"
         found[unique] = column

@@ -9,8 +9,6 @@ import hmac
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import SecretStr
 
 from connectors.sdk.encodings import decode, digest_of, raw
@@ -60,6 +58,9 @@ def check_standard_webhooks(
 
 
 def _ed25519(base: bytes, key: SecretStr, signature: str) -> bool:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     try:
         public = decode(key.get_secret_value().removeprefix("whpk_"), "base64")
         Ed25519PublicKey.from_public_bytes(public).verify(decode(signature, "base64"), base)

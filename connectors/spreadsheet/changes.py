@@ -31,9 +31,11 @@ class Seen:
     def __init__(self) -> None:
         self._rows: dict[str, str] | None = {}
         self.sums = [0] * GROUPS
+        self.count = 0
 
     def add(self, row: Row) -> str:
         """Take a row in; its digest."""
+        self.count += 1
         digest = row.digest
         place = _group(row.key)
         self.sums[place] = (self.sums[place] + int(digest[:_DIGITS], 16)) & _MASK

@@ -69,6 +69,7 @@ class SpreadsheetConnector(Connector, Source, Sink):
             conclusive=True,
             keyed=True,
             deletes="swept",
+            anywhere=False,
             batch=1000,
         )
     }
@@ -152,6 +153,7 @@ class SpreadsheetConnector(Connector, Source, Sink):
                 label=name,
                 choices=tuple(choices.get(name, ())),
                 required=name == self.settings.key,
+                known="named",
             )
             for name, kind in kinds.items()
         ]
@@ -176,7 +178,6 @@ class SpreadsheetConnector(Connector, Source, Sink):
                 yield Page([], {**cursor, "stamp": stamp})
             return
         table = self._table(snapshot)
-        _refuse_lost_headers(self.path.name, known.headers, table.columns, fields)
         base = {"source": source, "headers": list(table.columns)}
         now: Seen | None = None
         if known.grouped:
@@ -197,7 +198,7 @@ class SpreadsheetConnector(Connector, Source, Sink):
                 continue
             if len(page) == PAGE:
                 here = {"sha256": snapshot.sha256, "done": done - 1}
-                yield Page(page, {**base, **known.stored(), "at": here})
+                yield Page(page, {**base, **known.stored(), "at": here}, table.about())
                 page = []
             page.append(_record(row))
         page += [Record(ROW, key, {}, deleted=True) for key in sorted(unseen & known.missed)]
@@ -209,7 +210,7 @@ class SpreadsheetConnector(Connector, Source, Sink):
             "missing": sorted(unseen - known.missed),
         }
         if page or left != dict(cursor):
-            yield Page(page, left)
+            yield Page(page, left, seen.count)
 
     def fetch(self, object: str, ids: Sequence[str]) -> Sequence[Record]:
         """These rows as they are in the file now."""
@@ -362,20 +363,6 @@ class SpreadsheetConnector(Connector, Source, Sink):
                     message=f"{place}: somebody changed '{name}' meanwhile.",
                 )
         return None
-
-
-def _refuse_lost_headers(
-    name: str, before: Sequence[str], now: Collection[str], fields: Collection[str]
-) -> None:
-    """Raise ConfigError where a column that mappings read is gone: every row would look emptied."""
-    lost = [header for header in before if header in fields and header not in now]
-    if lost:
-        new = [header for header in now if header not in before]
-        perhaps = f" New since then: {', '.join(map(repr, new))}." if new else ""
-        raise ConfigError(
-            f"{name} has no column {', '.join(map(repr, lost))} any more.{perhaps} Rename it back, "
-            f"or change the mapping that reads it."
-        )
 
 
 def _reader(name: str, layout: Layout, content: bytes) -> Reader:

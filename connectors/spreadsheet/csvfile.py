@@ -48,6 +48,11 @@ class _Csv:
     def _text(self) -> io.TextIOWrapper:
         return io.TextIOWrapper(io.BytesIO(self._content), self.encoding, newline="")
 
+    def breaks(self) -> int:
+        """How many lines the file has; a cell may hold several of them."""
+        unended = bool(self._content) and not self._content.rstrip(b"\0").endswith(b"\n")
+        return self._content.count(b"\n") + unended
+
     def lines(self) -> Iterator[list[str]]:
         try:
             yield from csv.reader(self._text(), delimiter=self.delimiter, strict=True)
@@ -64,6 +69,9 @@ class CsvReader(Reader):
         at = layout.header_row
         header = next(itertools.islice(self._csv.lines(), at - 1, at), [])
         self.columns = headers_of([_unguard(cell) for cell in header])
+
+    def about(self) -> int:
+        return max(0, self._csv.breaks() - self.layout.header_row)
 
     def rows(self) -> Iterator[Row]:
         key_column = self.key_column

@@ -92,6 +92,10 @@ class Reader(Table, ABC):
         again.
         """
 
+    def about(self) -> int | None:
+        """About how many rows there are, without reading them; None where that is not told."""
+        return None
+
     def choices(self) -> Mapping[str, Sequence[str]]:
         """Columns whose cells offer a list to choose from."""
         return {}

@@ -107,6 +107,7 @@ class _Lines:
         self.layout = layout
         self.book = _load(name, content, read_only=True, data_only=values)
         self.sheet = _sheet(self.book, name, layout)
+        self.declared: int | None = self.sheet.max_row
         self.sheet.reset_dimensions()  # written by programs that do not count right
 
     def header(self) -> tuple[Any, ...]:
@@ -137,7 +138,12 @@ class XlsxReader(Reader):
         self._formulas = check_archive(name, content, layout.max_unpacked)
         lines = _Lines(name, layout, content, values=True)
         self.columns = headers_of([cell.value for cell in lines.header()])
+        self._declared = lines.declared
         lines.close()
+
+    def about(self) -> int | None:
+        last = self._declared
+        return max(0, last - self.layout.header_row) if last is not None else None
 
     def rows(self) -> Iterator[Row]:
         key_at = self.key_column - 1

@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 from hub.api import (
+    account_fields,
     cases,
     comments,
     connections,
@@ -23,7 +24,9 @@ from hub.api import (
     health,
     items,
     links,
+    merging,
     metrics,
+    people,
     proposals,
     reference,
     refusals,
@@ -42,8 +45,9 @@ DESCRIPTION = (
     " Lists answer {items, next}: send `next` as `cursor` for the following page."
 )
 _FAMILIES = (
-    tasks, comments, links, items, cases, decisions, exceptions, proposals, deliveries,
-    connections, refusals, consent, metrics, stream,
+    tasks, comments, links, merging, items, people, cases, decisions, exceptions, proposals,
+    deliveries, connections, account_fields, refusals,
+    consent, metrics, stream,
 )  # fmt: skip
 
 PROBLEM: dict[str, Any] = {
@@ -88,11 +92,9 @@ def create_api(hub: Hub, stream: Stream) -> FastAPI:
             }
         },
         generate_unique_id_function=lambda route: route.name,
-        lifespan=_until_the_end(stream),
+        lifespan=_until_the_end,
     )
-    app.state.hub = hub
-    app.state.stream = stream
-    app.state.registry = metrics.registry_of(hub, stream)
+    serve(app, hub, stream)
     errors.install(app)
     app.add_middleware(StrictBodies)
     app.add_middleware(Doors, routes=lambda: app.routes)
@@ -106,7 +108,7 @@ def create_api(hub: Hub, stream: Stream) -> FastAPI:
 
     @app.get("/docs", include_in_schema=False)
     def docs(request: Request) -> HTMLResponse:
-        base = hub.settings.public_url or str(request.base_url)
+        base = app.state.hub.settings.public_url or str(request.base_url)
         return HTMLResponse(
             reference.page(app.openapi(), base),
             headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
@@ -116,13 +118,17 @@ def create_api(hub: Hub, stream: Stream) -> FastAPI:
     return app
 
 
-def _until_the_end(stream: Stream) -> Any:
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        stream.close()
+def serve(app: FastAPI, hub: Hub, stream: Stream) -> None:
+    """Have the API answer for this hub from now on."""
+    app.state.hub = hub
+    app.state.stream = stream
+    app.state.registry = metrics.registry_of(hub, stream)
 
-    return lifespan
+
+@asynccontextmanager
+async def _until_the_end(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.stream.close()
 
 
 def _describe_errors(app: FastAPI) -> None:

@@ -10,13 +10,11 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from hub import present
 from hub.api.auth import Anyone, HubDep, Member
 from hub.api.errors import not_found
+from hub.api.held import held
 from hub.api.paging import Page
 from hub.api.repeating import Repeatable
-from hub.api.tasks import held_task
 from hub.flow import change
-from hub.store import work
-from hub.store.work import Row
-from hub.unit import Unit
+from hub.store import sameness, work
 from mappings.canonical import Comment
 
 router = APIRouter(prefix="/tasks/{id}/comments", tags=["tasks"], route_class=Repeatable)
@@ -37,9 +35,10 @@ class NewComment(BaseModel):
 def list_comments(hub: HubDep, caller: Anyone, id: str) -> Page[Comment]:
     """A task's comments, oldest first, all at once."""
     with hub.database.read() as tx:
-        if not work.load(tx, "task", [id]):
+        there = sameness.answers_for(tx, id)
+        if not work.load(tx, "task", [there]):
             raise not_found("task", id)
-        rows = [dict(row) for row in work.comments_of(tx, id)]
+        rows = [dict(row) for row in work.comments_of(tx, there)]
         return Page(items=present.comments(tx, rows))
 
 
@@ -47,11 +46,12 @@ def list_comments(hub: HubDep, caller: Anyone, id: str) -> Page[Comment]:
 def add_comment(hub: HubDep, caller: Member, id: str, body: NewComment) -> Comment:
     """Say something about a task."""
     with hub.unit() as unit, unit.acting(caller.actor()):
-        task = held_task(unit, id)
+        task = held(unit, "task", id)
+        of = task["id"]
         comment = change.new_entity(
             "comment",
             {
-                "task": id,
+                "task": of,
                 "author": caller.party["id"] if caller.party else None,
                 "body": body.body,
                 "visibility": body.visibility,
@@ -59,19 +59,7 @@ def add_comment(hub: HubDep, caller: Member, id: str, body: NewComment) -> Comme
             unit,
         )
         work.insert(unit.tx, "comment", [comment])
-        change.announce_new(unit, "comment", {**comment, "case_id": task["case_id"]}, {"task": id})
-        _mirror(unit, task, comment)
+        change.announce_new(unit, "comment", {**comment, "case_id": task["case_id"]}, {"task": of})
+        change.mirror_comment(unit, comment, work.links_of(unit.tx, [of]).get(of, ()))
     with hub.database.read() as tx:
         return present.comments(tx, [comment])[0]
-
-
-def _mirror(unit: Unit, task: Row, comment: Row) -> None:
-    for link in work.links_of(unit.tx, [task["id"]]).get(task["id"], ()):
-        target = unit.snapshot.mirror(link["connection"], "comment")
-        mapping = unit.snapshot.mapping(link["connection"], target) if target else None
-        if mapping is None or link["remote_deleted"]:
-            continue
-        field = mapping.spec.fields.get("visibility")
-        keeps_it = field is not None and mapping.spec.direction_of(field) != "in"
-        if comment["visibility"] == "public" or keeps_it:
-            change.mirror(unit, "comment", comment, link["connection"], target)

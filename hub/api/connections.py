@@ -1,92 +1,26 @@
-"""Connections: how each fares, and pulling, pausing, resuming and checking it."""
+"""Connections: listing, pulling, pausing, resuming and checking them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy.engine import Connection
 
 from connectors.sdk import AuthError, ConfigError, ConnectorError
 from hub.api.auth import HubDep, Member, Operator
+from hub.api.connection_state import ConnectionState, states
 from hub.api.errors import Problem, invalid
 from hub.api.repeating import Repeatable, asks_a_tool
 from hub.flow import connections as flow
 from hub.flow import pull as pulling
-from hub.flow.proving import Proving, proving
 from hub.hub import Hub
 from hub.live import Snapshot
-from hub.store import figures, notices, running, subscriptions
-from hub.store.figures import Waiting
-from mappings.canonical import Moment
+from hub.store import cursors, running
 
 router = APIRouter(prefix="/connections", tags=["connections"], route_class=Repeatable)
 
 Row = dict[str, Any]
-
-
-class ObjectState(BaseModel):
-    """How far one object of a connection has been pulled."""
-
-    object: str
-    cursor: dict[str, Any] = Field(description="The connector's own; opaque.")
-    pulled_at: Moment | None = Field(description="When it was last read to the end.")
-    age: float | None = Field(description="Seconds since then.")
-    next_pull_at: Moment | None
-    pulling: bool
-
-
-class RateLimit(BaseModel):
-    """Whether the tool has asked us to slow down."""
-
-    limited: bool
-    until: Moment | None = None
-
-
-class Queued(BaseModel):
-    """What waits for this connection."""
-
-    deliveries: int = 0
-    records: int = 0
-    pushes: int = 0
-
-
-class ConnectionState(BaseModel):
-    """One connection as it fares now."""
-
-    name: str
-    connector: str
-    title: str
-    status: Literal["active", "paused"]
-    health: Literal["ok", "failing", "paused", "misconfigured", "unused"]
-    reason: str | None = Field(description="Why it is paused.")
-    unsigned: bool = Field(description="Whether it takes deliveries without any proof.")
-    deliveries: Proving = Field(description="How deliveries prove themselves.")
-    capturing: bool = Field(description="Whether deliveries are stored and not processed.")
-    refused_at: Moment | None = Field(description="When a request was last refused.")
-    failures: int = Field(description="In a row.")
-    last_error: str | None
-    last_ok_at: Moment | None
-    lag: float = Field(description="Seconds that the oldest delivery, record or push has waited.")
-    queued: Queued
-    rate_limit: RateLimit
-    subscription: SubscriptionState | None = Field(
-        description="Where the hub registers webhooks by itself."
-    )
-    objects: list[ObjectState]
-
-
-class SubscriptionState(BaseModel):
-    """The webhook that the hub registered at the tool, or is about to."""
-
-    status: Literal["wanted", "active", "ending"]
-    url: str | None = Field(description="Where the tool sends to, the token hidden.")
-    expires_at: Moment | None = Field(description="It is renewed at half of its life.")
-    attempts: int = Field(description="In a row that failed.")
-    error: str | None
 
 
 class Connections(BaseModel):
@@ -169,108 +103,6 @@ def _known(hub: Hub, name: str) -> Snapshot:
     return snapshot
 
 
-# ------------------------------------------------------------------------------------------ state
-
-
-def states(tx: Connection, snapshot: Snapshot, now: datetime) -> list[ConnectionState]:
-    """How the workspace's connections fare, in the order of hub.yaml."""
-    stored = running.connection_states(tx)
-    waits: dict[str, list[Waiting]] = {}
-    for one in figures.waiting(tx):
-        waits.setdefault(one.connection, []).append(one)
-    cursors: dict[str, list[Row]] = {}
-    for row in running.all_cursors(tx):
-        cursors.setdefault(row["connection"], []).append(dict(row))
-    registered = subscriptions.rows(tx)
-    capturing = flow.capturing(tx, snapshot)
-    refused = {one.connection: one.last_at for one in reversed(notices.counts(tx, None, "refused"))}
-    return [
-        _state(
-            snapshot,
-            name,
-            stored.get(name, {}),
-            cursors.get(name, []),
-            waits.get(name, []),
-            registered.get(name),
-            now,
-            capturing=name in capturing,
-            refused_at=refused.get(name),
-        )
-        for name in snapshot.workspace.connections
-    ]
-
-
-def _state(
-    snapshot: Snapshot,
-    name: str,
-    row: Mapping[str, Any],
-    cursors: Sequence[Row],
-    waits: Sequence[Waiting],
-    registered: Row | None,
-    now: datetime,
-    *,
-    capturing: bool,
-    refused_at: datetime | None,
-) -> ConnectionState:
-    spec = snapshot.workspace.connections[name]
-    paused = row.get("status") == "paused"
-    failures = row.get("failures", 0)
-    until = row.get("limited_until")
-    proof, misconfigured = proving(snapshot, name), None
-    try:
-        snapshot.connector(name)
-    except ConnectorError as error:
-        misconfigured = str(error)
-    oldest = [one.oldest for one in waits if one.oldest is not None]
-    health: Literal["ok", "failing", "paused", "misconfigured", "unused"] = "ok"
-    if paused:
-        health = "paused"
-    elif misconfigured:
-        health = "misconfigured"
-    elif failures:
-        health = "failing"
-    elif not row.get("last_ok_at") and not cursors:
-        health = "unused"
-    return ConnectionState(
-        name=name,
-        connector=spec.connector,
-        title=snapshot.classes[spec.connector].title,
-        status="paused" if paused else "active",
-        health=health,
-        reason=row.get("reason"),
-        unsigned=proof == "unsigned",
-        deliveries=proof,
-        capturing=capturing,
-        refused_at=refused_at,
-        failures=failures,
-        last_error=row.get("last_error") or misconfigured,
-        last_ok_at=row.get("last_ok_at"),
-        lag=round(max(0.0, (now - min(oldest)).total_seconds()), 3) if oldest else 0.0,
-        queued=Queued(**{one.queue: one.count for one in waits}),
-        rate_limit=RateLimit(
-            limited=bool(until and until > now), until=until if until and until > now else None
-        ),
-        subscription=SubscriptionState(
-            **{name: registered[name] for name in SubscriptionState.model_fields}
-        )
-        if registered
-        else None,
-        objects=[
-            ObjectState(
-                object=one["object"],
-                cursor=one["cursor"],
-                pulled_at=one["pulled_at"],
-                age=round(max(0.0, (now - one["pulled_at"]).total_seconds()), 3)
-                if one["pulled_at"]
-                else None,
-                next_pull_at=one["next_pull_at"],
-                pulling=bool(one["lease_until"] and one["lease_until"] >= now),
-            )
-            for one in sorted(cursors, key=lambda one: str(one["object"]))
-        ],
-    )
-
-
 # ---------------------------------------------------------------------------------------- actions
 
 
@@ -305,9 +137,9 @@ def pull(
         for object in objects:
             free = True
             if body.full:
-                free = running.pull_afresh(tx, name, object)
+                free = cursors.pull_afresh(tx, name, object)
             else:
-                running.pull_soon(tx, name, object)
+                cursors.pull_soon(tx, name, object)
             pulls.append(PullState(object=object, status="scheduled" if free else "busy"))
     return Pulls(connection=name, pulls=pulls)
 
@@ -356,7 +188,7 @@ def resume(hub: HubDep, caller: Operator, name: str) -> ConnectionState:
         running.keep_connections(unit.tx, [name])
         flow.resume(unit, name)
         for object in pullable(snapshot, name):
-            running.pull_soon(unit.tx, name, object)
+            cursors.pull_soon(unit.tx, name, object)
     for stage in ("bring_in", "deliver"):
         hub.soon(stage)
     return _shown(hub, name)
@@ -365,7 +197,9 @@ def resume(hub: HubDep, caller: Operator, name: str) -> ConnectionState:
 @router.post("/{name}/check")
 @asks_a_tool
 def check(hub: HubDep, caller: Operator, name: str) -> Checked:
-    """Ask the tool whether it accepts our credentials. Changes nothing."""
+    """Ask the tool whether it accepts our credentials. Changes nothing there; where its circuit
+    was opened, a good answer closes it.
+    """
     snapshot = _known(hub, name)
     try:
         snapshot.connector(name).check()
@@ -378,4 +212,5 @@ def check(hub: HubDep, caller: Operator, name: str) -> Checked:
         return Checked(
             connection=name, ok=False, problem=problem, code=error.code or None, error=str(error)
         )
+    flow.note_check(hub, name)
     return Checked(connection=name, ok=True)

@@ -12,7 +12,7 @@ from hub.api.auth import HubDep, Operator
 from hub.api.errors import invalid, not_found
 from hub.api.paging import Cursor, Limit, Page, at_position, at_positions, cut, write_cursor
 from hub.api.repeating import Repeatable
-from hub.flow.proof import fate
+from hub.flow.judged_again import fate
 from hub.process import exceptions as ending
 from hub.process.replays import Run, replay, replay_one
 from hub.store import delivered, inbox, outbox

@@ -9,13 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from hub import present
 from hub.api.auth import Anyone, HubDep, PersonOrOperator
-from hub.api.errors import not_found
+from hub.api.errors import invalid, not_found
 from hub.api.paging import Cursor, Limit, Page, at_moment, cut
 from hub.api.repeating import Repeatable
 from hub.api.tasks import WhoFilter, party_filter
 from hub.hub import Hub
 from hub.process import exceptions as ending
 from hub.store import exceptions as store
+from hub.store import work
 from mappings.canonical import Exception_
 from mappings.states import ExceptionType
 
@@ -42,6 +43,14 @@ class Resolution(BaseModel):
     field: str | None = Field(None, description="The field in conflict; that one if left out.")
     choose: Any = Field(None, description="`ours`, `theirs`, or the value that holds.")
     data: dict[str, Any] | None = Field(None, description="Added to the data of the case.")
+    person: str | None = Field(
+        None,
+        description="Where a tool names somebody whom nobody knows: who that is. A party's id, a"
+        " person's key, or an address.",
+    )
+    account: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = Field(
+        None, description="Where somebody of ours has no account that we know of: its name there."
+    )
 
 
 class Waiver(BaseModel):
@@ -106,9 +115,18 @@ def resolve(
     _shown(hub, id)
     choice = ending.Choice(body.choose, body.field) if "choose" in body.model_fields_set else None
     with hub.unit() as unit:
+        person = None
+        if body.person is not None:
+            found = work.find_party(unit.tx, body.person)
+            if found is None:
+                raise invalid({"person": f"There is nobody called '{body.person}'."})
+            person = found["id"]
         ending.resolve(
-            unit, id, caller.actor(), comment=body.comment, choice=choice, data=body.data
-        )
+            unit, id, caller.actor(), comment=body.comment, choice=choice, data=body.data,
+            person=person, account=body.account,
+        )  # fmt: skip
+    if person or body.account:
+        hub.soon("drain")
     return _shown(hub, id)
 
 

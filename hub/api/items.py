@@ -1,18 +1,19 @@
-"""Items, the business objects that cases are about, and the parties that take part."""
+"""Items, the business objects that cases are about."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from hub import present
 from hub.api.auth import Anyone, HubDep
 from hub.api.errors import not_found
-from hub.api.paging import Cursor, Limit, Page, at_moment, at_name, cut
-from hub.store import work
+from hub.api.paging import Cursor, Limit, Page, at_moment, cut
+from hub.hub import Hub
+from hub.store import sameness, work
 from hub.store.work import WorkFilter
-from mappings.canonical import Item, Party
+from mappings.canonical import Item
 
 router = APIRouter(tags=["items"])
 
@@ -43,28 +44,19 @@ def list_items(
 
 @router.get("/items/{id}")
 def get_item(hub: HubDep, caller: Anyone, id: str, response: Response) -> Item:
-    """One item."""
+    """One item; of one that was merged into another, that one."""
+    return shown_item(hub, id, response)
+
+
+def shown_item(hub: Hub, id: str, response: Response | None = None) -> Item:
+    """An item as it is now, or the one it was merged into, with its version as ETag. Raises Problem
+    404.
+    """
     with hub.database.read() as tx:
-        rows = list(work.load(tx, "item", [id]).values())
+        rows = list(work.load(tx, "item", [sameness.answers_for(tx, id)]).values())
         if not rows:
             raise not_found("item", id)
         item = present.items(tx, rows)[0]
-    response.headers["ETag"] = f'"{item.version}"'
+    if response is not None:
+        response.headers["ETag"] = f'"{item.version}"'
     return item
-
-
-@router.get("/parties")
-def list_parties(
-    hub: HubDep,
-    caller: Anyone,
-    q: Annotated[str | None, Query(description="Text in name or e-mail address.")] = None,
-    kind: Literal["person", "group", "organisation", "system", "assistant"] | None = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Page[Party]:
-    """Everybody who takes part, by name."""
-    after = at_name("parties", cursor)
-    with hub.database.read() as tx:
-        rows = work.list_parties(tx, q, limit + 1, kind=kind, after=after)
-    shown, following = cut(rows, limit, "parties", lambda row: (row["name"], row["id"]))
-    return Page(items=[present.party(dict(row)) for row in shown], next=following)

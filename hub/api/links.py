@@ -1,24 +1,74 @@
-"""Where a task lives: linking it to a record of a tool, having one created there, and unlinking."""
+"""Where a task or an item lives: linking it to a record of a tool, having one created there,
+linking it to another one, and unlinking.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from hub.api.auth import HubDep, Member
-from hub.api.errors import Problem, invalid
+from hub.api.auth import Anyone, HubDep, Member
+from hub.api.errors import Problem
+from hub.api.held import held
+from hub.api.items import shown_item
+from hub.api.paging import Limit, Page
 from hub.api.repeating import Repeatable
-from hub.api.tasks import held_task, mirror_task, shown_task
-from hub.flow import change
-from hub.store import outbox, records, running, work
-from hub.store.records import NewRecord
+from hub.api.tasks import mirror_task, shown_task
+from hub.flow import linking
+from hub.hub import Hub
+from hub.identity import Caller
+from hub.store import sameness
 from hub.store.work import Row
 from hub.unit import Unit
-from mappings.canonical import Task
+from mappings.canonical import Item, Moment, Task
 
-router = APIRouter(prefix="/tasks/{id}/links", tags=["tasks"], route_class=Repeatable)
+router = APIRouter(tags=["tasks"], route_class=Repeatable)
+
+
+@contextmanager
+def _saying_whose() -> Iterator[None]:
+    """Where a record is taken, the answer names the one that has it."""
+    try:
+        yield
+    except linking.Taken as taken:
+        raise Problem(409, taken.code, str(taken), entity=taken.entity) from taken
+
+
+@contextmanager
+def _linking(hub: Hub, caller: Caller, kind: str, id: str) -> Iterator[tuple[Unit, Row]]:
+    """The entity whose links are changed, locked; afterwards its records are read."""
+    with _saying_whose(), hub.unit() as unit, unit.acting(caller.actor()):
+        yield unit, held(unit, kind, id)
+    hub.soon("bring_in")
+
+
+Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)]
+What = Annotated[
+    Literal["leave", "new"],
+    Query(
+        description="What becomes of the record, which stays there as it is: it is left alone until"
+        " somebody links it, or it becomes a new task (or item) of its own."
+    ),
+]
+
+
+class Existing(BaseModel):
+    """A record that is there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    external_id: Id = Field(description="The record's id there.")
+    object: str | None = Field(None, description="If several objects of it take tasks.")
+
+
+class NewItemLink(Existing):
+    """A link to a record that is there."""
+
+    connection: str
 
 
 class NewLink(BaseModel):
@@ -28,116 +78,120 @@ class NewLink(BaseModel):
 
     connection: str
     object: str | None = Field(None, description="If several objects of it take tasks.")
-    external_id: (
-        Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)]
-        | None
-    ) = Field(None, description="The record's id there; without it one is created.")
+    external_id: Id | None = Field(
+        None, description="The record's id there; without it one is created."
+    )
 
 
-@router.post("", status_code=201, responses={202: {"description": "It is being created there."}})
+class LeftAlone(BaseModel):
+    """A record that was unlinked, and of which nothing comes in."""
+
+    connection: str
+    object: str
+    external_id: str
+    unlinked_from: str
+    at: Moment
+
+
+class Wanted(BaseModel):
+    """A record that was unlinked and is to become an entity of its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    connection: str
+    object: str
+    external_id: Id
+
+
+@router.post(
+    "/tasks/{id}/links",
+    status_code=201,
+    responses={202: {"description": "It is being created there."}},
+)
 def add_link(hub: HubDep, caller: Member, id: str, body: NewLink, response: Response) -> Task:
     """Link a task to a tool. Where both sides have a value already, neither is overwritten: the
     mapping's conflict rule decides, or a person.
     """
-    with hub.unit() as unit, unit.acting(caller.actor()):
-        task = held_task(unit, id)
-        _check_free(unit, task, body.connection)
+    with _linking(hub, caller, "task", id) as (unit, task):
+        linking.check_free(unit, task, body.connection)
         if body.external_id is None:
             mirror_task(unit, task, body.connection, body.object)
             response.status_code = 202
         else:
-            _link(unit, task, body, body.external_id)
-    hub.soon("bring_in")
+            linking.link_record(unit, "task", task, body.connection, body.object, body.external_id)
     return shown_task(hub, id, response)
 
 
-def _check_free(unit: Unit, task: Row, connection: str) -> None:
-    if work.link_of(unit.tx, task["id"], connection) is not None:
-        raise Problem(
-            409, "already_linked", f"It is linked to {connection} already; unlink it first."
-        )
-    if any(
-        row["op"] == "create" and row["connection"] == connection
-        for row in outbox.waiting_for(unit.tx, task["id"])
-    ):
-        raise Problem(409, "already_linked", f"It is being created in {connection} just now.")
-
-
-def _link(unit: Unit, task: Row, body: NewLink, external_id: str) -> None:
-    connection = body.connection
-    if connection not in unit.snapshot.workspace.connections:
-        raise invalid({"connection": f"There is no connection '{connection}'."})
-    found = [
-        object
-        for (name, object), mapping in unit.snapshot.workspace.mappings.items()
-        if name == connection and mapping.spec.entity == "task" and body.object in (None, object)
-    ]
-    if len(found) != 1:
-        raise invalid(
-            {
-                "object": f"Name one of: {', '.join(sorted(found))}."
-                if found
-                else f"'{connection}' has no mapping to tasks"
-                f"{f' from {body.object}' if body.object else ''}."
-            }
-        )
-    object = found[0]
-    taken = work.links_by_external(unit.tx, connection, object, [external_id])
-    if taken:
-        other = taken[external_id]["entity_id"]
-        raise Problem(
-            409, "already_linked", f"That {object} is linked to {other} already.", entity=other
-        )
-    link = work.new_link("task", task["id"], connection, object, external_id, unit.now)
-    # nothing is agreed yet: what we have counts as an edit, so that it is not overwritten unasked
-    link["hub_base"] = {
-        name: None
-        for name in change.outward_fields(unit, link)
-        if change.value_of(task, name) not in (None, [], "")
-    }
-    work.insert_links(unit.tx, [link])
-    unit.emit(
-        "link.added",
-        task["id"],
-        case=task["case_id"],
-        data={name: link[name] for name in ("connection", "object", "external_id")},
-    )
-    _read_it(unit, connection, object, external_id)
-
-
-def _read_it(unit: Unit, connection: str, object: str, external_id: str) -> None:
-    """Have the record read, the quickest way that its connector has."""
-    capability = unit.snapshot.offers(connection).get(object)
-    if capability is not None and capability.fetch:
-        records.enqueue(
-            unit.tx,
-            [NewRecord(connection, object, external_id, "fetch", {}, "link")],
-            unit.now,
-        )
-    elif capability is not None and capability.pull:
-        running.pull_afresh(unit.tx, connection, object)
-
-
-@router.delete("/{connection}")
-def remove_link(hub: HubDep, caller: Member, id: str, connection: str) -> Task:
-    """Unlink a task from a tool. The record there stays as it is."""
-    with hub.unit() as unit, unit.acting(caller.actor()):
-        task = held_task(unit, id)
-        link = work.link_of(unit.tx, id, connection)
-        waiting = [
-            row
-            for row in outbox.waiting_for(unit.tx, id)
-            if row["connection"] == connection and row["lease_until"] is None
-        ]
-        if link is None and not waiting:
-            raise Problem(404, "not_linked", f"This task is not linked to {connection}.")
-        outbox.supersede(unit.tx, [row["position"] for row in waiting], caller.token)
-        if link is not None:
-            work.remove_link(unit.tx, link["id"])
-            unit.emit(
-                "link.removed",
-                id,
-                case=task["case_id"],
-                data={name: link[name] for name in ("connection", "object", "external_id")},
-            )
+@router.put("/tasks/{id}/links/{connection}")
+def relink_task(hub: HubDep, caller: Member, id: str, connection: str, body: Existing) -> Task:
+    """Link a task to another record of a tool. The former one stays as it is and is left alone."""
+    with _linking(hub, caller, "task", id) as (unit, task):
+        linking.relink(unit, "task", task, connection, body.object, body.external_id)
     return shown_task(hub, id)
+
+
+@router.delete("/tasks/{id}/links/{connection}")
+def remove_link(
+    hub: HubDep, caller: Member, id: str, connection: str, record: What = "leave"
+) -> Task:
+    """Unlink a task from a tool. The record there stays as it is."""
+    with _linking(hub, caller, "task", id) as (unit, task):
+        linking.unlink(unit, "task", task, connection, record, caller.token)
+    return shown_task(hub, id)
+
+
+@router.post("/items/{id}/links", status_code=201)
+def add_item_link(hub: HubDep, caller: Member, id: str, body: NewItemLink) -> Item:
+    """Link an item to a record of a tool."""
+    with _linking(hub, caller, "item", id) as (unit, item):
+        linking.check_free(unit, item, body.connection)
+        linking.link_record(unit, "item", item, body.connection, body.object, body.external_id)
+    return shown_item(hub, id)
+
+
+@router.put("/items/{id}/links/{connection}")
+def relink_item(hub: HubDep, caller: Member, id: str, connection: str, body: Existing) -> Item:
+    """Link an item to another record of a tool. The former one stays as it is and is left alone."""
+    with _linking(hub, caller, "item", id) as (unit, item):
+        linking.relink(unit, "item", item, connection, body.object, body.external_id)
+    return shown_item(hub, id)
+
+
+@router.delete("/items/{id}/links/{connection}")
+def remove_item_link(
+    hub: HubDep, caller: Member, id: str, connection: str, record: What = "leave"
+) -> Item:
+    """Unlink an item from a tool. The record there stays as it is."""
+    with _linking(hub, caller, "item", id) as (unit, item):
+        linking.unlink(unit, "item", item, connection, record, caller.token)
+    return shown_item(hub, id)
+
+
+@router.get("/unlinked")
+def list_unlinked(
+    hub: HubDep, caller: Anyone, connection: str | None = None, limit: Limit = 50
+) -> Page[LeftAlone]:
+    """Records that were unlinked and are left alone, the last first."""
+    with hub.database.read() as tx:
+        rows = sameness.left_alone(tx, connection, limit)
+    return Page(
+        items=[
+            LeftAlone(
+                connection=row["connection"],
+                object=row["object"],
+                external_id=row["external_id"],
+                unlinked_from=row["entity_id"],
+                at=row["at"],
+            )
+            for row in rows
+        ]
+    )
+
+
+@router.post("/unlinked", status_code=202)
+def take_in_unlinked(hub: HubDep, caller: Member, body: Wanted) -> Wanted:
+    """Have a record that was unlinked become a task (or an item) of its own."""
+    with _saying_whose(), hub.unit() as unit, unit.acting(caller.actor()):
+        linking.ask_for(unit, body.connection, body.object, body.external_id)
+    hub.soon("bring_in")
+    return body

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -13,10 +15,11 @@ from prometheus_client.registry import Collector
 from hub.api.auth import Anyone, HubDep
 from hub.api.errors import Problem
 from hub.api.stream import Stream
+from hub.flow.progress import backfill
 from hub.hub import Hub
 from hub.process import figures as judging
 from hub.process.figures import ProcessFigures
-from hub.store import figures, running
+from hub.store import circuits, cursors, figures, running
 
 router = APIRouter(prefix="/metrics", tags=["metrics"])
 scrape = APIRouter(tags=["operation"])
@@ -52,8 +55,8 @@ class HubCollector(Collector):
             pushes = figures.pushes_by_status(tx)
             exceptions = figures.open_exceptions(tx)
             cases = figures.running_cases(tx)
-            states = running.connection_states(tx)
-            cursors = running.all_cursors(tx)
+            states, called = running.connection_states(tx), circuits.circuits(tx)
+            states_of_pulls = [dict(row) for row in cursors.all_cursors(tx)]
             happened = figures.event_count(tx)
         depth = GaugeMetricFamily(
             "hub_queue_depth", "Rows that wait.", labels=["queue", "connection"]
@@ -92,20 +95,67 @@ class HubCollector(Collector):
             failures.add_metric([name], state["failures"])
         yield up
         yield failures
+        opened = GaugeMetricFamily(
+            "hub_connection_circuit_open",
+            "1: not called, as it failed too often in a row; 0.5: on trial; 0: called as usual.",
+            labels=["connection"],
+        )
+        trips = GaugeMetricFamily(
+            "hub_connection_trips", "Times in a row its circuit opened.", labels=["connection"]
+        )
+        limited = GaugeMetricFamily(
+            "hub_connection_limited_seconds",
+            "Seconds for which the tool still wants to be left alone.",
+            labels=["connection"],
+        )
+        for name, circuit in sorted(called.items()):
+            value = {"closed": 0.0, "half open": 0.5, "open": 1.0}[circuit.state]
+            opened.add_metric([name], value)
+            trips.add_metric([name], circuit.trips)
+            until = circuit.limited_until
+            left = (until - now).total_seconds() if until else 0.0
+            limited.add_metric([name], max(0.0, left))
+        yield opened
+        yield trips
+        yield limited
         pulled = GaugeMetricFamily(
             "hub_pull_age_seconds",
             "Seconds since an object was last read to its end.",
             labels=["connection", "object"],
         )
-        for row in cursors:
+        for row in states_of_pulls:
             if row["pulled_at"]:
                 seconds = max(0.0, (now - row["pulled_at"]).total_seconds())
                 pulled.add_metric([row["connection"], row["object"]], seconds)
         yield pulled
+        yield from _backfills(states_of_pulls, now)
         yield CounterMetricFamily("hub_events", "Events ever stored.", value=happened)
         yield GaugeMetricFamily(
             "hub_streams_open", "Live streams of this process.", value=self.stream.watching
         )
+
+
+def _backfills(rows: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[GaugeMetricFamily]:
+    """How far every pull of everything is that is under way; nothing where none is."""
+    labels = ["connection", "object"]
+    seen = GaugeMetricFamily(
+        "hub_backfill_seen", "Records of a pull of everything so far.", labels=labels
+    )
+    total = GaugeMetricFamily(
+        "hub_backfill_total", "Records there are in all, where the tool tells.", labels=labels
+    )
+    left = GaugeMetricFamily(
+        "hub_backfill_left_seconds", "Until it is over, as estimated.", labels=labels
+    )
+    for row in rows:
+        if (one := backfill(row, now)) is not None:
+            place = [row["connection"], row["object"]]
+            seen.add_metric(place, one.seen)
+            if one.total is not None:
+                total.add_metric(place, one.total)
+            if one.ends_at is not None:
+                left.add_metric(place, (one.ends_at - now).total_seconds())
+    yield from (seen, total, left)
 
 
 def _counted(name: str, text: str, labels: list[str], rows: figures.Counted) -> GaugeMetricFamily:

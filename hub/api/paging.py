@@ -83,6 +83,14 @@ def at_name(kind: str, cursor: str | None) -> tuple[str, str] | None:
     return name, id
 
 
+def at_account(kind: str, cursor: str | None) -> tuple[str, str, str] | None:
+    """The (connection, object, id) that a cursor stands for. Raises Problem `cursor_invalid`."""
+    if cursor is None:
+        return None
+    connection, object, id = _read(kind, cursor, str, str, str)
+    return connection, object, id
+
+
 def at_position(kind: str, cursor: str | None) -> int | None:
     """The position that a cursor stands for. Raises Problem `cursor_invalid`."""
     if cursor is None:

@@ -11,17 +11,19 @@ from pydantic import BaseModel, Field
 from sqlalchemy.engine import Connection
 
 from hub import present
-from hub.api.auth import Anyone, HubDep, Member
+from hub.api.auth import Anyone, HubDep, Member, Operator
 from hub.api.errors import Problem, invalid, not_found
+from hub.api.held import held
 from hub.api.paging import Cursor, Limit, Page, at_moment, cut
 from hub.api.repeating import Repeatable
 from hub.flow import change
 from hub.hub import Hub
 from hub.identity import Caller
-from hub.process import edits
+from hub.process import deleting, edits
 from hub.process import explain as causes
 from hub.process.people import owner
-from hub.store import cases, work
+from hub.process.settled import settled
+from hub.store import cases, sameness, work
 from hub.store.work import WorkFilter
 from hub.unit import Unit
 from hub.workspace.uses import taken_as
@@ -89,7 +91,18 @@ class Explanation(BaseModel):
     )
     tools: list[dict[str, Any]] = Field(
         default_factory=list,
-        description="What each linked tool says of the field: raw value, steps, result.",
+        description="What each linked tool says of the field: raw value, steps, result; or whom its"
+        " queue `stands_for`.",
+    )
+    written: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="The last write of the field that each tool took: `push`, `at`, record, `value`"
+        " as we have it; `queued` names the queue that stood in a person's place.",
+    )
+    settled: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="What was kept aside and is settled: `by` whom, when (`at`), in their `words`,"
+        " what holds (`chosen`) and what does not (`lost`, by side).",
     )
 
 
@@ -146,23 +159,17 @@ def list_tasks(
 
 
 def shown_task(hub: Hub, id: str, response: Response | None = None) -> Task:
-    """A task as it is now, with its version as ETag. Raises Problem 404."""
+    """A task as it is now, or the one it was merged into, with its version as ETag. Raises Problem
+    404.
+    """
     with hub.database.read() as tx:
-        rows = list(work.load(tx, "task", [id]).values())
+        rows = list(work.load(tx, "task", [sameness.answers_for(tx, id)]).values())
         if not rows:
             raise not_found("task", id)
         task = present.tasks(tx, rows)[0]
     if response is not None:
         response.headers["ETag"] = f'"{task.version}"'
     return task
-
-
-def held_task(unit: Unit, id: str) -> Row:
-    """A task, locked. Raises Problem 404."""
-    found = work.load(unit.tx, "task", [id], lock=True).get(id)
-    if found is None:
-        raise not_found("task", id)
-    return found
 
 
 @router.post("", status_code=201)
@@ -241,7 +248,7 @@ def change_task(
     """
     expected = _version(if_match)
     with hub.unit() as unit, unit.acting(caller.actor()):
-        task = held_task(unit, id)
+        task = held(unit, "task", id)
         if expected is not None and task["version"] != expected:
             current = present.tasks(unit.tx, [task])[0].model_dump(mode="json")
             raise Problem(
@@ -271,6 +278,16 @@ def _version(if_match: str | None) -> int | None:
     return int(found[1])
 
 
+@router.delete("/{id}", status_code=204)
+def delete_task(hub: HubDep, caller: Operator, id: str) -> None:
+    """Delete a task with its comments, here and in every tool whose mapping says `deletes: {out:
+    delete}`; in the others its record stays, and makes no new task. 409 `needed_by_case` while the
+    step of a case needs it. Its history stays.
+    """
+    with hub.unit() as unit, unit.acting(caller.actor()):
+        deleting.delete_task(unit, held(unit, "task", id))
+
+
 @router.get("/{id}/explain")
 def explain_task(
     hub: HubDep,
@@ -284,13 +301,16 @@ def explain_task(
     """Why a value is what it is: event, mapping line, rule and person, back along the causes."""
     snapshot = hub.live.current()
     with hub.database.read() as tx:
-        task = work.load(tx, "task", [id]).get(id)
+        there = sameness.answers_for(tx, id)
+        task = work.load(tx, "task", [there]).get(there)
         if task is None:
             raise not_found("task", id)
-        chain = causes.explain(tx, id, field, limit, snapshot)
+        chain = causes.explain(tx, there, field, limit, snapshot)
         shown = present.tasks(tx, [task])[0].model_dump(mode="json")
-        held = causes.held(tx, id, field)
-        tools = causes.read_from(tx, snapshot, id, field) if field is not None else []
+        aside = causes.held(tx, there, field)
+        over = settled(tx, there, field)
+        tools = causes.read_from(tx, snapshot, there, field) if field is not None else []
+        writes = causes.written(tx, there, field) if field is not None else []
     value = None
     if field is not None:
         try:
@@ -298,10 +318,12 @@ def explain_task(
         except LookupError:
             raise invalid({"field": f"A task has no field '{field}'."}) from None
     return Explanation(
-        task=id,
+        task=there,
         field=field,
         value=value,
         chain=[Because.model_validate(one) for one in chain],
-        held=held,
+        held=aside,
         tools=tools,
+        written=writes,
+        settled=over,
     )

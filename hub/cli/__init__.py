@@ -14,6 +14,7 @@ import typer
 
 from hub.cli import (
     access,
+    accounts,
     connections,
     connector,
     deliveries,
@@ -21,6 +22,7 @@ from hub.cli import (
     doctor,
     explaining,
     files,
+    linking,
     listening,
     mapping,
     people,
@@ -50,9 +52,9 @@ app = typer.Typer(
     epilog=example("hub init acme-ops", "hub up --workspace acme-ops", "hub tasks --overdue"),
 )
 for _room in (
-    demo, files, mapping, previewing, planning, trying, running, work, explaining,
-    deliveries, pushes, connections, listening, signing, pulling, people, connector, sandbox,
-    schema, transforms, access, doctor,
+    demo, files, mapping, previewing, planning, trying, running, work, linking, explaining,
+    deliveries, pushes, connections, listening, signing, pulling, people, accounts, connector,
+    sandbox, schema, transforms, access, doctor,
 ):  # fmt: skip
     app.registered_commands += _room.app.registered_commands
     app.registered_groups += _room.app.registered_groups

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,6 +58,12 @@ def list_connections(json: Json = False) -> None:
     if bare := [row["name"] for row in found if row["unsigned"]]:
         note(f"Anybody may write to {', '.join(bare)}: deliveries need no proof (unsigned: true).")
     for row in found:
+        if row["circuit"]["state"] != "closed":
+            about = row["circuit"]
+            when = f"until {cell(about['until'])}" if about["until"] else "until somebody has tried"
+            note(f"{row['name']} is not called {when}: {about['why']}")
+        if row["limited_until"]:
+            note(f"{row['name']} wants to be left alone until {cell(row['limited_until'])}.")
         if row["capturing"]:
             when = said_until(row["capture_until"])
             note(f"{row['name']} captures {when}: deliveries are stored and not processed.")
@@ -74,9 +82,12 @@ def show_connection(name: Name, json: Json = False) -> None:
     aside = ("pulls", "refusals", "refused")
     print_details({key: value for key, value in found.items() if key not in aside})
     typer.echo("")
-    names = ("object", "pulled_at", "next_pull_at")
+    names = ("object", "pulled_at", "next_pull_at", "full_at")
     pulls = [chosen(one, names) for one in found["pulls"]]
     print_table(names, pulls, empty="Nothing was pulled yet.")
+    for one in found["pulls"]:
+        if one["backfill"]:
+            note(f"{one['object']}: everything is being pulled, {one['backfill']['said']}.")
     if found["refused"]:
         typer.echo(f"\nRefused deliveries: {found['refused']} in all, the newest first")
         told = ("at", "code", "part", "reason", "remote", "size")
@@ -85,16 +96,26 @@ def show_connection(name: Name, json: Json = False) -> None:
             note(f"What to do: {found['refusals'][0]['remedy']}")
 
 
+def _backfill(row: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any] | None:
+    from hub.flow.progress import backfill, in_words
+
+    now = datetime.now(UTC)
+    one = backfill(row, now, state.get("limited_until"))
+    return {**asdict(one), "said": in_words(one, now)} if one else None
+
+
 def _connection(tx: Any, snapshot: Snapshot, name: str) -> dict[str, Any]:
     from hub.flow import connections as flow
     from hub.flow import lacking
     from hub.flow.proving import proving
-    from hub.store import delivered, notices, running, subscriptions
+    from hub.store import circuits, cursors, delivered, notices, running, subscriptions
 
     state = running.connection_states(tx).get(name, {})
+    circuit = circuits.circuits(tx).get(name) or circuits.closed(name)
     pulls = [
-        {key: row[key] for key in ("object", "cursor", "pulled_at", "next_pull_at")}
-        for row in running.all_cursors(tx)
+        {key: row[key] for key in ("object", "cursor", "pulled_at", "next_pull_at", "full_at")}
+        | {"backfill": _backfill(row, state)}
+        for row in map(dict, cursors.all_cursors(tx))
         if row["connection"] == name
     ]
     registered = subscriptions.rows(tx).get(name)
@@ -107,6 +128,13 @@ def _connection(tx: Any, snapshot: Snapshot, name: str) -> dict[str, Any]:
         **{key: state.get(key) for key in shown},
         "status": state.get("status", "active"),
         "failures": state.get("failures", 0),
+        "circuit": {
+            "state": circuit.state,
+            "trips": circuit.trips,
+            "until": circuit.until,
+            "why": circuit.why if circuit.trips else None,
+        },
+        "limited_until": circuit.limited_until,
         "subscription": {key: registered[key] for key in about} if registered else None,
         "deliveries": proving(snapshot, name),
         "unsigned": proving(snapshot, name) == "unsigned",
@@ -216,6 +244,54 @@ def capture(
         )
 
 
+@connections.command(
+    "schema",
+    epilog=example("hub connections schema crm", "hub connections schema crm opportunity --json"),
+)
+def schema(
+    name: Name,
+    object: Annotated[
+        str | None, typer.Argument(metavar="OBJECT", help="Only this one, with all its fields.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show the fields an account has, what maps each, and what changed when."""
+    from hub.flow.shown_schema import shown
+    from hub.store import schemas
+
+    with reading() as (hub, tx):
+        snapshot = having(hub, name)
+        rows = schemas.rows(tx, name)
+        found = [
+            shown(snapshot, row)
+            for (_, of), row in sorted(rows.items())
+            if object is None or of == object
+        ]
+    if json:
+        print_json(found)
+        return
+    if not found:
+        known = ", ".join(sorted(of for _, of in rows)) or "none yet"
+        fail(
+            f"No fields of {object or 'anything'} in '{name}' are known. Objects: {known}."
+            " A running hub asks the account after hub apply and once a day."
+        )
+    for one in found:
+        typer.echo(f"{one['object']}, last asked {cell(one['seen_at'])}")
+        mapped = [row for row in one["fields"] if object or row["maps"] or row["trouble"]]
+        columns = ("name", "type", "label", "maps", "place", "trouble")
+        print_table(columns, [[row[key] for key in columns] for row in mapped], empty="None.")
+        if object is None and len(mapped) < len(one["fields"]):
+            left = len(one["fields"]) - len(mapped)
+            command = f"hub connections schema {name} {one['object']}"
+            note(f"{left} more that no mapping reads: {command}")
+        if one["changes"]:
+            typer.echo("What changed, the newest first")
+            told = ("at", "field", "what")
+            print_table(told, [[row[key] for key in told] for row in one["changes"][:20]])
+        typer.echo("")
+
+
 connections.command(
     "authorize",
     epilog=example("hub connections authorize mail", "hub connections authorize crm --no-browser"),
@@ -226,12 +302,14 @@ connections.command(
 def check(name: Name, json: Json = False) -> None:
     """Ask a tool whether our credentials work."""
     from connectors.sdk import ConnectorError
+    from hub.flow import connections as flow
     from hub.store import delivered
 
     error = None
     with opened() as hub:
         try:
             having(hub, name).connector(name).check()
+            flow.note_check(hub, name)
         except ConnectorError as found:
             error = str(found)
         offers = having(hub, name).offers(name).values()

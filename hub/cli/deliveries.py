@@ -156,7 +156,7 @@ def show_delivery(
     A body that is JSON is laid out for reading; --raw gives it as it came.
     """
     from hub import present
-    from hub.flow.proof import checks, fate
+    from hub.flow.judged_again import checks, fate
     from hub.layout import laid_out
     from hub.store import delivered, inbox
 

@@ -168,7 +168,7 @@ def _in_force_of(files: Mapping[str, str]) -> dict[str, str]:
 def _connections(hub: Hub) -> Iterator[Line]:
     from connectors.sdk import ConnectorError
     from hub.live import NoWorkspace
-    from hub.store import running
+    from hub.store import cursors, running
 
     try:
         snapshot = hub.live.current()
@@ -176,6 +176,8 @@ def _connections(hub: Hub) -> Iterator[Line]:
         return  # said already
     with hub.database.read() as tx:
         states = running.connection_states(tx)
+        pulls = [dict(row) for row in cursors.all_cursors(tx)]
+    yield from _backfills(pulls, hub.clock())
     for name in snapshot.workspace.connections:
         what = f"connection {name}"
         began = time.monotonic()
@@ -192,6 +194,25 @@ def _connections(hub: Hub) -> Iterator[Line]:
             yield Line(what, "warn", f"{took} It is paused.", remedy)
         else:
             yield Line(what, "ok", took)
+
+
+def _backfills(pulls: list[dict[str, Any]], now: datetime) -> Iterator[Line]:
+    """Pulls of everything that are on their way, and such as nobody goes on with."""
+    from hub.flow.progress import backfill, in_words
+
+    for row in pulls:
+        one = backfill(row, now)
+        if one is None:
+            continue
+        name, object = row["connection"], row["object"]
+        said = f"Everything is being pulled: {in_words(one, now)}."
+        late = row["next_pull_at"] < now - timedelta(minutes=10)
+        held = row["lease_until"] is not None and row["lease_until"] >= now
+        if late and not held:
+            remedy = f"Start the hub, or go on with: hub pull {name} --object {object} --full"
+            yield Line(f"pull {name}/{object}", "warn", f"{said} Nobody goes on with it.", remedy)
+        else:
+            yield Line(f"pull {name}/{object}", "ok", said)
 
 
 def _deliveries(hub: Hub) -> Iterator[Line]:

@@ -39,11 +39,12 @@ def explain(
     """Say why a value is what it is, the newest change first.
 
     Each change with the event, who or what made it, the line of the mapping or rule, and what
-    caused it. For one field also what the tools say of it now, step by step, and what is kept aside
-    because it could not be mapped.
+    caused it. For one field also what the tools say of it now, step by step, when it was last
+    written to each, and what is kept aside because it could not be mapped.
     """
     from hub.live import NoWorkspace
     from hub.process import explain as why
+    from hub.process.settled import settled
 
     with reading() as (hub, tx):
         try:
@@ -54,12 +55,14 @@ def explain(
         shown = why.fields_of(tx, subject)
         found = why.explain(tx, subject, field, limit, snapshot)
         held = why.held(tx, subject, field)
+        over = settled(tx, subject, field)
         said = why.read_from(tx, snapshot, subject, field) if snapshot and field else []
-        people = _people(tx, found)
+        wrote = why.written(tx, subject, field) if field else []
+        people = _people(tx, found, over, wrote)
     if json:
         print_json(found)
         return
-    if not found and not held and not said:
+    if not found and not held and not said and not over:
         raise LookupError(_nothing(id, subject, field, shown))
     if shown is not None and field is not None:
         name, _, key = field.partition(".")
@@ -69,8 +72,12 @@ def explain(
         typer.echo(f"{field} of '{shown.get('title') or subject}' is {cell(value)}")
     for one in held:
         _print_held(one)
+    for one in over:
+        _print_settled(one, people)
     for one in said:
         _print_said(one)
+    for one in wrote:
+        _print_written(one, people)
     for entry in found:
         _print_entry(entry, field, people)
 
@@ -92,7 +99,12 @@ def _nothing(id: str, subject: str, field: str | None, shown: Mapping[str, Any] 
     return f"There is no change of '{field}' of {id}. {hint}".rstrip()
 
 
-def _people(tx: Any, found: list[dict[str, Any]]) -> dict[str, str]:
+def _people(
+    tx: Any,
+    found: list[dict[str, Any]],
+    over: list[dict[str, Any]],
+    wrote: list[dict[str, Any]],
+) -> dict[str, str]:
     """Names of the parties that values name by id."""
     from hub.store import work
 
@@ -103,6 +115,14 @@ def _people(tx: Any, found: list[dict[str, Any]]) -> dict[str, str]:
         if isinstance(change, Mapping)
         for value in change.values()
     ]
+    values += [
+        value
+        for entry in found
+        for ruling in entry["rulings"].values()
+        for value in (ruling.get("ours"), ruling.get("theirs"))
+    ]
+    values += [one.get("value") for one in wrote]
+    values += [value for one in over for value in (*one["lost"].values(), one.get("chosen"))]
     ids = {value for value in values if isinstance(value, str) and value.startswith("pty_")}
     return {id: row["name"] for id, row in work.load(tx, "party", ids).items()}
 
@@ -124,6 +144,14 @@ def _print_held(one: Mapping[str, Any]) -> None:
     _line(f"    {one['detail']}")
 
 
+def _print_settled(one: Mapping[str, Any], people: Mapping[str, str]) -> None:
+    who = _actor(one["by"]) if one["by"] else "itself"
+    _line(f"{plain(one['at'])}  {one['field']} was settled by {who}: {one['words']}")
+    names = {"ours": "here", "theirs": f"in {one['connection']}"}
+    for side, value in one["lost"].items():
+        _line(f"    not chosen: {names[side]} {_value(value, people)}  ({one['exception']})")
+
+
 def _print_said(one: Mapping[str, Any]) -> None:
     _line(f"{one['connection']} {one['object']} {one['external_id']} says now, by {one['at']}:")
     for step in one["steps"]:
@@ -131,12 +159,21 @@ def _print_said(one: Mapping[str, Any]) -> None:
         gave = short(step["output"]) if "output" in step else step.get("state", "")
         error = f"✗ {step['error']}" if "error" in step else ""
         _line(f"    {step['step']}: {given}{gave}{error}".rstrip())
-    if "problem" in one:
+    if "stands_for" in one:
+        _line(f"    = the queue there, for {one['stands_for']}, who has no account there")
+    elif "problem" in one:
         _line(f"    = no value: {one['problem']}")
     elif "result" in one:
         _line(f"    = {short(one['result'])}")
     else:
         _line("    = left as it is here")
+
+
+def _print_written(one: Mapping[str, Any], people: Mapping[str, str]) -> None:
+    value = f": {_value(one['value'], people)}" if "value" in one else ""
+    queue = f", with the queue {one['queued']} in their place" if "queued" in one else ""
+    record = f"{one['connection']} {one['object']} {one['external_id']}"
+    _line(f"{plain(one['at'])}  last written to {record}{value}{queue}  ({one['push']})")
 
 
 def _print_entry(entry: Mapping[str, Any], field: str | None, people: Mapping[str, str]) -> None:
@@ -153,6 +190,15 @@ def _print_entry(entry: Mapping[str, Any], field: str | None, people: Mapping[st
             _line(f"    {field} came with it   mapped at {entry['mapping'][field]}")
         for line in entry["lines"].get(field, ()):
             _line(f"        | {line}")
+    data = event["data"]
+    if event["type"] == "link.moved":
+        now = f"{data.get('connection')} {data.get('object')} {data.get('external_id')}"
+        _line(f"    its record is now {now}, and was {data.get('former_id')}")
+    elif event["type"].endswith(".merged"):
+        title = data.get("merged_title")
+        _line(f"    '{title}' ({data.get('merged')}) was merged into it; what it was follows")
+    if event["type"].startswith("link.") and data.get("matched"):
+        _line(f"    recognised by {short(data['matched'])}")
     for name, ruling in entry["rulings"].items():
         won, lost = ("ours", "theirs") if ruling["holds"] == "ours" else ("theirs", "ours")
         _line(

@@ -248,7 +248,7 @@ class Listener:
     # ------------------------------------------------------------------------------- printing
 
     def _delivery(self, row: Any) -> None:
-        from hub.flow.proof import checks, said
+        from hub.flow.judged_again import checks, said
 
         self.count += 1
         snapshot = self.hub.live.current()
@@ -306,7 +306,7 @@ class Listener:
 
     def _watch(self, row: Any) -> None:
         """Tell what became of a delivery, once that is settled."""
-        from hub.flow.proof import fate
+        from hub.flow.judged_again import fate
         from hub.store import delivered, inbox
 
         id = row["id"]
@@ -395,7 +395,7 @@ def _event_of(headers: Mapping[str, str]) -> str:
 
 
 def _spoken(snapshot: Snapshot, records: list[Any], unreadable: str) -> str:
-    from hub.flow.proof import unmapped
+    from hub.flow.judged_again import unmapped
 
     if unreadable:
         return f"NOT READABLE: {unreadable}"

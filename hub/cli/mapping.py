@@ -120,6 +120,7 @@ def show_mapping(
 def _as_json(spec: MappingSpec) -> dict[str, Any]:
     """The effective mapping as data."""
     from mappings.written import parts_of
+    from mappings.written_mapping import match_of
 
     return {
         "mapping": spec.name,
@@ -145,6 +146,7 @@ def _as_json(spec: MappingSpec) -> dict[str, Any]:
             for field in spec.fields.values()
         ],
         "deletes": {"in": spec.deletes_in, "out": spec.deletes_out},
+        "match": match_of(spec),
         "examples": len(spec.examples),
     }
 

@@ -222,12 +222,24 @@ def show_exception(id: Id, json: Json = False) -> None:
     epilog=example(
         'hub exceptions resolve exc_01k… --comment "called them"',
         "hub exceptions resolve exc_01k… --choose theirs",
+        "hub exceptions resolve exc_01k… --is dana",
     ),
 )
 def resolve(
     id: Id,
     choose: Annotated[
-        str | None, typer.Option(help="For a sync conflict: ours, theirs, or another value.")
+        str | None,
+        typer.Option(
+            help="For a sync conflict: ours, theirs, or another value."
+            " For a duplicate: the id of the other, or separate."
+        ),
+    ] = None,
+    who: Annotated[
+        str | None,
+        typer.Option("--is", metavar="PERSON", help="Who it is that a tool names: one of ours."),
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option(help="What one of ours is called in a tool that we cannot tell.")
     ] = None,
     comment: Comment = None,
     person: Person = None,
@@ -237,11 +249,14 @@ def resolve(
     from hub.process import exceptions as process
 
     choice = process.Choice(choose) if choose is not None else None
-    _close(
-        id, person, lambda unit, actor: process.resolve(
-            unit, id, actor, comment=comment, choice=choice
-        ), json=json,
-    )  # fmt: skip
+
+    def act(unit: Any, actor: Any) -> None:
+        process.resolve(
+            unit, id, actor, comment=comment, choice=choice, account=account,
+            person=_party(unit.tx, who),
+        )  # fmt: skip
+
+    _close(id, person, act, json=json)
 
 
 @exceptions.command(
@@ -267,6 +282,17 @@ def retry(id: Id, comment: Comment = None, person: Person = None, json: Json = F
     _close(
         id, person, lambda unit, actor: process.retry(unit, id, actor, comment=comment), json=json
     )
+
+
+def _party(tx: Any, name: str | None) -> str | None:
+    from hub.store import work
+
+    if name is None:
+        return None
+    found = work.find_party(tx, name)
+    if found is None:
+        raise LookupError(f"There is nobody called '{name}'. See: hub people")
+    return str(found["id"])
 
 
 def _close(id: str, person: str | None, act: Any, *, json: bool) -> None:

@@ -13,21 +13,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub.cli.output import Json, example, note, plain
-from hub.cli.pulling import pull_progress
+from hub.cli.progress import pull_progress
 from hub.cli.session import classes, folder_of, opened
 from hub.cli.step_words import short
 
 if TYPE_CHECKING:
     from hub.flow.foreseen import FollowUp, Foreseen, RecordPlan, WritePlan
     from hub.flow.planning import Planning
+    from hub.flow.undone import Missing
     from hub.hub import Hub
     from hub.live import Snapshot
 
 PANEL = "Workspace"
-_SIGNS = {"create": "+", "update": "~", "delete": "-"}
+_SIGNS = {"create": "+", "link": "=", "update": "~", "delete": "-"}
+_WORDS = {"create": "create", "link": "link to", "update": "update", "delete": "deleted there:"}
+_THEN = {
+    "many": "a lost permission looks the same, so none is taken for deleted and a person is asked",
+    "settings": "the connection's settings changed since all were listed, so none is taken for"
+    " deleted and a person is asked",
+    "partial": "the list leaves some out, so none is taken for deleted and a person is asked",
+    "ask": "the tool is asked for each",
+    "gone": "missed before too, so they are taken for deleted",
+    "wait": "taken for deleted if the next pull of everything misses them too",
+}
+"""What a pull of everything makes of what it misses."""
 _ORDER = (
-    "seen", "create here", "update here", "delete here", "unchanged", "create there",
-    "update there", "delete there", "conflicts", "problems", "kept out",
+    "seen", "create here", "link here", "update here", "delete here", "unchanged", "create there",
+    "update there", "delete there", "missing", "conflicts", "problems", "kept out",
     "waiting for their parent", "messages",
 )  # fmt: skip
 app = typer.Typer()
@@ -172,23 +184,25 @@ def _objects(snapshot: Snapshot, connection: str, object: str | None) -> list[st
 
 def _print(one: Foreseen) -> None:
     from hub.flow.foreseen import RecordPlan, WritePlan
+    from hub.flow.undone import Missing
 
     if isinstance(one, RecordPlan):
         _print_record(one)
     elif isinstance(one, WritePlan):
         _print_write(one)
+    elif isinstance(one, Missing):
+        _print_missing(one)
     else:
         _print_follow_up(one)
 
 
 def _print_record(one: RecordPlan) -> None:
     sign = _SIGNS.get(one.here or "", "!")
-    what = {"create": "create", "update": "update", "delete": "deleted there:"}.get(
-        one.here or "", "look at"
-    )
+    what = _WORDS.get(one.here or "", "look at")
     _line(
         f"{sign} here   {what} {one.entity_type} '{_brief(one.title)}'"
         f"  from {one.connection} {one.object} {one.external_id}".replace("  from   ", "")
+        + (f"  by {one.by}  {one.at}" if one.by else "")
     )
     for field in one.fields:
         change = f"{short(field.after)}"
@@ -199,7 +213,7 @@ def _print_record(one: RecordPlan) -> None:
     for conflict in one.conflicts:
         _line(
             f"    ! {conflict.name}: here {short(conflict.ours)}, there {short(conflict.theirs)}:"
-            f" a person must choose  {conflict.at}"
+            f" a person {'was asked already' if conflict.asked else 'must choose'}  {conflict.at}"
         )
     for problem in one.problems:
         raw = f"{problem.field} is {short(problem.raw)}: " if problem.field else ""
@@ -216,6 +230,15 @@ def _print_write(one: WritePlan) -> None:
         _line(f"      by {name}  {at}")
     for problem in one.problems:
         _line(f"    ! {problem}")
+
+
+def _print_missing(one: Missing) -> None:
+    more = f" and {one.missed - len(one.some)} more" if one.missed > len(one.some) else ""
+    _line(
+        f"! here   {one.missed} {one.object} of {one.connection} are missing there, {one.seen} were"
+        f" seen: {_THEN[one.then]}"
+    )
+    _line(f"      {', '.join(one.some)}{more}")
 
 
 def _print_follow_up(one: FollowUp) -> None:
@@ -254,6 +277,7 @@ def _print_json(connection: str, planning: Planning, coming: Any) -> None:
 
 def _as_json(one: Foreseen) -> dict[str, Any]:
     from hub.flow.foreseen import RecordPlan, WritePlan
+    from hub.flow.undone import Missing
 
     values = asdict(one)
     if isinstance(one, RecordPlan):
@@ -264,4 +288,4 @@ def _as_json(one: Foreseen) -> dict[str, Any]:
             name: {"before": before, "after": after} for name, (before, after) in pairs.items()
         }
         return {"side": "there", "op": values.pop("op"), **values}
-    return {"side": "here", "op": "follows", **values}
+    return {"side": "here", "op": "missing" if isinstance(one, Missing) else "follows", **values}

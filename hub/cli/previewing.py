@@ -15,6 +15,7 @@ from hub.cli.step_words import how, raw_of, result_of, short, step_line, trace_j
 
 if TYPE_CHECKING:
     from hub.cli.given_records import Given
+    from hub.flow.would_match import WouldMatch
     from mappings.compiler import CompiledMapping, Mapped, Problem
     from mappings.trace import FieldTrace
 
@@ -71,6 +72,7 @@ def preview(
     keeps a record out or a field has a problem.
     """
     from hub.cli.given_records import from_delivery, from_file, from_tool
+    from hub.cli.matched import in_words, matches_of
 
     if sum(one is not None for one in (record, id, delivery)) != 1:
         fail("give one of --record FILE, --id ID and --delivery ID.", 2)
@@ -85,6 +87,9 @@ def preview(
     if field is not None:
         known_field(subject, field)
     shown = [_Preview.of(subject, one, field, back=back) for one in given]
+    come = [one for one in shown if one.out is None and not back and field is None]
+    for one, found in zip(come, matches_of(subject, [e.given.data for e in come]), strict=False):
+        one.match = (found,)
     if json:
         documents = [one.document(steps=steps or field is not None) for one in shown]
         print_json(documents[0] if len(documents) == 1 else documents)
@@ -98,6 +103,8 @@ def preview(
                 one.print_steps()
             else:
                 one.print_table()
+            for found in one.match:
+                typer.echo(in_words(subject, found))
     for one in shown[:SHOWN] if len(shown) > SHOWN else shown:
         one.note_problems()
     if any(one.out or one.problems for one in shown):
@@ -118,6 +125,8 @@ class _Preview:
     told: list[FieldTrace]
     problems: list[Problem]
     back: bool
+    match: tuple[WouldMatch | None, ...] = ()
+    """What it would be linked to, if it were new; empty where that is not known."""
 
     @classmethod
     def of(cls, subject: Subject, given: Given, field: str | None, *, back: bool) -> _Preview:
@@ -142,6 +151,8 @@ class _Preview:
         made = self.fields if self.back else self.subject.people.entity(self.mapped.values)
         if not steps:
             return made
+        from hub.cli.matched import as_json
+
         return {
             "record": self.given.name,
             "kept_out": self.out,
@@ -152,6 +163,7 @@ class _Preview:
                  "at": str(one.place), "raw": one.raw}
                 for one in self.problems
             ],
+            **({"match": as_json(self.match[0])} if self.match else {}),
         }  # fmt: skip
 
     def print_table(self) -> None:
@@ -232,4 +244,7 @@ def _print_summary(shown: list[_Preview]) -> None:
     print_table(("field", "value", "empty", "not spoken of", "problems", "most often"), rows)
     out = sum(one.out is not None for one in shown)
     kept = f"; the filter keeps {out} out" if out else ""
+    linked = sum(found is not None and found.link is not None for e in shown for found in e.match)
+    if any(each.match for each in shown):
+        kept += f"; {linked} would be linked to what is here by `match`"
     note(f"{len(shown)} records{kept}. One of them: --field NAME, or --steps, shows each.")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import sys
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from datetime import datetime
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hub.cli.output import Json, example, note, print_json
+from hub.cli.progress import Show, pull_progress
 from hub.cli.session import having, opened
 
 if TYPE_CHECKING:
@@ -23,14 +26,23 @@ TURN = 20.0
 """Seconds to wait for somebody else's pull of the same object."""
 PATIENCE = 60.0
 """Seconds without progress after which we no longer wait for records to be brought in."""
+INTERRUPTED = 130
+"""The exit code of whatever Ctrl-C ended."""
 
-Show = Callable[[str, int], None]
 app = typer.Typer()
+
+
+class Stopped(KeyboardInterrupt):
+    """Somebody pressed Ctrl-C, and the page that was under way is stored."""
 
 
 @app.command(
     rich_help_panel=PANEL,
-    epilog=example("hub pull github", "hub pull crm --object opportunity --full"),
+    epilog=example(
+        "hub pull github",
+        "hub pull crm --object opportunity --full",
+        "hub pull crm --full --restart",
+    ),
 )
 def pull(
     connection: Annotated[str, typer.Argument(metavar="CONNECTION", help="As hub.yaml has it.")],
@@ -38,29 +50,46 @@ def pull(
         str | None, typer.Option(help="One kind of record; else all that are used.")
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="From the beginning, not since last.")
+        bool,
+        typer.Option("--full", help="Everything, not what changed; goes on with one under way."),
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Everything, from the beginning once more.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Pull what changed in a tool now, bring it in, and count what came of it.
 
-    Exit code 1 if the tool could not be read or something could not be brought in.
+    The first pull of an object, and one with --full, brings everything. It may be stopped at any
+    time (Ctrl-C): the next pull goes on from the page where it stopped. Where the tool asks us to
+    slow down, this waits as long as it says. Exit code 1 if the tool could not be read or something
+    could not be brought in, 130 if it was stopped.
     """
-    results: list[Pulled] = []
+    done: dict[str, list[Pulled]] = {}
+    stopped = False
     with opened() as hub:
         objects = _objects(hub, connection, object)
         began = time.monotonic()
-        with pull_progress(connection) as show:
-            for one in objects:
-                results.append(_pull_one(hub, connection, one, show, full=full))
+        _say_what_goes_on(hub, connection, objects, restart=restart)
+        try:
+            with stoppable() as stop, pull_progress(connection) as show:
+                for one in objects:
+                    turns = done.setdefault(one, [])
+                    _Pulling(hub, connection, one, show, stop, turns, full, restart).run()
+        except Stopped:
+            stopped = True
+        results = [result for turns in done.values() for result in turns]
         complete = _bring_in(hub, results)
         seconds = max(time.monotonic() - began, 0.001)
     found = _counted(results, seconds)
     if json:
-        print_json({"connection": connection, **found, "objects": _per_object(results)})
+        print_json({"connection": connection, **found, "objects": _per_object(done)})
     else:
         typer.echo("  ".join(f"{name}: {value}" for name, value in found.items()))
-    for result in results:
+    last = [turns[-1] for turns in done.values() if turns]
+    if stopped:
+        raise typer.Exit(_stopped(connection, object, full=full or restart))
+    for result in last:
         if result.error:
             note(f"error: {connection}/{result.object}: {result.error}")
         if result.busy:
@@ -70,21 +99,161 @@ def pull(
             "error: some records still wait to be brought in."
             " A running hub goes on with them; see: hub exceptions"
         )
-    if not complete or any(result.error or result.busy for result in results):
+    if not complete or any(result.error or result.busy for result in last):
         raise typer.Exit(1)
 
 
-def _pull_one(hub: Hub, connection: str, object: str, show: Show, *, full: bool) -> Pulled:
-    """Pull one object; where a running hub is at it right now, wait for our turn."""
-    from hub.flow.pull import pull as run
+def _stopped(connection: str, object: str | None, *, full: bool) -> int:
+    words = ["hub pull", connection, *(["--object", object] if object else ())]
+    note(f"Stopped; what came is stored. To go on: {' '.join(words + ['--full'] * full)}")
+    return INTERRUPTED
 
-    deadline = time.monotonic() + TURN
-    while True:
-        result = run(hub, connection, object, full=full, force=True, progress=partial(show, object))
-        if not result.busy or time.monotonic() > deadline:
-            show(object, result.seen)
-            return result
-        time.sleep(0.2)
+
+def _say_what_goes_on(hub: Hub, connection: str, objects: list[str], *, restart: bool) -> None:
+    """Whether a pull of everything was stopped on its way, and where."""
+    from hub.flow.progress import backfills
+    from hub.store import cursors
+
+    with hub.database.read() as tx:
+        rows = [dict(row) for row in cursors.all_cursors(tx) if row["connection"] == connection]
+    for object, at in backfills(rows, hub.clock()):
+        if object in objects and at.seen:
+            begun = f"began {at.since:%Y-%m-%d %H:%M} UTC and has {at.seen:,} records"
+            then = "begins anew" if restart else "goes on from there"
+            note(f"{connection} {object}: the pull of everything {begun}; it {then}.")
+
+
+class Stop:
+    """Whether somebody pressed Ctrl-C."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        """Twice is an order: at once."""
+        if self._asked.is_set():
+            raise KeyboardInterrupt
+        self._asked.set()
+        note("Stopping after this page. Ctrl-C once more: at once.")
+
+    def heed(self) -> None:
+        """Raises Stopped."""
+        if self._asked.is_set():
+            raise Stopped
+
+    def wait(self, seconds: float) -> None:
+        """Raises Stopped, as soon as that is asked."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._asked.wait(min(left, 0.2))  # a signal is only heeded between two waits
+            self.heed()
+
+
+@contextmanager
+def stoppable() -> Iterator[Stop]:
+    """Ctrl-C is heeded between two pages, where everything is stored."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGINT, stop.ask)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Pulling:
+    """One object's pull: in as many turns as the tool's limits make of it."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        connection: str,
+        object: str,
+        show: Show,
+        stop: Stop,
+        turns: list[Pulled],
+        full: bool,
+        restart: bool,
+    ) -> None:
+        from hub.flow.progress import Meter
+
+        self.hub, self.connection, self.object = hub, connection, object
+        self.show, self.stop, self.turns = show, stop, turns
+        self.full, self.restart = full or restart, restart
+        self.meter = Meter.of(hub.live.current(), connection)
+        self._seen = 0
+        self._told: datetime | None = None
+
+    def run(self) -> None:
+        """Until it is over, fails, or somebody else is at it. Raises Stopped."""
+        deadline = time.monotonic() + TURN
+        first: datetime | None = None
+        while True:
+            result = self._turn()
+            if result.busy:
+                until = self._held_until()
+                first = first or until
+                # whoever works keeps the turn page by page; whoever died has it until it ends
+                died = until is not None and until == first
+                if died or time.monotonic() < deadline:
+                    self.turns.pop()
+                    self._wait_for_turn(until)
+                    continue
+            if result.error is None or result.retry_after is None:
+                self.show(self.object, self.meter.seen, self.meter)
+                return
+            self.show.pause(self.object, result.retry_after, result.error)
+            self.stop.wait(result.retry_after)
+            deadline = time.monotonic() + TURN
+
+    def _held_until(self) -> datetime | None:
+        """When the turn of whoever pulls this object ends, unless they keep it."""
+        from hub.store import cursors
+
+        with self.hub.database.read() as tx:
+            row = cursors.cursor_state(tx, self.connection, self.object)
+        return row["lease_until"] if row is not None else None
+
+    def _wait_for_turn(self, until: datetime | None) -> None:
+        if until is not None and until != self._told:
+            self._told = until
+            left = (until - self.hub.clock()).total_seconds()
+            self.show.pause(
+                self.object,
+                max(left, 1.0),
+                "another process has the turn; if it died, we go on then",
+            )
+        self.stop.wait(0.2)
+
+    def _turn(self) -> Pulled:
+        from hub.flow.pull import pull as run
+
+        self._seen = 0
+        self.meter.restart()
+        known = len(self.turns)
+        result = run(
+            self.hub,
+            self.connection,
+            self.object,
+            full=self.full,
+            restart=self.restart,
+            force=True,
+            progress=self._tell,
+        )
+        if len(self.turns) == known:  # no page came
+            self.turns.append(result)
+        return result
+
+    def _tell(self, so_far: Pulled) -> None:
+        if not self.turns or self.turns[-1] is not so_far:
+            self.turns.append(so_far)
+        self.restart = False  # it has begun: from now on it goes on
+        self.meter.tell(so_far, so_far.seen - self._seen)
+        self._seen = so_far.seen
+        self.show(self.object, self.meter.seen, self.meter)
+        self.stop.heed()
 
 
 def _objects(hub: Hub, connection: str, object: str | None) -> list[str]:
@@ -131,43 +300,14 @@ def _counted(results: list[Pulled], seconds: float) -> dict[str, Any]:
     return {**found, "records/s": round(found["seen"] / seconds)}
 
 
-def _per_object(results: list[Pulled]) -> list[dict[str, Any]]:
-    names = ("object", *_COUNTS, "busy", "error")
-    return [{name: getattr(result, name) for name in names} for result in results]
-
-
-@contextmanager
-def pull_progress(connection: str) -> Iterator[Show]:
-    """A bar on a terminal; elsewhere a plain line per object and now and then, on standard
-    error.
-    """
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed} records"),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-        )
-        lines: dict[str, Any] = {}
-        with bar:
-
-            def draw(object: str, seen: int) -> None:
-                if object not in lines:
-                    lines[object] = bar.add_task(f"{connection} {object}", total=None)
-                bar.update(lines[object], completed=seen)
-
-            yield draw
-        return
-    said: dict[str, tuple[int, float]] = {}
-
-    def say(object: str, seen: int) -> None:
-        before, when = said.get(object, (-1, 0.0))
-        if seen != before and (before < 0 or time.monotonic() - when > 2.0):
-            said[object] = (seen, time.monotonic())
-            note(f"{connection} {object}: {seen} records")
-
-    yield say
+def _per_object(done: dict[str, list[Pulled]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "object": object,
+            **{name: sum(getattr(turn, name) for turn in turns) for name in _COUNTS},
+            "busy": turns[-1].busy,
+            "error": turns[-1].error,
+        }
+        for object, turns in done.items()
+        if turns
+    ]

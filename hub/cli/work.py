@@ -14,6 +14,7 @@ from hub.cli.output import (
     cell,
     chosen,
     example,
+    fail,
     group,
     one_of,
     plain,
@@ -21,7 +22,7 @@ from hub.cli.output import (
     print_json,
     print_table,
 )
-from hub.cli.session import party_named, reading
+from hub.cli.session import ACTOR, opened, party_named, reading
 
 PANEL = "Look and act"
 app = typer.Typer()
@@ -97,7 +98,7 @@ def show_task(id: Id, json: Json = False) -> None:
 
     with reading() as (_, tx):
         task = present.tasks(tx, [_row(tx, "task", id)])[0]
-        comments = present.comments(tx, [dict(one) for one in work.comments_of(tx, id)])
+        comments = present.comments(tx, [dict(one) for one in work.comments_of(tx, task.id)])
     if json:
         print_json({**plain(task), "comments": comments})
         return
@@ -105,7 +106,42 @@ def show_task(id: Id, json: Json = False) -> None:
     _print_links(plain(task))
     for comment in comments:
         who = comment.author.name if comment.author else "somebody"
-        typer.echo(f"\n{cell(comment.created_at)}  {who} ({comment.visibility})\n{comment.body}")
+        gone = [link.connection for link in comment.links if link.remote_deleted]
+        marks = ", ".join([comment.visibility, *(f"deleted in {name}" for name in gone)])
+        typer.echo(f"\n{cell(comment.created_at)}  {who} ({marks})\n{comment.body}")
+
+
+@tasks.command("delete", epilog=example("hub tasks delete tsk_01k…", "hub tasks delete ID --yes"))
+def delete_task(
+    id: Id,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Delete a task, also in tools whose mapping says `deletes: {out: delete}`.
+
+    Its history stays. In other tools its record stays as it is, and makes no new task here.
+    """
+    from hub.process import deleting
+    from hub.store import work
+
+    with reading() as (_, tx):
+        held = _row(tx, "task", id)
+    id, title = held["id"], held["title"]
+    if not yes and (json or not typer.confirm(f"Delete '{title}'?", err=True)):
+        fail("nothing was deleted. Add --yes if you are sure.", 2)
+    with opened() as hub, hub.unit() as unit, unit.acting(ACTOR):
+        task = work.load(unit.tx, "task", [id], lock=True).get(id)
+        if task is None:
+            raise LookupError(f"There is no task {id}. See: hub tasks")
+        there = deleting.delete_task(unit, task)
+    if json:
+        print_json({"deleted": id, "deletes_in": there})
+    else:
+        typer.echo(
+            f"Deleted. A running hub deletes it in {', '.join(there)}."
+            if there
+            else "Deleted here."
+        )
 
 
 # ------------------------------------------------------------------------------------------ items
@@ -223,9 +259,10 @@ def show_case(id: Id, json: Json = False) -> None:
 
 
 def _row(tx: Any, kind: str, id: str) -> Mapping[str, Any]:
-    from hub.store import work
+    from hub.store import sameness, work
 
-    row = work.load(tx, kind, [id]).get(id)
+    there = sameness.answers_for(tx, id)  # of one that was merged, the one it was merged into
+    row = work.load(tx, kind, [there]).get(there)
     if row is None:
         raise LookupError(f"There is no {kind} {id}. See: hub {kind}s")
     return row

@@ -11,10 +11,10 @@ from sqlalchemy.engine import RowMapping
 
 from connectors.sdk import Record
 from hub.flow import change
-from hub.flow.merge import same
+from hub.flow.merge import ABSENT, same
 from hub.flow.outward import Plan
 from hub.process.people import owner
-from hub.store import outbox, records, work
+from hub.store import records, work
 from hub.store.exceptions import Trouble
 from hub.unit import Unit
 from mappings.compiler import CompiledMapping
@@ -47,10 +47,14 @@ def agree(
         link["remote_version"] and record.version and record.version < link["remote_version"]
     )
     sent = row["fields"] if found and isinstance(row["fields"], Mapping) else plan.values
+    unheard = found
     if mapping is not None and found:
         base_on(unit, link, mapping, record, sent)
     elif mapping is not None:
-        _base_on_answer(unit, plan, mapping, record, link, entity, fresh=fresh, newer=newer)
+        theirs = _base_on_answer(
+            unit, plan, mapping, record, link, entity, fresh=fresh, newer=newer
+        )
+        unheard = newer and not fresh and (theirs or _says_more(unit, plan, mapping, record, link))
     if newer:
         link["address"] = dict(record.address) or link["address"]
         link["url"] = record.url or link["url"]
@@ -67,7 +71,7 @@ def agree(
         )
     else:
         work.save_links(unit.tx, [link])
-    if found:
+    if unheard:
         _look_at(unit, row, record)
     changed = {
         name
@@ -82,26 +86,15 @@ def agree(
             if name not in sent and change.value_of(entity, name) not in (None, [], "")
         }
     if changed:
-        unit.push(
-            outbox.NewPush(
-                connection=row["connection"],
-                object=row["object"],
-                op="update",
-                entity_type=row["entity_type"],
-                entity_id=entity["id"],
-                external_id=record.id,
-                fields=sorted(changed),
-                cause=row["cause"],
-                correlation=row["correlation"],
-            )
-        )
+        change.tell(unit, link, changed)
 
 
 def base_on(
     unit: Unit, link: Row, mapping: CompiledMapping, record: Record, sent: Mapping[str, Any]
 ) -> None:
     """Base a link on what our create carried (`sent`): whatever the record says otherwise was
-    changed there since, and whatever the entity says otherwise, here.
+    changed there since, and whatever the entity says otherwise, here. What the tool filled in
+    besides (us as the owner, say) is nobody's news.
     """
     connection = link["connection"]
     mapped = mapping.inward(record.data, unit.snapshot, connection)
@@ -115,7 +108,16 @@ def base_on(
         )
     }
     link["remote_base"] = {**link["remote_base"], **agreed}
-    link["hub_base"] = {**link["hub_base"], **sent}
+    link["hub_base"] = {**link["hub_base"], **_as_it_began(mapping, sent)}
+    if not any(problem.field in sent for problem in mapped.problems):
+        link["data"] = dict(record.data)
+
+
+def _as_it_began(mapping: CompiledMapping, sent: Mapping[str, Any]) -> Row:
+    """What a create told the tool: what it did not carry was empty here, so that it counts as an
+    edit if somebody fills it in.
+    """
+    return {**{name: [] if name == "labels" else None for name in mapping.written}, **sent}
 
 
 def _base_on_answer(
@@ -128,10 +130,16 @@ def _base_on_answer(
     *,
     fresh: bool,
     newer: bool,
-) -> None:
-    """Base a link on the vendor's answer to our write, and take in what the tool filled in."""
+) -> bool:
+    """Base a link on the vendor's answer to our write, and take in what the tool filled in.
+
+    True if it shows neither what we wrote nor what was there before: a person, or the tool itself,
+    made something else of it. Such a field keeps its bases, so that it is heard as changed on both
+    sides, and the mapping's policy says whose value holds.
+    """
     connection = plan.row["connection"]
     mapped = mapping.inward(record.data, unit.snapshot, connection)
+    remade = set()
     for name, ours in plan.values.items():
         seen = mapped.values.get(name, ours)
         one = mapping.spec.fields.get(name)
@@ -141,16 +149,21 @@ def _base_on_answer(
             and not same(name, seen, ours)
             and not holds(unit, mapping, connection, name, ours, mapped.raw.get(name))
         ):
-            _not_taken(unit, plan.row, entity, name, ours, seen)
-    known = mapped.raw if fresh else plan.values
+            if fresh or not newer or mapped.raw.get(name) == link["remote_base"].get(name):
+                _not_taken(unit, plan.row, entity, name, ours, seen)
+            else:
+                remade.add(name)
+    agreed = {name: value for name, value in plan.values.items() if name not in remade}
+    known = mapped.raw if fresh else agreed
     if newer:
         link["remote_base"] = {
             **link["remote_base"],
             **{name: mapped.raw[name] for name in known if name in mapped.raw},
         }
-    link["hub_base"] = {**link["hub_base"], **plan.values}
     if not fresh:
-        return
+        link["hub_base"] = {**link["hub_base"], **agreed}
+        return bool(remade)
+    link["hub_base"] = {**link["hub_base"], **_as_it_began(mapping, plan.values)}
     given = {
         name: value
         for name, value in mapped.values.items()
@@ -165,6 +178,23 @@ def _base_on_answer(
         unit, kind, entity, given, origin=connection, data={"connection": connection}
     ):
         work.save(unit.tx, kind, [entity])
+    return False
+
+
+def _says_more(unit: Unit, plan: Plan, mapping: CompiledMapping, record: Record, link: Row) -> bool:
+    """Whether the answer shows what we neither wrote nor heard of: a person was there between our
+    last look and our write. No pull would bring that in any more, as it is what the link then
+    knows.
+    """
+    mapped, base = (
+        mapping.inward(record.data, unit.snapshot, link["connection"]),
+        link["remote_base"],
+    )
+    return any(
+        mapped.raw.get(name, ABSENT) != base.get(name, ABSENT)
+        for name in mapped.values
+        if name not in plan.values and mapping.spec.direction_of(mapping.spec.fields[name]) != "out"
+    )
 
 
 def holds(

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connectors.sdk import Record
+from hub.flow import circles
 from hub.flow.merge import FieldPolicy, Merged
 from hub.flow.quarantine import Claimed, Ward, record_subject
 from hub.flow.yard import Yard
 from hub.store import exceptions, work
 from hub.unit import Unit
 from mappings.compiler import CompiledMapping, Mapped
+
+if TYPE_CHECKING:
+    from hub.flow.matching import Near
 
 Row = dict[str, Any]
 
@@ -33,6 +37,11 @@ class Arrival:
     merged: Merged | None = None
     link: Row | None = None
     entity: Row | None = None
+    matched: str | None = None
+    """The fields by which it was recognised, in words; `before` is the entity until then."""
+    before: Row | None = None
+    called_now: str | None = None
+    """Told under an id that the record had once: what the connector calls it now."""
 
 
 @dataclass(slots=True)
@@ -51,8 +60,19 @@ class Batch:
     policies: dict[int, dict[str, FieldPolicy]] = field(default_factory=dict)
     yard: Yard = field(default_factory=Yard)
     """What is known to be deleted, and what must be read to be sure."""
+    near: Near | None = None
+    """What records that nobody knows may be."""
     ward: Ward = field(default_factory=Ward)
     """What is quarantined of these records."""
+    written: dict[tuple[str, str], Row] | None = None
+    """The last write to each record, read when first needed: see `hub.flow.hops`."""
+    loops: list[Row] = field(default_factory=list)
+    """Open loops of the entities, and what was edited of these by somebody (`anew`): see
+    `hub.flow.circles`.
+    """
+    anew: dict[str, set[str]] = field(default_factory=dict)
+    people: list[Arrival] = field(default_factory=list)
+    """Users of tools, to be recognised together: see `hub.flow.people`."""
 
     def insert(self, unit: Unit) -> None:
         """Store what is new, so that others can look it up."""
@@ -74,6 +94,9 @@ class Batch:
         for kind in ("task", "item"):
             for id, row in self.entities.get(kind, {}).items():
                 unit.seen[id] = (row, self.links.get(id, ()))
+        if self.loops:
+            known = {id: row for rows in self.entities.values() for id, row in rows.items()}
+            circles.end(unit, self.loops, known, self.anew)
 
     def policies_of(self, mapping: CompiledMapping) -> dict[str, FieldPolicy]:
         """What a mapping says about its fields."""
@@ -95,13 +118,15 @@ def batch_of(unit: Unit, arrivals: Sequence[Arrival]) -> Batch:
     batch = Batch(links=work.links_of(unit.tx, ids, briefly=True))
     subjects = {*ids, *(record_subject(arrival.row) for arrival in arrivals)}
     if subjects:
-        found = exceptions.open_of(unit.tx, list(subjects), "sync_conflict", *exceptions.UNMAPPED)
+        types = ("sync_conflict", "loop", *exceptions.UNMAPPED)
+        found = exceptions.open_of(unit.tx, list(subjects), *types)
         batch.review = {
             (row["subject"], row["data"].get("connection"), row["data"].get("field"))
             for row in found
             if row["type"] == "sync_conflict"
         }
         batch.ward.take(row for row in found if row["type"] in exceptions.UNMAPPED)
+        batch.loops = [row for row in found if row["type"] == "loop"]
     for arrival in arrivals:
         if arrival.link is not None:  # one object per link, whoever looks at it
             own = batch.links.setdefault(arrival.link["entity_id"], [])

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 
 from connectors.sdk import Record
-from hub.flow import change, order
+from hub.flow import change, conflicts, hops, matching, order, unsure
 from hub.flow.arrival import Arrival, Batch
-from hub.flow.merge import Ruling, merge
+from hub.flow.deletion import deleted, restored
+from hub.flow.fallback import stands_for_somebody
+from hub.flow.first_contact import first_contact
+from hub.flow.left_out import leave_out
+from hub.flow.merge import Merged, merge
+from hub.flow.newest import TOLD, is_newer
+from hub.flow.noted import keep_identity, quarantine_fields, trace
 from hub.flow.order import Place
-from hub.flow.quarantine import field_trouble
 from hub.process.people import owner
-from hub.store import work
 from hub.store.exceptions import Trouble
 from hub.unit import Unit
 from mappings.compiler import Mapped, Problem
@@ -39,13 +42,20 @@ def arrive(unit: Unit, batch: Batch, arrival: Arrival) -> bool:
     if again and not _hear_again(batch, arrival):
         return True
     record = arrival.record
+    if arrival.called_now is not None:
+        return _told_of_a_former(unit, batch, arrival, arrival.called_now)
+    if link is not None and arrival.entity is None:
+        ward.came(arrival.row, "it was deleted here")
+        return True
     stands = order.place(unit, arrival, batch.yard)
     if stands is Place.UNSURE:
         batch.yard.ask(order.key_of(arrival), arrival.row)
         return True
     if record.deleted and stands is Place.HOLDS:
-        if link is not None and arrival.entity is not None:
-            _deleted(unit, batch, arrival, link, arrival.entity)
+        if arrival.mapping.spec.entity == "party":
+            batch.people.append(arrival)
+        elif link is not None and arrival.entity is not None:
+            deleted(unit, batch, arrival, link, arrival.entity)
             ward.check(arrival.entity["id"], link["connection"], (), "it was deleted there")
         ward.came(arrival.row, "it was deleted there")
         order.bury(unit, arrival, batch.yard)
@@ -68,21 +78,63 @@ def arrive(unit: Unit, batch: Batch, arrival: Arrival) -> bool:
     if mapped is None:
         mapped = arrival.mapping.inward(record.data, unit.snapshot, arrival.row["connection"])
     arrival.mapped = mapped
+    if arrival.mapping.spec.entity == "party":
+        batch.people.append(arrival)
+        ward.came(arrival.row, CAME)
+        return True
+    leave_out(unit, arrival, mapped)
+    if mapped.problems:
+        _leave_out_queue(unit, arrival, mapped)
+    if link is None and matching.left_alone(batch, arrival):
+        ward.came(arrival.row, "it was unlinked here")
+        return True
+    found = None
+    if link is None and stands is not Place.BURIED:
+        found = matching.recognise(unit, batch, arrival, mapped)
+        if found is not None and found.one is not None:
+            link, _ = matching.link_to(unit, batch, arrival, mapped, found)
     if link is None or arrival.entity is None:
         if (untitled := _untitled(arrival, mapped)) is not None:
             ward.aside(unit, arrival.row, untitled)
             return True
-        if not _first_contact(unit, batch, arrival, mapped):
+        if not first_contact(unit, batch, arrival, mapped):
             return False
+        if found is not None:
+            matching.ask(unit, batch, arrival, found)
         if stands is Place.BURIED and arrival.link is not None and arrival.entity is not None:
             # it was told too late: in order it would have been made, and then deleted
-            _deleted(unit, batch, arrival, arrival.link, arrival.entity)
+            deleted(unit, batch, arrival, arrival.link, arrival.entity)
             ward.came(arrival.row, "it was deleted there")
             return True
     else:
         _update(unit, batch, arrival, mapped, link, arrival.entity)
-    batch.yard.back(order.key_of(arrival))
+    if batch.yard.stones:
+        batch.yard.back(order.key_of(arrival))
     ward.came(arrival.row, CAME)
+    return True
+
+
+def _leave_out_queue(unit: Unit, arrival: Arrival, mapped: Mapped) -> None:
+    """Forget that the tool names its queue where somebody of ours has no account."""
+    connection, entity = arrival.row["connection"], arrival.entity
+    mapped.problems[:] = [
+        one
+        for one in mapped.problems
+        if not stands_for_somebody(
+            unit.snapshot, connection, one, change.value_of(entity, one.field) if entity else None
+        )
+    ]
+
+
+def _told_of_a_former(unit: Unit, batch: Batch, arrival: Arrival, now: str) -> bool:
+    """Of a record under an id that it had once: its end under that id is no end, and what it was
+    then is no news. What it is now is read where that can be done.
+    """
+    connection, object, _ = order.key_of(arrival)
+    spec = unit.snapshot.offers(connection).get(object)
+    if not arrival.record.deleted and spec is not None and spec.fetch:
+        batch.yard.ask((connection, object, now), arrival.row)
+    batch.ward.came(arrival.row, "it has another id now")
     return True
 
 
@@ -123,65 +175,6 @@ def _untitled(arrival: Arrival, mapped: Mapped) -> str | None:
     return f"It has no title ({one.place}). Give it one there, or a `default` in the mapping."
 
 
-def _keep_identity(unit: Unit, link: Row, arrival: Arrival) -> None:
-    record = arrival.record
-    link["address"] = dict(record.address) or link["address"]
-    link["url"] = record.url or link["url"]
-    link["remote_version"] = record.version or link["remote_version"]
-    link["remote_deleted"] = False
-    link["data"] = dict(record.data)
-    link["heard_at"] = order.heard(unit, arrival)
-    link["updated_at"] = unit.now
-
-
-def _first_contact(unit: Unit, batch: Batch, arrival: Arrival, mapped: Mapped) -> bool:
-    """A record nobody knew: a new entity with its link."""
-    record, spec = arrival.record, arrival.mapping.spec
-    kind = spec.entity or "task"
-    connection, object = arrival.row["connection"], arrival.row["object"]
-    values = dict(mapped.values)
-    if kind == "comment":
-        batch.insert(unit)
-        parent = _parent(unit, connection, record)
-        if parent is None:
-            return False
-        values["task"] = parent
-    elif kind == "party":
-        return True  # people of a tool are matched by `identities`, never made parties unasked
-    if kind in ("task", "item") and not values.get("title"):
-        values["title"] = f"{object} {record.id}"
-    entity = change.new_entity(kind, values, unit)
-    if kind in ("task", "item"):
-        entity["url"] = record.url
-    link = work.new_link(kind, entity["id"], connection, object, record.id, unit.now)
-    link["remote_base"] = {name: mapped.raw.get(name) for name in mapped.values}
-    # what the record did not say is as it began: only what changes here from now on goes out
-    link["hub_base"] = change.values_of(entity, spec.fields)
-    _keep_identity(unit, link, arrival)
-    batch.fresh.setdefault(kind, []).append(entity)
-    batch.fresh_links.append(link)
-    batch.links[entity["id"]] = [link]
-    arrival.entity, arrival.link = entity, link
-    change.announce_new(unit, kind, entity, _trace(arrival, mapped.values))
-    if kind == "comment":
-        links = work.links_of(unit.tx, [entity["task"]]).get(entity["task"], [])
-        change.mirror_comment(unit, entity, links, except_for=connection)
-    _quarantine(unit, batch, arrival, mapped.problems, entity, link)
-    return True
-
-
-def _parent(unit: Unit, connection: str, record: Record) -> str | None:
-    """The task that a comment belongs to, by the record it hangs on."""
-    if not record.parent:
-        return None
-    for (name, object), mapping in unit.snapshot.workspace.mappings.items():
-        if name == connection and mapping.spec.entity == "task":
-            found = work.links_by_external(unit.tx, connection, object, [record.parent])
-            if found:
-                return str(found[record.parent]["entity_id"])
-    return None
-
-
 def _update(
     unit: Unit, batch: Batch, arrival: Arrival, mapped: Mapped, link: Row, entity: Row
 ) -> None:
@@ -189,49 +182,68 @@ def _update(
     connection = arrival.row["connection"]
     kind = link["entity_type"]
     review = {name for id, of, name in batch.review if (id, of) == (entity["id"], connection)}
-    again = arrival.row["kind"] == "again"
-    merged = merge(
-        connection,
-        batch.policies_of(arrival.mapping),
-        mapped.values,
-        mapped.raw,
-        change.values_of(entity, spec.fields),
-        link,
-        remote_is_newer=not arrival.record.updated_at
-        or arrival.record.updated_at >= entity["updated_at"],
-        under_review=review,
-        ours_is_newer=_edited_since(batch, connection, entity) if again else (),
-    )
+    again, was_deleted = arrival.row["kind"] == "again", link["remote_deleted"]
+    ours_only = matching.fill_in(unit, link, entity, mapped)
+
+    def merge_them() -> Merged:
+        return merge(
+            connection,
+            batch.policies_of(arrival.mapping),
+            mapped.values,
+            mapped.raw,
+            change.values_of(entity, spec.fields),
+            link,
+            remote_is_newer=lambda name: is_newer(unit, entity, name, arrival.record.updated_at),
+            under_review=review,
+            ours_is_newer=_edited_since(batch, connection, entity) if again else (),
+        )
+
+    merged = merge_them()
+    at_odds = ({*merged.rulings} | {*merged.conflicts}) - review
+    if unsure.arrived(unit, arrival.mapping, link, mapped, at_odds):
+        merged = merge_them()
+    merged.push_back |= ours_only
     arrival.merged = merged
     link["remote_base"] = {**link["remote_base"], **merged.remote_base}
     link["hub_base"] = {**link["hub_base"], **merged.hub_base}
     news = mapped.problems if again else _news(unit, arrival, mapped, link)
     if not again:
-        _keep_identity(unit, link, arrival)
+        keep_identity(unit, link, arrival)
+    for name in conflicts.settled_by(link, mapped, merged, review):
+        batch.review.discard((entity["id"], connection, name))
+        merged.push_back.add(name)
+        conflicts.end(unit, entity["id"], connection, name)
     for name, (ours, theirs) in merged.conflicts.items():
         _conflict(unit, arrival, entity, name, ours, theirs)
         batch.review.add((entity["id"], connection, name))
-    change.change(
-        unit,
-        kind,
-        entity,
-        merged.values,
-        links=batch.links.get(entity["id"], ()),
-        origin=connection,
-        push_back=merged.push_back,
-        data=_trace(arrival, merged.values, merged.rulings),
-    )
+    data = trace(arrival, merged.values, merged.rulings)
+    if arrival.record.updated_at is not None:
+        data[TOLD] = arrival.record.updated_at.isoformat()
+    with hops.counted(unit, batch, arrival, entity, {*merged.values, *merged.push_back}) as told:
+        change.change(
+            unit,
+            kind,
+            entity,
+            merged.values,
+            links=batch.links.get(entity["id"], ()) if told.goes_on else (),
+            origin=connection,
+            push_back=merged.push_back,
+            data=data | told.data,
+        )
     if merged.rulings and not merged.values:  # nothing changed, and yet a value was lost
-        data = _trace(arrival, merged.rulings, merged.rulings)
+        data = trace(arrival, merged.rulings, merged.rulings)
         unit.emit(
             f"{kind}.updated", entity["id"], case=entity.get("case_id"), data=data, told=False
         )
+    if was_deleted:
+        restored(unit, batch, arrival, link, entity)
     bad = {problem.field for problem in mapped.problems}
+    bad.update(unit.snapshot.not_read(connection, link["object"]))
     revision = unit.snapshot.revision
     batch.ward.check(
         entity["id"], connection, bad, f"mended by revision {revision}" if again else GOOD
     )
-    _quarantine(unit, batch, arrival, news, entity, link)
+    quarantine_fields(unit, batch, arrival, news, entity, link)
     mapped.problems[:] = news
 
 
@@ -256,32 +268,6 @@ def _news(unit: Unit, arrival: Arrival, mapped: Mapped, link: Row) -> list[Probl
     return [one for one in mapped.problems if (one.field, one.raw) not in told]
 
 
-def _trace(
-    arrival: Arrival, names: Iterable[str], rulings: Mapping[str, Ruling] | None = None
-) -> Row:
-    """Where values came from: the record, the delivery, the mapping line of each field, and which
-    side held where both had changed it.
-    """
-    places = arrival.mapping.places
-    told = {
-        "connection": arrival.row["connection"],
-        "object": arrival.row["object"],
-        "external_id": arrival.record.id,
-        "delivery": arrival.row["delivery"],
-        "mapping": {name: places[name] for name in names if name in places},
-    }
-    if rulings:
-        told["rulings"] = {
-            name: {"holds": one.holds, "rule": one.rule, "ours": one.ours, "theirs": one.theirs}
-            for name, one in rulings.items()
-        }
-    return told
-
-
-def where(link: Mapping[str, Any]) -> Row:
-    return {name: link[name] for name in ("connection", "object", "external_id")}
-
-
 def _conflict(unit: Unit, arrival: Arrival, entity: Row, name: str, ours: Any, theirs: Any) -> None:
     connection = arrival.row["connection"]
     unit.trouble(
@@ -302,67 +288,3 @@ def _conflict(unit: Unit, arrival: Arrival, entity: Row, name: str, ours: Any, t
             },
         )
     )
-
-
-def _quarantine(
-    unit: Unit,
-    batch: Batch,
-    arrival: Arrival,
-    problems: Iterable[Problem],
-    entity: Row,
-    link: Row,
-) -> None:
-    """Fields that could not be mapped: each an exception; the healthy ones have flowed. From here
-    on it counts as an edit if ours changes.
-    """
-    again = arrival.row["kind"] == "again"
-    open_ = batch.ward.fields.get((entity["id"], arrival.row["connection"]), {})
-    for problem in problems:
-        name = problem.field
-        if name not in link["hub_base"]:
-            link["hub_base"] = {**link["hub_base"], name: change.value_of(entity, name)}
-        trouble = field_trouble(
-            unit, arrival.mapping, problem, entity, where(link), counted=not again
-        )
-        if again and name in open_:  # what ours was when the value was heard stays
-            data = {**trouble.data, "ours": open_[name]["data"].get("ours")}
-            trouble = replace(trouble, data=data)
-        batch.ward.note(unit, trouble)
-
-
-def _deleted(unit: Unit, batch: Batch, arrival: Arrival, link: Row, entity: Row) -> None:
-    """The remote record is gone: the link says so, and a person hears of it where work depended
-    on it.
-    """
-    if link["remote_deleted"]:
-        return
-    record = arrival.record
-    if record.version and (link["remote_version"] or "") < record.version:
-        link["remote_version"] = record.version
-    link["remote_deleted"] = True
-    link["updated_at"] = unit.now
-    kind = link["entity_type"]
-    if kind in ("task", "item"):
-        unit.emit(f"{kind}.deleted", entity["id"], case=entity.get("case_id"), data=where(link))
-    if kind == "task" and arrival.mapping.spec.deletes_in == "cancel":
-        change.change(
-            unit,
-            kind,
-            entity,
-            {"status": "cancelled"},
-            links=batch.links.get(entity["id"], ()),
-            origin=link["connection"],
-        )
-    elif kind == "task" and entity["status"] not in work.FINISHED and entity["step_id"]:
-        unit.trouble(
-            Trouble(
-                "validation",
-                f"'{entity['title']}' was deleted in {link['connection']}",
-                "The process still needs it. Reopen it there, or finish it here.",
-                severity="high",
-                subject=entity["id"],
-                owner=owner(unit, entity["accountable"]),
-                place=f"deleted/{link['connection']}",
-                data={"case": entity["case_id"]},
-            )
-        )

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from hub.flow.proof import said
+from hub.flow.judged_again import said
 from hub.live import Snapshot
 from hub.store import delivered
 from hub.store.delivered import Narrow

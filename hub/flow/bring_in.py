@@ -4,7 +4,7 @@ one transaction per batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,18 +15,20 @@ from connectors.sdk import (
     Record,
 )
 from hub.failpoints import reach
+from hub.flow import matching, moved, people
 from hub.flow.agree import base_on
 from hub.flow.arrival import Arrival, Batch, batch_of
-from hub.flow.arrive import arrive, where
+from hub.flow.arrive import arrive
 from hub.flow.fetch import Read, email_of, fetch
 from hub.flow.identity import OWN_ID, identified
+from hub.flow.noted import where
 from hub.flow.order import yard_of
 from hub.flow.quarantine import set_aside
 from hub.flow.stage import Ahead, Rows, Stride, in_halves, turn
 from hub.hub import Hub
 from hub.participants import replies
 from hub.process.people import owner
-from hub.store import dialect, queue, records, running, work
+from hub.store import cursors, dialect, queue, records, work
 from hub.store.exceptions import Trouble
 from hub.store.tables import pushes
 from hub.unit import Unit, connector_actor
@@ -74,7 +76,7 @@ def _bring(unit: Unit, claim: queue.Claim, rows: Rows, fetched: Mapping[int, Rea
         read = fetched.get(row["position"])
         connection, object = row["connection"], row["object"]
         if row["kind"] == "pull":
-            running.pull_soon(unit.tx, connection, object)
+            cursors.pull_soon(unit.tx, connection, object)
             done.append(row["position"])
             continue
         if row["kind"] == "answer":
@@ -120,11 +122,14 @@ def attach(unit: Unit, arrivals: Sequence[Arrival]) -> None:
     read again, until nothing is new. A link is written by those only who hold its entity.
     """
     _find_links(unit, arrivals)
-    _load_entities(unit, arrivals)
-    if not dialect.is_sqlite(unit.tx):
+    moved.follow(unit, arrivals)
+    if dialect.is_sqlite(unit.tx):
+        _load_entities(unit, arrivals, {})
+    else:
+        _load_entities(unit, arrivals, matching.may_be(unit, arrivals))
         locked = {arrival.link["entity_id"] for arrival in arrivals if arrival.link}
         while late := _read_again(unit, arrivals, locked):
-            _load_entities(unit, late)
+            _load_entities(unit, late, {})
 
 
 def take_in(unit: Unit, arrivals: Sequence[Arrival]) -> tuple[Batch, list[Arrival]]:
@@ -133,14 +138,18 @@ def take_in(unit: Unit, arrivals: Sequence[Arrival]) -> tuple[Batch, list[Arriva
     """
     batch = batch_of(unit, arrivals)
     batch.yard = yard_of(unit, arrivals)
+    matching.look_around(unit, batch, arrivals)
     waiting: list[Arrival] = []
     known: dict[tuple[str, str, str], tuple[Row, Row]] = {}
+    actors: dict[tuple[str, str | None], Row] = {}
     for arrival in arrivals:
         row = arrival.row
         where = (row["connection"], row["object"], arrival.record.id)
         if where in known:
             arrival.link, arrival.entity = known[where]
-        actor = connector_actor(row["connection"], arrival.record.actor)
+        by = (row["connection"], arrival.record.actor)
+        if (actor := actors.get(by)) is None:  # one for all: it is written as JSON once
+            actor = actors[by] = connector_actor(*by)
         with unit.acting(actor, cause=row["delivery"], origin=row["connection"]):
             waits_for_parent = not arrive(unit, batch, arrival)
         if waits_for_parent:
@@ -150,6 +159,8 @@ def take_in(unit: Unit, arrivals: Sequence[Arrival]) -> tuple[Batch, list[Arriva
             kind = arrival.mapping.spec.entity or "task"
             batch.entities.setdefault(kind, {})[arrival.entity["id"]] = arrival.entity
             batch.touched_links[arrival.link["id"]] = arrival.link
+    if batch.people:
+        people.take_in(unit, batch)
     return batch, waiting
 
 
@@ -219,13 +230,19 @@ def _find_links(unit: Unit, arrivals: Iterable[Arrival]) -> None:
         ).all()
         linked = work.links_of(unit.tx, [row.entity_id for row in ours])
         for row in ours:
-            if any(
-                link["connection"] == connection and link["object"] == object
+            here = [
+                link
                 for link in linked.get(row.entity_id, ())
-            ):
-                continue  # somebody copied our text, hidden key and all: a record of its own
-            # our own create came back before its answer did: this is the entity it was for
+                if link["connection"] == connection and link["object"] == object
+            ]
             first = strangers[row.key][0]
+            if any(not link["remote_deleted"] for link in here) or first.record.deleted:
+                continue  # somebody copied our text, hidden key and all: a record of its own
+            if here:  # it was deleted there, and somebody put it back
+                moved.take_over(unit, here[0], first)
+                first.link = here[0]
+                continue
+            # our own create came back before its answer did: this is the entity it was for
             link = work.new_link(
                 row.entity_type, row.entity_id, connection, object, first.record.id, unit.now
             )
@@ -246,30 +263,37 @@ def _read_again(unit: Unit, arrivals: Sequence[Arrival], locked: set[str]) -> li
     for arrival in arrivals:
         groups.setdefault((arrival.row["connection"], arrival.row["object"]), []).append(arrival)
     held = {arrival.entity["id"]: arrival.entity for arrival in arrivals if arrival.entity}
-    late = []
+    late: list[Arrival] = []
+    lost: list[Arrival] = []
     for (connection, object), some in groups.items():
         ids = [(one.link["external_id"] if one.link else one.record.id) for one in some]
         found = work.links_by_external(unit.tx, connection, object, set(ids))
         for arrival, id in zip(some, ids, strict=True):
             arrival.link = link = found.get(id)
             arrival.entity = held.get(link["entity_id"]) if link else None
-            if link is not None and link["entity_id"] not in locked:
+            if link is None:
+                lost.append(arrival)
+            elif link["entity_id"] not in locked:
                 late.append(arrival)
+    moved.find_again(unit, lost)
     locked |= {arrival.link["entity_id"] for arrival in late if arrival.link}
     return late
 
 
-def _load_entities(unit: Unit, arrivals: Iterable[Arrival]) -> None:
-    """Attach and lock the entities of linked records, in id order, so that two workers cannot
-    deadlock.
+def _load_entities(
+    unit: Unit, arrivals: Iterable[Arrival], also: Mapping[str, Collection[str]]
+) -> None:
+    """Attach and lock the entities of linked records, and lock others `also`, in id order, so that
+    two workers cannot deadlock.
     """
     by_kind: dict[str, list[Arrival]] = {}
     for arrival in arrivals:
         if arrival.link is not None:
             by_kind.setdefault(arrival.link["entity_type"], []).append(arrival)
-    for kind in sorted(by_kind):
-        ids = {arrival.link["entity_id"] for arrival in by_kind[kind] if arrival.link}
-        found = work.load(unit.tx, kind, ids, lock=True)
-        for arrival in by_kind[kind]:
+    for kind in sorted({*by_kind, *also}):
+        some = by_kind.get(kind, ())
+        ids = {arrival.link["entity_id"] for arrival in some if arrival.link}
+        found = work.load(unit.tx, kind, ids.union(also.get(kind, ())), lock=True)
+        for arrival in some:
             assert arrival.link is not None  # noqa: S101 - grouped by it above
             arrival.entity = found.get(arrival.link["entity_id"])

@@ -30,13 +30,16 @@ from connectors.sdk import (
 )
 from hub.failpoints import reach
 from hub.flow import connections
+from hub.flow.dead_letters import failed
 from hub.flow.identity import identified
-from hub.flow.outcome import failed, record_all
+from hub.flow.outcome import record_all
 from hub.flow.outward import Plan, plan_all
+from hub.flow.read_back import read_back
+from hub.flow.refused import push_again
 from hub.flow.stage import take
 from hub.hub import Hub
 from hub.live import Snapshot
-from hub.store import outbox, queue, running
+from hub.store import circuits, outbox, queue
 
 log = structlog.get_logger("hub.deliver")
 
@@ -47,10 +50,28 @@ Row = dict[str, Any]
 
 
 def deliver(hub: Hub) -> int:
-    """Send a batch of waiting pushes; how many are done with."""
-    claim = take(hub, outbox.PUSHES, BATCH, running.paused)
-    if claim is None:
-        return 0
+    """Send a batch of waiting pushes; how many are done with. Those of connections that nobody may
+    call stay where they are; of one whose circuit is half open, a single one tries.
+    """
+    claim = take(hub, outbox.PUSHES, BATCH, circuits.shut)
+    done = _send(hub, claim) if claim is not None else 0
+    with hub.database.read() as tx:
+        names = circuits.half_open(tx)
+    return done + sum(_try_out(hub, name) for name in names)
+
+
+def _try_out(hub: Hub, connection: str) -> int:
+    """Be the one that tries whether a tool answers again, if anything waits for it."""
+    with hub.database.write() as tx:
+        if not outbox.waits(tx, connection) or not circuits.begin_trial(tx, connection):
+            return 0
+        claim = queue.claim(tx, outbox.PUSHES, 1, only=connection)
+        if not claim.rows:
+            circuits.call_off(tx, connection)
+    return _send(hub, claim, on_trial=True) if claim else 0
+
+
+def _send(hub: Hub, claim: queue.Claim, *, on_trial: bool = False) -> int:
     if claim.poison:
         with hub.unit() as unit:
             for row in claim.poison:
@@ -60,12 +81,18 @@ def deliver(hub: Hub) -> int:
         groups.setdefault((row["connection"], row["object"]), []).append(row)
     done = len(claim.poison)
     for (connection, object), rows in groups.items():
-        done += _deliver_group(hub, claim, connection, object, rows)
+        done += _deliver_group(hub, claim, connection, object, rows, on_trial=on_trial)
     return done
 
 
 def _deliver_group(
-    hub: Hub, claim: queue.Claim, connection: str, object: str, rows: Sequence[RowMapping]
+    hub: Hub,
+    claim: queue.Claim,
+    connection: str,
+    object: str,
+    rows: Sequence[RowMapping],
+    *,
+    on_trial: bool,
 ) -> int:
     snapshot = hub.live.current()
     try:
@@ -74,7 +101,7 @@ def _deliver_group(
         if not isinstance(connector, Sink) or spec is None:
             raise ConfigError(f"Nothing can be written to {object} of '{connection}'.")
     except ConnectorError as error:
-        _hold_back(hub, claim, connection, rows, error)
+        _hold_back(hub, claim, connection, rows, error, on_trial=on_trial)
         return 0
     plans = _plan(hub, snapshot, rows)
     reach("deliver.claimed")
@@ -82,16 +109,24 @@ def _deliver_group(
     size = max(CHUNK, spec.batch)
     for start in range(0, len(plans), size):
         some = plans[start : start + size]
-        if start and not _still_ours(hub, claim, plans[start:]):
+        if start and not _still_ours(hub, claim, connection, plans[start:]):
             break
-        done += _deliver_some(hub, claim, snapshot, connector, connection, object, spec, some)
+        done += _deliver_some(
+            hub, claim, snapshot, connector, connection, object, spec, some, on_trial=on_trial
+        )
     return done
 
 
-def _still_ours(hub: Hub, claim: queue.Claim, plans: Sequence[Plan]) -> bool:
-    """Keep the lease of what is still to be sent while a slow tool takes its time."""
+def _still_ours(hub: Hub, claim: queue.Claim, connection: str, plans: Sequence[Plan]) -> bool:
+    """Keep the lease of what is still to be sent while a slow tool takes its time; give it back
+    where the tool has stopped answering.
+    """
+    positions = [plan.row["position"] for plan in plans]
     with hub.database.write() as tx:
-        return queue.renew(tx, claim, [plan.row["position"] for plan in plans])
+        if connection in circuits.shut(tx):
+            queue.release(tx, claim, positions)
+            return False
+        return queue.renew(tx, claim, positions)
 
 
 def _deliver_some(
@@ -103,6 +138,8 @@ def _deliver_some(
     object: str,
     spec: ObjectSpec,
     plans: Sequence[Plan],
+    *,
+    on_trial: bool,
 ) -> int:
     """Send a few pushes and store what became of them, before the next few."""
     ready = [plan for plan in plans if plan.change is not None]
@@ -110,6 +147,7 @@ def _deliver_some(
     settled: dict[int, Result] = {}
     try:
         settled = _look_up(connector, object, spec, ready)
+        settled |= read_back(snapshot, connector, connection, object, spec, ready)
         results |= settled
         rest = [plan for plan in ready if plan.row["position"] not in settled]
         _note_creates(hub, claim, rest)
@@ -120,6 +158,7 @@ def _deliver_some(
             results |= {
                 plan.row["position"]: answer for plan, answer in zip(some, answers, strict=True)
             }
+            push_again(connector, snapshot.mapping(connection, object), some, results, size)
     except (queue.LostLease, OperationalError) as error:
         log.warning("pushes were taken over", error=str(error))
         return 0
@@ -128,7 +167,7 @@ def _deliver_some(
         for plan in unsent:
             results[plan.row["position"]] = _as_result(error)
             plan.unsent = True
-        _note(hub, connection, error)
+        _note(hub, connection, error, on_trial=on_trial)
     except Exception as error:
         # a connector's bug: the effect may have happened, so these are unknown, not failed
         log.exception("connector failed", connection=connection)
@@ -148,7 +187,7 @@ def _deliver_some(
         plan.looked_up = plan.row["position"] in settled
     if ready:
         reach("deliver.pushed")
-    done = record_all(hub, claim, spec, plans, results)
+    done = record_all(hub, claim, spec, plans, results, on_trial)
     reach("deliver.recorded")
     return done
 
@@ -190,9 +229,9 @@ def _as_result(error: ConnectorError) -> Result:
     return Result(Outcome.RETRY, message=str(error), retry_after=retry_after, code=error.code)
 
 
-def _note(hub: Hub, connection: str, error: ConnectorError) -> None:
+def _note(hub: Hub, connection: str, error: ConnectorError, *, on_trial: bool) -> None:
     with hub.unit() as unit:
-        connections.note_failure(unit, connection, error)
+        connections.note_failure(unit, connection, error, on_trial=on_trial)
 
 
 def _hold_back(
@@ -201,9 +240,11 @@ def _hold_back(
     connection: str,
     rows: Iterable[RowMapping],
     error: ConnectorError,
+    *,
+    on_trial: bool,
 ) -> None:
     with hub.unit() as unit:
-        connections.note_failure(unit, connection, error)
+        connections.note_failure(unit, connection, error, on_trial=on_trial)
         for row in rows:
             queue.postpone(unit.tx, claim, row["position"], str(error)[:2000], 30.0, counted=False)
 

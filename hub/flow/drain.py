@@ -13,10 +13,10 @@ from collections.abc import Collection, Sequence
 from sqlalchemy.engine import RowMapping
 
 from hub.failpoints import reach
+from hub.flow import change, people
 from hub.flow.quarantine import end, is_outward
 from hub.hub import Hub
 from hub.store import exceptions, outbox, records, work
-from hub.store.outbox import NewPush
 from hub.store.records import NewRecord
 from hub.unit import Unit
 
@@ -26,6 +26,7 @@ Row = RowMapping
 
 def waits(hub: Hub) -> bool:
     """Whether anything failed under an older revision than the one in force. Raises NoWorkspace."""
+    people.mend(hub)
     revision = hub.live.current().revision
     with hub.database.read() as tx:
         return exceptions.any_mendable(tx, revision)
@@ -134,18 +135,7 @@ def _outward(unit: Unit, rows: Collection[Row]) -> None:
         if link is None:
             unlinked.append((entity, connection))
         elif not link["remote_deleted"] and unit.snapshot.mapping(connection, link["object"]):
-            unit.push(
-                NewPush(
-                    connection=connection,
-                    object=link["object"],
-                    op="update",
-                    entity_type=link["entity_type"],
-                    entity_id=entity,
-                    external_id=link["external_id"],
-                    fields=sorted(names),
-                    cause=row["id"],
-                )
-            )
+            change.tell(unit, link, names, cause=row["id"])
         else:
             gone += [one for one in rows if _key(one) == _key(row)]
     end(unit, {"it is not there any more": gone})

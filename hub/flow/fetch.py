@@ -5,17 +5,18 @@ records, and the people who pressed a button.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlalchemy.engine import RowMapping
+from sqlalchemy.engine import Connection, RowMapping
 
 from connectors.sdk import (
     AuthError,
     ConfigError,
     ConnectorError,
+    NotSentError,
     PayloadError,
     RateLimitError,
     Record,
@@ -27,13 +28,17 @@ from hub.flow.quarantine import set_aside
 from hub.flow.stage import SHARE
 from hub.hub import Hub
 from hub.live import Snapshot
-from hub.store import queue, running
+from hub.store import circuits, dialect, queue
 from mappings.expressions import ExpressionError
 
 log = structlog.get_logger("hub.fetch")
 
 WAITS = (TransientError, AuthError, ConfigError)
 """What is nobody's fault among the records: they wait until it is over."""
+ALONE = 2
+"""Records in a row that fail alone for a moment's trouble; then it is taken for the tool's."""
+LONGEST = 900.0
+"""Seconds until such a record is read again, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +63,48 @@ def fetch(hub: Hub, claim: queue.Claim) -> tuple[dict[int, Read], set[int]]:
             wanted.setdefault((row["connection"], object), []).append(row)
     read: dict[int, Read] = {}
     waiting: set[int] = set()
-    paused: set[str] = set()
+    closed: Collection[str] = ()
     if wanted:
         with hub.database.read() as tx:
-            paused = running.paused(tx)
+            closed = circuits.shut(tx)
     until = time.monotonic() + claim.queue.lease.total_seconds() * SHARE
     for (connection, object), rows in wanted.items():
-        if connection in paused:
-            _wait_for_resume(hub, claim, rows)
+        may = "go"
+        if connection in closed:
+            with hub.database.write() as tx:
+                may = circuits.admit(tx, connection)
+                if may == "wait":
+                    _wait(tx, claim, connection, rows)
+        if may == "wait":
             waiting |= {row["position"] for row in rows}
             continue
         left = [rows]
+        alone, failed = 0, False
         while left:
             some = left.pop()
             try:
                 read |= _read(hub, snapshot, connection, object, some)
+                alone = 0
+                if may == "try" or failed:
+                    may, failed = "go", False
+                    with hub.unit() as unit:
+                        connections.note_success(unit, connection)
             except ConnectorError as error:
-                if len(some) > 1 and not isinstance(error, WAITS):
+                its_own = may != "try" and alone < ALONE and _may_be_its_own(error)
+                if len(some) > 1 and (its_own or not isinstance(error, WAITS)):
                     half = len(some) // 2
                     left += [some[half:], some[:half]]
+                    continue
+                failed = True
+                if its_own:  # others may be read all the same
+                    alone += 1
+                    _wait_alone(hub, claim, connection, some, error)
+                    waiting |= {row["position"] for row in some}
                     continue
                 if isinstance(error, WAITS):  # whatever is left would meet the same
                     some = [row for group in (some, *left) for row in group]
                     left.clear()
-                _hold_back(hub, claim, connection, some, error)
+                _hold_back(hub, claim, connection, some, error, on_trial=may == "try")
                 waiting |= {row["position"] for row in some}
             if left and time.monotonic() > until:
                 late = [row["position"] for group in left for row in group]
@@ -111,8 +134,18 @@ def _read(
         log.exception("connector failed", connection=connection)
         raise PayloadError(f"The connector failed: {type(error).__name__}: {error}") from error
     gone = {id: Record(object, id, {}, deleted=True) for id in ids if id not in found}
+    gone |= {was: one for one in found.values() for was in one.former if was in gone}
     there = found | gone
     return {row["position"]: Read(there[_wanted(row)], at) for row in rows}
+
+
+def _may_be_its_own(error: ConnectorError) -> bool:
+    """Whether a moment's trouble may be that of one record, which always fails so (a page of the
+    tool that ends in an error): not where the tool was not reached, or asks for a pause.
+    """
+    if isinstance(error, NotSentError | RateLimitError) or not isinstance(error, TransientError):
+        return False
+    return error.retry_after is None
 
 
 def _wanted(row: RowMapping) -> str:
@@ -148,12 +181,31 @@ def email_of(snapshot: Snapshot, connection: str, record: Record | None) -> str 
     return str(found) if found else None
 
 
-def _wait_for_resume(hub: Hub, claim: queue.Claim, rows: Sequence[RowMapping]) -> None:
-    with hub.database.write() as tx:
+def _wait(tx: Connection, claim: queue.Claim, connection: str, rows: Sequence[RowMapping]) -> None:
+    """Put off what would call a connection that nobody may call now."""
+    until = circuits.shut(tx).get(connection)
+    left = (until - dialect.database_now(tx)).total_seconds() if until else 60.0
+    why = "the connection may not be called now"
+    for row in rows:
+        queue.postpone(tx, claim, row["position"], why, min(60.0, max(1.0, left)), counted=False)
+
+
+def _wait_alone(
+    hub: Hub,
+    claim: queue.Claim,
+    connection: str,
+    rows: Sequence[RowMapping],
+    error: ConnectorError,
+) -> None:
+    """Put off what failed alone, each time for as long as it has waited already, so that it is not
+    among the others when they are read again.
+    """
+    with hub.unit() as unit:
+        connections.note_failure(unit, connection, error)
         for row in rows:
-            queue.postpone(
-                tx, claim, row["position"], "the connection is paused", 60.0, counted=False
-            )
+            age = (unit.now - row["received_at"]).total_seconds()
+            delay = min(LONGEST, max(20.0, age))
+            queue.postpone(unit.tx, claim, row["position"], str(error)[:2000], delay, counted=False)
 
 
 def _hold_back(
@@ -162,9 +214,11 @@ def _hold_back(
     connection: str,
     rows: Sequence[RowMapping],
     error: ConnectorError,
+    *,
+    on_trial: bool,
 ) -> None:
     with hub.unit() as unit:
-        connections.note_failure(unit, connection, error)
+        connections.note_failure(unit, connection, error, on_trial=on_trial)
         waits = isinstance(error, WAITS)
         delay = error.retry_after if isinstance(error, RateLimitError) else 15.0
         for row in rows:

@@ -4,18 +4,20 @@ would follow from it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, RowMapping
 
 from hub.flow import change
 from hub.flow.arrival import Arrival
 from hub.flow.merge import same
 from hub.flow.outward import Plan
+from hub.flow.undone import Missing
 from hub.live import Snapshot
 from hub.store import cases, work
+from hub.store.events import EventDraft
 from hub.unit import Unit
 
 Row = dict[str, Any]
@@ -41,6 +43,8 @@ class Conflict:
     ours: Any
     theirs: Any
     at: str
+    asked: bool = False
+    """Whether a person has been asked about the field already."""
 
 
 @dataclass(slots=True)
@@ -65,7 +69,10 @@ class RecordPlan:
     entity_type: str = ""
     entity: str | None = None
     """The id here; None for what is new."""
-    here: Literal["create", "update", "delete"] | None = None
+    here: Literal["create", "link", "update", "delete"] | None = None
+    by: str | None = None
+    """The fields by which it would be linked to `entity`, and the line that says so."""
+    at: str | None = None
     fields: list[FieldChange] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     problems: list[Trouble] = field(default_factory=list)
@@ -102,7 +109,7 @@ class FollowUp:
     because: str
 
 
-Foreseen = RecordPlan | WritePlan | FollowUp
+Foreseen = RecordPlan | WritePlan | FollowUp | Missing
 
 
 def compare(unit: Unit, arrival: Arrival, before: Row | None, after: Row) -> list[FieldChange]:
@@ -150,7 +157,11 @@ def write_of(tx: Connection, snapshot: Snapshot, plan: Plan, *, waits: bool) -> 
     problems = [problem.message for problem in plan.problems]
     if plan.error and not problems:
         problems = [plan.error]
-    if intended is None and not problems:
+    later: Row = {}
+    if intended is None and plan.waits and row["entity_type"] == "comment":
+        # once its task is there, which the same sync may see to
+        later = _said_later(tx, snapshot, row)
+    if intended is None and not problems and not later:
         return None
     title = row["entity_id"] or ""
     if row["entity_type"] == "message":
@@ -161,8 +172,14 @@ def write_of(tx: Connection, snapshot: Snapshot, plan: Plan, *, waits: bool) -> 
         entity = work.load(tx, row["entity_type"], [row["entity_id"]]).get(row["entity_id"])
         title = str((entity or {}).get("title") or (entity or {}).get("body") or title)
         base: Mapping[str, Any] = plan.link["data"] if plan.link else {}
-        fields = intended.fields if intended else {}
-        written = {name: (base.get(name), value) for name, value in fields.items()}
+        fields = intended.fields if intended else later
+        written = {
+            name: (base.get(name), value)
+            for name, value in fields.items()
+            if plan.link is None or name not in base or base[name] != value
+        }
+        if intended is not None and intended.op == "update" and not written and not problems:
+            return None  # the tool holds all of it, whatever it stands for here
     mapping = snapshot.mapping(row["connection"], row["object"])
     at = {
         name: str(mapping.spec.fields[name].place)
@@ -183,14 +200,27 @@ def write_of(tx: Connection, snapshot: Snapshot, plan: Plan, *, waits: bool) -> 
     )
 
 
+def _said_later(tx: Connection, snapshot: Snapshot, row: RowMapping) -> Row:
+    """What a comment writes that waits for the record it hangs on."""
+    mapping = snapshot.mapping(row["connection"], row["object"])
+    comment = work.load(tx, "comment", [row["entity_id"]]).get(row["entity_id"])
+    if mapping is None or comment is None:
+        return {}
+    values = change.values_of(comment, mapping.written)
+    names = {name for name, value in values.items() if value not in (None, "", [])}
+    return dict(mapping.outward(values, snapshot, row["connection"], names, None).fields)
+
+
 _PLAIN = ("link.added", "exception.raised", "delivery.received", "comment.added")
 
 
-def follow_ups(unit: Unit, about: Mapping[str, RecordPlan]) -> list[FollowUp]:
+def follow_ups(
+    unit: Unit, happened: Sequence[EventDraft], about: Mapping[str, RecordPlan]
+) -> list[FollowUp]:
     """What rules and processes would do, by the events that say so."""
     known = {one.id: one for one in unit.noted()}
     found: list[FollowUp] = []
-    for event in unit.noted():
+    for event in happened:
         if event.subject in about or event.type in _PLAIN:
             continue
         cause = known.get(event.cause or "")

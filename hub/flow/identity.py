@@ -4,7 +4,7 @@ webhook, a list) get them from a field.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,7 +35,18 @@ def identified(mapping: CompiledMapping | None, record: Record) -> Record:
     url = str(found.get("url", ""))
     if url.startswith(("https://", "http://")):
         changes["url"] = url
+    if "former" in found:
+        changes["former"] = former_ids(found["former"])
     return replace(record, **changes) if changes else record
+
+
+def former_ids(value: Any) -> tuple[str, ...]:
+    """The ids in a list, or in the text in which some tools write one: `12;34` or `12,34`."""
+    if isinstance(value, str):
+        value = value.replace(",", ";").split(";")
+    some = value if isinstance(value, Sequence) else [value]
+    ids = [text_of(one).strip() for one in some if isinstance(one, str | int | float)]
+    return tuple(dict.fromkeys(id for id in ids if id))
 
 
 def own_id(link: Mapping[str, Any]) -> str:

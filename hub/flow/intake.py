@@ -237,7 +237,7 @@ def _take_in(unit: Unit, claim: queue.Claim, heard: list[Heard]) -> bool:
     queued = straight.bring_straight(unit, found)
     _finish(unit, claim, heard)
     reach("intake.brought_in")
-    return queued
+    return queued > 0
 
 
 def _told(unit: Unit, one: Heard) -> list[Named]:

@@ -8,13 +8,14 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mappings.language import Conflict, Direction
 
 ABSENT = object()
+EMPTY: tuple[Any, ...] = (None, "", [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,9 @@ class Merged:
 
 
 def same(name: str, one: Any, other: Any) -> bool:
-    """Whether two values of a field mean the same: labels have no order."""
+    """Whether two values of a field mean the same: labels have no order, and nothing is nothing."""
+    if one in EMPTY and other in EMPTY:
+        return True
     if name == "labels" and isinstance(one, list) and isinstance(other, list):
         return set(one) == set(other)
     return bool(one == other)
@@ -70,14 +73,14 @@ def merge(
     entity: Mapping[str, Any],
     link: Mapping[str, Any],
     *,
-    remote_is_newer: bool,
+    remote_is_newer: Callable[[str], bool],
     under_review: Collection[str] = (),
     ours_is_newer: Collection[str] = (),
 ) -> Merged:
     """Merge what a record says (`values`, read from `raw`) into the entity's current values.
 
-    `entity` maps each field to its value now. `remote_is_newer` answers `conflict: newest`,
-    except for the fields in `ours_is_newer`. A field under review keeps ours until a person
+    `entity` maps each field to its value now. `remote_is_newer` answers `conflict: newest`
+    for a field, except for those in `ours_is_newer`. A field under review keeps ours until a person
     chooses.
     """
     result = Merged()
@@ -98,7 +101,8 @@ def merge(
             result.conflicts[name] = (ours, theirs)
             continue
         if edited_here:
-            newer = remote_is_newer and name not in ours_is_newer
+            asked = policy.authority is None and policy.conflict == "newest"
+            newer = asked and name not in ours_is_newer and remote_is_newer(name)
             keep = ours_holds(policy, connection, remote_is_newer=newer)
             if keep is None:
                 result.conflicts[name] = (ours, theirs)

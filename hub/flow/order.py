@@ -20,7 +20,7 @@ from connectors.sdk import Record
 from hub.flow.arrival import Arrival
 from hub.flow.identity import OWN_ID
 from hub.flow.yard import Key, Yard
-from hub.store import running, tombstones
+from hub.store import cursors, tombstones
 from hub.store.tombstones import Tombstone
 from hub.unit import Unit
 
@@ -76,7 +76,7 @@ def place(unit: Unit, arrival: Arrival, yard: Yard) -> Place:
     told = arrival.row["source"] == "webhook" and arrival.row["kind"] == "state"
     if record.deleted:
         return _deletion(unit, arrival, link, told=told)
-    stone = yard.stones.get(key_of(arrival))
+    stone = yard.stones.get(key_of(arrival)) if yard.stones else None
     if stone is not None and (link is None or link["remote_deleted"]):
         return _after_deletion(unit, arrival, stone, told=told)
     if link is None:
@@ -90,6 +90,9 @@ def _deletion(unit: Unit, arrival: Arrival, link: Row | None, *, told: bool) -> 
     ours, theirs = link["remote_version"], arrival.record.version
     if ours and theirs and theirs != ours:
         return _below(unit, arrival, link, told=told) if theirs < ours else Place.HOLDS
+    if arrival.row["source"] == "sweep":  # heard of since it was missed: it is there
+        since = link["heard_at"]
+        return Place.OLDER if since and since > heard(unit, arrival) else Place.HOLDS
     if not told:
         return Place.HOLDS
     if _readable(unit, arrival):
@@ -167,11 +170,11 @@ def _pulled_since(unit: Unit, arrival: Arrival, link: Row) -> bool:
     spec = unit.snapshot.offers(row["connection"]).get(row["object"])
     if spec is None or not spec.pull or at is None:
         return False
-    state = running.cursor_state(unit.tx, row["connection"], row["object"])
+    state = cursors.cursor_state(unit.tx, row["connection"], row["object"])
     pulled: datetime | None = state["pulled_at"] if state else None
     if pulled and link["heard_at"] and pulled > at + SKEW and pulled >= link["heard_at"]:
         return True
-    running.pull_soon(unit.tx, row["connection"], row["object"])
+    cursors.pull_soon(unit.tx, row["connection"], row["object"])
     return False
 
 

@@ -4,6 +4,7 @@ settle.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -16,14 +17,16 @@ from connectors.sdk import (
     Record,
     Result,
 )
-from hub.flow import change, connections
+from hub.flow import circles, conflicts, connections, dead_letters
 from hub.flow.agree import agree
+from hub.flow.hops import stamp
 from hub.flow.outward import Plan
-from hub.flow.quarantine import end, field_trouble, is_outward, kept
+from hub.flow.quarantine import kept
+from hub.flow.read_back import note_sent
+from hub.flow.unsaid import Unsaid, quarantine_unsaid, unsaid_of
 from hub.hub import Hub
-from hub.participants import messages
 from hub.process.people import owner
-from hub.store import exceptions, queue, records, running, work
+from hub.store import circuits, exceptions, queue, records, running, sameness, work
 from hub.store.exceptions import Trouble
 from hub.unit import Unit
 
@@ -41,10 +44,13 @@ def record_all(
     spec: ObjectSpec,
     plans: Sequence[Plan],
     results: Mapping[int, Result],
+    on_trial: bool = False,
 ) -> int:
-    """Commit what happened, each push on its own where the whole batch will not go."""
+    """Commit what happened, each push on its own where the whole batch will not go. `on_trial`:
+    the circuit of their connection was half open, and they tried it.
+    """
     try:
-        return _commit(hub, claim, spec, plans, results)
+        return _commit(hub, claim, spec, plans, results, on_trial=on_trial)
     except queue.LostLease as error:
         log.warning("pushes were taken over", error=str(error))
         return 0
@@ -52,7 +58,7 @@ def record_all(
         if len(plans) == 1:
             log.exception("outcome could not be stored", push=plans[0].row["id"])
             return 0  # its lease runs out, and it is looked up
-        return sum(record_all(hub, claim, spec, [plan], results) for plan in plans)
+        return sum(record_all(hub, claim, spec, [plan], results, on_trial) for plan in plans)
 
 
 def _commit(
@@ -61,6 +67,8 @@ def _commit(
     spec: ObjectSpec,
     plans: Sequence[Plan],
     results: Mapping[int, Result],
+    *,
+    on_trial: bool,
 ) -> int:
     done = 0
     with hub.unit() as unit:
@@ -73,8 +81,9 @@ def _commit(
             for kind in sorted(ids)
             for id, entity in work.load(unit.tx, kind, ids[kind], lock=True).items()
         }
-        unsaid = _unsaid(unit, entities)
-        successes = 0
+        for kind in sorted(ids):
+            entities |= _merged_meanwhile(unit, kind, ids[kind] - entities.keys())
+        unsaid = unsaid_of(unit, entities)
         for plan in plans:
             result = results.get(plan.row["position"])
             with unit.acting(
@@ -82,10 +91,81 @@ def _commit(
             ):
                 ended = _settle(unit, claim, spec, plan, result, entities, unsaid)
             done += ended
-            successes += bool(result and result.outcome is Outcome.OK)
-        if successes:
-            connections.note_success(unit, plans[0].row["connection"])
+        _end_loops(unit, plans, results, entities)
+        _judge(unit, spec, plans, results, on_trial=on_trial)
     return done
+
+
+def _end_loops(
+    unit: Unit,
+    plans: Sequence[Plan],
+    results: Mapping[int, Result],
+    entities: Mapping[str, Row],
+) -> None:
+    """What these writes brought to every tool goes round no more."""
+    known = {entity["id"]: entity for entity in entities.values()}
+    loops = exceptions.open_of(unit.tx, list(known), "loop") if known else ()
+    anew: dict[str, set[str]] = {}
+    for plan in plans if loops else ():
+        result, entity = results.get(plan.row["position"]), entities.get(plan.row["entity_id"])
+        if entity and result and result.outcome is Outcome.OK and not plan.row["hops"]:
+            anew.setdefault(entity["id"], set()).update(plan.values)
+    circles.end(unit, loops, known, anew)
+
+
+def _merged_meanwhile(unit: Unit, kind: str, gone: Collection[str]) -> dict[str, Row]:
+    """Those that answer now for entities that were merged while a write of theirs was on its way,
+    by the ids that were.
+    """
+    into = {id: sameness.answers_for(unit.tx, id) for id in sorted(gone)}
+    found = work.load(unit.tx, kind, set(into.values()) - set(gone), lock=True)
+    return {id: found[now] for id, now in into.items() if now in found}
+
+
+ANSWERS = (Outcome.OK, Outcome.REJECTED, Outcome.CONFLICT, Outcome.MISSING)
+"""Outcomes that only a tool which is up and well can tell."""
+
+
+def _judge(
+    unit: Unit,
+    spec: ObjectSpec,
+    plans: Sequence[Plan],
+    results: Mapping[int, Result],
+    *,
+    on_trial: bool,
+) -> None:
+    """What these outcomes say about the connection: it answers, wants to be left alone, or does
+    not answer. A batch that failed as one is one failure.
+    """
+    connection = plans[0].row["connection"]
+    told = [
+        (plan, results[plan.row["position"]])
+        for plan in plans
+        if plan.change is not None and plan.row["position"] in results
+    ]
+    answered, silent, wait = False, 0, 0.0
+    why = ""
+    for plan, result in told:
+        if plan.unsent:
+            continue  # the error was about the connection, and is noted
+        if result.outcome in ANSWERS:
+            answered, silent = True, 0
+        elif result.retry_after is not None:
+            wait, why = max(wait, result.retry_after), result.message
+            silent = 0
+        elif result.outcome is Outcome.RETRY or not plan.looked_up:
+            silent, why = silent + 1, result.message
+    if answered:
+        connections.note_success(unit, connection)
+    if wait:
+        connections.note_limit(unit, connection, wait, why)
+    if silent:
+        times = -(-silent // max(1, spec.batch))
+        connections.note_trouble(
+            unit, connection, why, times=times, on_trial=on_trial and not answered
+        )
+    elif on_trial and not answered and not any(plan.unsent for plan, _ in told):
+        circuits.call_off(unit.tx, connection)  # nobody was called, or it wants some peace
 
 
 def _settle(
@@ -102,9 +182,12 @@ def _settle(
     entity = entities.get(row["entity_id"])
     if entity is not None and plan.names is not None:
         ok = result is not None and result.outcome is Outcome.OK
-        _quarantine(unit, plan, entity, unsaid, set(plan.values) if ok else set())
+        quarantine_unsaid(unit, plan, entity, unsaid, set(plan.values) if ok else set())
+    if plan.agreed and plan.link is not None:
+        conflicts.agree(unit, plan.link, plan.agreed)
     if plan.superseded:
-        queue.finish(unit.tx, claim, [position], "superseded")
+        told = {"result": {"by": plan.by}} if plan.by else {}
+        queue.finish(unit.tx, claim, [position], "superseded", **told)
         return True
     if plan.arrived:
         result = Result(Outcome.OK, message="it came back before its answer")
@@ -123,11 +206,15 @@ def _settle(
         queue.finish(unit.tx, claim, [position], "failed", error=why[:2000])
         return True
     if result is None:
-        failed(unit, row, plan.error or "Nothing could be written.")
+        dead_letters.failed(unit, row, plan.error or "Nothing could be written.")
         queue.finish(unit.tx, claim, [position], "failed", error=plan.error)
         return True
+    if row["op"] == "delete" and result.outcome is Outcome.MISSING:
+        result = Result(Outcome.OK, message="it was gone already")
     match result.outcome:
         case Outcome.OK:
+            if row["op"] == "delete" and plan.link is not None:
+                work.mark_deleted(unit.tx, plan.link["id"], unit.now)
             external_id = plan.link["external_id"] if plan.link else row["external_id"]
             external_id = result.record.id if result.record else external_id
             if row["entity_type"] != "message":
@@ -148,10 +235,14 @@ def _settle(
                     "external_id": external_id,
                     "op": plan.change.op if plan.change else row["op"],
                     "fields": sorted(plan.values),
+                    "values": {name: kept(plan.values[name]) for name in sorted(plan.values)},
+                    **({"queued": plan.queued} if plan.queued else {}),
                 },
             )
             if row["attempts"]:
-                _there_at_last(unit, row)
+                dead_letters.there_at_last(unit, row)
+            if row["op"] == "update" and entity is not None:
+                dead_letters.outdo(unit, row)
             queue.finish(
                 unit.tx,
                 claim,
@@ -163,12 +254,13 @@ def _settle(
                 result={
                     "url": result.record.url if result.record else None,
                     "note": result.message,
+                    **stamp(result.record),
                 },
             )
         case Outcome.CONFLICT if result.record is not None and plan.link is not None:
             _look_again(unit, row, result.record)
             if queue.postpone(unit.tx, claim, position, result.message[:2000], 1.0):
-                failed(unit, row, result.message)
+                dead_letters.failed(unit, row, result.message)
             return False
         case Outcome.RETRY | Outcome.CONFLICT:
             waits = (
@@ -176,13 +268,15 @@ def _settle(
                 or result.retry_after is not None
                 or row["connection"] in running.paused(unit.tx)
             )
-            delay = result.retry_after or (
+            delay = min(result.retry_after or 0.0, connections.LONGEST) or (
                 min(300.0, max(2.0, (unit.now - row["created_at"]).total_seconds() / 2))
                 if plan.unsent
-                else _backoff(row["attempts"], row["id"])
+                else backoff(row["attempts"])
             )
+            if not waits:
+                note_sent(unit, plan)
             if not waits and row["attempts"] == LONG:
-                _takes_long(unit, row, result.message)
+                dead_letters.takes_long(unit, row, result.message)
             if queue.postpone(
                 unit.tx,
                 claim,
@@ -192,7 +286,7 @@ def _settle(
                 counted=not waits,
                 unsure=row["claims"] > 0,
             ):
-                failed(unit, row, result.message)
+                dead_letters.failed(unit, row, result.message)
             return False
         case Outcome.MISSING if row["entity_type"] == "message" and row["op"] == "update":
             # somebody deleted the message: nobody need be told there
@@ -200,7 +294,7 @@ def _settle(
         case Outcome.UNKNOWN:
             return _unknown(unit, claim, spec, plan, result)
         case _:
-            failed(unit, row, _why(result))
+            dead_letters.failed(unit, row, _why(result), result)
             queue.finish(
                 unit.tx,
                 claim,
@@ -242,12 +336,12 @@ def _why(result: Result) -> str:
     return ". ".join(part for part in (result.message, fields) if part) or "It was refused."
 
 
-def _backoff(attempts: int, seed: str) -> float:
-    """Seconds until the next attempt: doubling from 2 to 900, spread by a quarter so that pushes
-    do not march in step.
+def backoff(attempts: int) -> float:
+    """Seconds until the next attempt: at most 2, doubling to 900, and anywhere in the upper half of
+    that, so that pushes do not march in step.
     """
-    base = min(900.0, 2.0 * 2.0**attempts)
-    return base * (0.875 + 0.25 * (hash(seed) % 1000) / 1000)
+    most = min(900.0, 2.0 * 2.0 ** min(attempts, 20))
+    return random.uniform(most / 2, most)  # noqa: S311 - nothing to guess here
 
 
 def _unknown(unit: Unit, claim: queue.Claim, spec: ObjectSpec, plan: Plan, result: Result) -> bool:
@@ -257,11 +351,12 @@ def _unknown(unit: Unit, claim: queue.Claim, spec: ObjectSpec, plan: Plan, resul
     row = plan.row
     harmless = spec.keyed or (plan.change is not None and plan.change.op != "create")
     if harmless or (spec.find and not plan.looked_up):
-        delay = _backoff(row["attempts"], row["id"])
+        note_sent(unit, plan)
+        delay = backoff(row["attempts"])
         if queue.postpone(
             unit.tx, claim, row["position"], result.message[:2000], delay, unsure=True
         ):
-            failed(unit, row, result.message)
+            dead_letters.failed(unit, row, result.message)
         return False
     queue.finish(unit.tx, claim, [row["position"]], "unknown", error=result.message[:2000])
     unit.trouble(
@@ -276,105 +371,3 @@ def _unknown(unit: Unit, claim: queue.Claim, spec: ObjectSpec, plan: Plan, resul
         )
     )
     return True
-
-
-Unsaid = dict[tuple[str, str], dict[str, Row]]
-"""Open exceptions about values without a form in a tool, by entity and connection, then field."""
-
-
-def _unsaid(unit: Unit, entities: Collection[str]) -> Unsaid:
-    found: Unsaid = {}
-    if entities:
-        for one in exceptions.open_of(unit.tx, list(entities), *exceptions.UNMAPPED):
-            if is_outward(one) and one["data"].get("field"):
-                key = (one["subject"], one["data"]["connection"])
-                found.setdefault(key, {})[one["data"]["field"]] = one
-    return found
-
-
-def _quarantine(unit: Unit, plan: Plan, entity: Row, unsaid: Unsaid, said: Collection[str]) -> None:
-    """Show each value that has no form in the tool; what was said now, or need not be said any
-    more, comes to an end.
-    """
-    row = plan.row
-    mapping = unit.snapshot.mapping(row["connection"], row["object"])
-    open_ = unsaid.setdefault((row["entity_id"], row["connection"]), {})
-    bad = {problem.field for problem in plan.problems}
-    over = [
-        open_.pop(name)
-        for name in list(open_)
-        if name not in bad and (name in said or name not in (plan.names or ()))
-    ]
-    if over:
-        revision = unit.snapshot.revision
-        mended = [one for one in over if one["data"]["field"] in said and _same(one, entity)]
-        end(unit, {f"mended by revision {revision}": mended})
-        end(unit, {"it could be said, or need not be": [one for one in over if one not in mended]})
-    if mapping is None:
-        return
-    where = {
-        "connection": row["connection"],
-        "object": row["object"],
-        "external_id": plan.link["external_id"] if plan.link else row["external_id"],
-    }
-    for problem in plan.problems:
-        before = open_.get(problem.field)
-        if before is not None and before["type"] != problem.kind:
-            end(unit, {"it fails in another way now": [open_.pop(problem.field)]})
-            before = None
-        counted = before is None or before["data"].get("raw") != kept(problem.raw)
-        unit.trouble(
-            field_trouble(
-                unit, mapping, problem, entity, where, direction="out", counted=counted,
-                push=row["id"],
-            )
-        )  # fmt: skip
-
-
-def _same(row: Row, entity: Row) -> bool:
-    """Whether ours is still what could not be said: then another revision made the difference."""
-    return bool(row["data"].get("raw") == kept(change.value_of(entity, row["data"]["field"])))
-
-
-def _takes_long(unit: Unit, row: RowMapping, why: str) -> None:
-    unit.trouble(
-        Trouble(
-            "push_failed",
-            f"A {row['object']} cannot be written to {row['connection']} yet",
-            f"{why} It is tried again for about a day; this closes by itself once it is there.",
-            subject=row["id"],
-            owner=owner(unit),
-            place="not yet",
-            data={"connection": row["connection"], "push": row["id"], "entity": row["entity_id"]},
-        )
-    )
-
-
-def _there_at_last(unit: Unit, row: RowMapping) -> None:
-    for trouble in exceptions.open_of(unit.tx, row["id"]):
-        exceptions.close(unit.tx, trouble["id"], "resolved", unit.now, None, "it was sent")
-        unit.emit("exception.resolved", trouble["id"], data={"why": "it was sent"})
-
-
-def failed(unit: Unit, row: RowMapping, why: str) -> None:
-    unit.emit(
-        "push.failed",
-        row["entity_id"],
-        data={"push": row["id"], "connection": row["connection"], "why": why[:500]},
-    )
-    is_message = row["entity_type"] == "message" and row["op"] == "create"
-    if is_message and row["fields"].get("hub", {}).get("courtesy"):
-        return
-    mailed = is_message and messages.by_mail_instead(unit, row)
-    remedy = f"Mend the cause, then retry it: hub pushes retry {row['id']}"
-    unit.trouble(
-        Trouble(
-            "push_failed",
-            f"A {row['object']} could not be written to {row['connection']}",
-            f"{why} {'It went by mail instead; mend the cause.' if mailed else remedy}",
-            severity="normal" if mailed else "high",
-            subject=row["id"],
-            owner=owner(unit),
-            data={"connection": row["connection"], "push": row["id"], "entity": row["entity_id"]},
-        )
-    )

@@ -12,13 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from connectors.sdk import Change
-from hub.flow import change
+from hub.flow import change, conflicts, fallback
 from hub.flow.identity import own_address, own_id
-from hub.flow.quarantine import is_outward, writes_over
+from hub.flow.quarantine import is_outward, kept, writes_over
 from hub.hub import Hub
 from hub.live import Snapshot
 from hub.participants import links as invitations
-from hub.store import exceptions, work
+from hub.store import exceptions, outbox, work
 from hub.store.tables import pushes
 from mappings.compiler import CompiledMapping, Problem
 
@@ -35,13 +35,21 @@ class Plan:
     values: Row = field(default_factory=dict)
     """The canonical values that are being written, by field."""
     superseded: bool = False
+    by: str | None = None
+    """The push that carries it along, if it is superseded by one."""
     waits: bool = False
     arrived: bool = False
     """A create that was begun before has come back by itself."""
+    agreed: dict[str, conflicts.Agreed] = field(default_factory=dict)
+    """Conflicts that are none any more, by their exceptions."""
     names: set[str] | None = None
     """The fields that differ from what was agreed; None where nobody looked."""
     problems: list[Problem] = field(default_factory=list)
     """Fields that have no form in the tool; the others are written."""
+    refused: set[str] = field(default_factory=set)
+    """Those of them that have one, which the tool refused."""
+    queued: dict[str, str] = field(default_factory=dict)
+    """Fields in which the tool's queue stands for somebody without an account, and its name."""
     error: str | None = None
     unsent: bool = False
     """The connection failed as a whole before it was sent."""
@@ -65,7 +73,7 @@ def plan_all(
     links = work.links_of(tx, [id for ids in by_kind.values() for id in ids])
     unsettled = _unsettled(tx, links)
     plans: list[Plan] = []
-    carried: set[str] = set()
+    carried: dict[str, str] = {}
     for row in reversed(rows):  # the newest carries the older ones of its entity along
         plan = Plan(row)
         plans.insert(0, plan)
@@ -73,9 +81,11 @@ def plan_all(
             about = row["fields"].get("hub", {}).get("of")
             if about in carried:
                 plan.superseded = True  # a newer update says all of it
+                plan.by = carried[about]
             else:
                 _plan_message(hub, tx, plan)
-            carried |= {about} if about else set()
+            if about:
+                carried.setdefault(about, row["id"])
             continue
         entity = entities.get(row["entity_id"])
         plan.link = next(
@@ -86,21 +96,29 @@ def plan_all(
             ),
             None,
         )
-        if entity is None or _never_needed(row, plan.link, entity):
+        if row["op"] == "delete":
+            _plan_deletion(plan)
+        elif entity is None or _never_needed(row, plan.link, entity):
             plan.superseded = True
         elif row["op"] == "update" and (row["entity_id"] in carried or plan.link is None):
             plan.superseded = True  # a newer update, or the create that comes first, brings it
+            plan.by = carried.get(row["entity_id"])
         else:
             _plan_entity(snapshot, tx, plan, entity, unsettled)
-        carried.add(row["entity_id"])
-    created = {
-        plan.row["entity_id"] for plan in plans if plan.row["op"] == "create" and plan.change
-    }
+        carried.setdefault(row["entity_id"], row["id"])
+    created: dict[str, str] = {}
+    for plan in plans:
+        if plan.row["op"] == "create" and plan.change:
+            created.setdefault(plan.row["entity_id"], plan.row["id"])
     for plan in plans:
         if plan.row["entity_type"] == "message":
             continue  # each is one by itself, whatever it is about
-        if plan.row["op"] == "update" and plan.row["entity_id"] in created:
-            plan.change, plan.superseded = None, True
+        first = created.get(plan.row["entity_id"])
+        if first in (None, plan.row["id"]):
+            continue
+        if plan.row["op"] == "update" or (plan.row["op"] == "create" and plan.change):
+            # an update is carried along, and a second create would make a second record
+            plan.change, plan.superseded, plan.by = None, True, first
     return plans
 
 
@@ -113,7 +131,7 @@ def _unsettled(tx: Connection, entities: Collection[str]) -> Unsettled:
     if entities:
         types = ("sync_conflict", *exceptions.UNMAPPED)
         for row in exceptions.open_of(tx, list(entities), *types):
-            if row["data"].get("field") and not is_outward(row):
+            if row["data"].get("field"):
                 key = (row["subject"], row["data"].get("connection"))
                 found.setdefault(key, []).append(row)
     return found
@@ -129,8 +147,26 @@ def held_back(
         row["data"]["field"]
         for row in unsettled
         if row["type"] == "sync_conflict"
-        or not writes_over(mapping, row["data"]["field"], connection)
+        or not (is_outward(row) or writes_over(mapping, row["data"]["field"], connection))
     }
+
+
+def _plan_deletion(plan: Plan) -> None:
+    """Of what was deleted here; an edit that somebody made there meanwhile goes with it."""
+    row, link = plan.row, plan.link
+    if link is None or link["remote_deleted"]:
+        plan.superseded = True
+        return
+    plan.change = Change(
+        "delete",
+        row["object"],
+        row["key"],
+        {},
+        id=own_id(link),
+        address=own_address(link),
+        base=link["data"],
+        created_at=row["created_at"],
+    )
 
 
 def _never_needed(row: RowMapping, link: Row | None, entity: Row) -> bool:
@@ -180,14 +216,15 @@ def _plan_entity(
     if mapping is None:
         plan.error = f"No mapping writes {row['object']} of '{row['connection']}' any more."
         return
-    outward = mapping.written
+    outward = mapping.written.difference(snapshot.not_written(row["connection"], row["object"]))
     current = change.values_of(entity, outward)
+    open_ = unsettled.get((entity["id"], row["connection"]), ())
     if link is None:
         names = {name for name in outward if current[name] not in (None, [], "")}
     else:
-        held = held_back(
-            mapping, row["connection"], unsettled.get((entity["id"], row["connection"]), ())
-        )
+        plan.agreed = conflicts.ended_here(snapshot, mapping, link, current, open_)
+        open_ = [one for one in open_ if one["id"] not in plan.agreed]
+        held = held_back(mapping, row["connection"], open_)
         missing = object()
         names = {
             name
@@ -195,6 +232,7 @@ def _plan_entity(
             if link["hub_base"].get(name, missing) != current[name]
             and not (name not in link["hub_base"] and current[name] in (None, [], ""))
         }
+        names -= {one.field for one in plan.agreed.values()}
         plan.names = names
         if not names:
             plan.arrived = row["op"] == "create" and row["claims"] > 0
@@ -207,12 +245,22 @@ def _plan_entity(
     if row["entity_type"] == "comment":
         parent = _parent(tx, entity, row["connection"])
         if parent is None:
-            plan.waits = True
+            plan.waits = row["connection"] in outbox.to_be_created(tx, entity["task"])
+            plan.superseded = not plan.waits  # the task will not be there: nobody can read it
             return
     base = link["data"] if link else None
+    refused = still_refused(mapping, row, open_, snapshot.revision, current) if link else {}
+    names -= refused.keys()
     result = mapping.outward(current, snapshot, row["connection"], names, base)
+    if result.problems and (
+        said := fallback.said_with_queue(
+            snapshot, mapping, row["connection"], current, names, base, result.problems
+        )
+    ):
+        result, plan.queued = said
     written = names - {problem.field for problem in result.problems}
-    plan.names, plan.problems = names, result.problems
+    plan.names, plan.refused = names | refused.keys(), set(refused)
+    plan.problems = [*result.problems, *refused.values()]
     if not written and link is not None:
         return
     plan.values = {name: current[name] for name in written}
@@ -229,6 +277,31 @@ def _plan_entity(
         version=link["remote_version"] if link else None,
         created_at=row["created_at"],
     )
+
+
+def still_refused(
+    mapping: CompiledMapping,
+    row: RowMapping,
+    open_: Iterable[Row],
+    revision: int,
+    values: Mapping[str, Any],
+) -> dict[str, Problem]:
+    """The fields that were refused as they are now under this very revision: to send them once
+    more would have the whole record refused once more. A push that is to mend them (`cause`) tries
+    it all the same.
+    """
+    if str(row["cause"] or "").startswith("exc_"):
+        return {}
+    found = {}
+    for one in open_:
+        data = one["data"]
+        if not data.get("refused") or one["failed_under"] != revision:
+            continue
+        name = data["field"]
+        if name in values and data.get("raw") == kept(values[name]):
+            place = mapping.spec.fields[name].place
+            found[name] = Problem(name, one["type"], data["why"], values[name], place)
+    return found
 
 
 def _parent(tx: Connection, comment: Row, connection: str) -> Row | None:

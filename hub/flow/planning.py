@@ -8,8 +8,8 @@ kept between pages but names, so a large pull needs no more memory than a small 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,19 +18,22 @@ from sqlalchemy.exc import OperationalError
 from connectors.sdk import ConfigError, Record, Source
 from hub.apply import settle_names
 from hub.flow import change
+from hub.flow.ahead import pages_ahead
 from hub.flow.arrival import Arrival
 from hub.flow.bring_in import attach, take_in
 from hub.flow.foreseen import Conflict, Foreseen, RecordPlan, Trouble, follow_ups, write_of
 from hub.flow.foreseen import compare as compare_fields
 from hub.flow.identity import identified
 from hub.flow.outward import plan_all
-from hub.flow.pull import known_already, one_ahead
+from hub.flow.page import known_already
 from hub.flow.route import route
+from hub.flow.undone import Sightings, Undone
 from hub.hub import Hub
 from hub.ids import new_id
 from hub.live import Snapshot
 from hub.participants import replies
-from hub.store import exceptions, inbox, running, work
+from hub.store import cursors, exceptions, inbox, sameness, work
+from hub.store.events import EventDraft
 from hub.store.records import RECORDS, state_of
 from hub.store.tables import deliveries, pushes
 from hub.store.tables import records as arriving
@@ -40,6 +43,14 @@ from mappings.expressions import ExpressionError
 CHUNK = 200
 """Records of one rehearsal: it holds the locks of a transaction, and must be short."""
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a rehearsal had noted before the records that it is about came."""
+
+    events: int
+    pushes: Collection[str]
 
 
 @dataclass(slots=True)
@@ -56,8 +67,8 @@ class Planning:
     counts: dict[str, int] = field(default_factory=dict)
     cut: set[str] = field(default_factory=set)
     """Objects of which there is more than `limit`."""
-    _parents: set[tuple[str, str]] = field(default_factory=set)
-    """Records of earlier pages that would be new tasks, for the comments on them."""
+    _undone: Undone = field(init=False)
+    _more_keys: Mapping[str, Sequence[str]] | None = None
     _shown: set[int] = field(default_factory=set)
     """Waiting pushes that have been shown with the record they are about."""
 
@@ -70,32 +81,58 @@ class Planning:
         """Everything that would happen, in the order of the pull; then what waits to be sent.
         Raises ConnectorError.
         """
+        self._undone = Undone.of(self.hub)
+        self.snapshot = replace(self.snapshot, roster=self._undone.roster)
         for object in sorted(objects, key=self._is_comment):
             seen = 0
-            for records in self._pages(object):
+            with self.hub.database.read() as tx:
+                state = cursors.cursor_state(tx, self.connection, object)
+            cursor = {} if self.full or state is None else dict(state["cursor"])
+            sightings = None
+            if not cursor and self.limit is None:
+                sightings = Sightings(
+                    self.hub, self.snapshot, self.connection, object, self.hub.clock()
+                )
+            for records in self._pages(object, cursor):
                 seen += len(records)
                 progress(object, seen)
-                for start in range(0, len(records), CHUNK):
-                    yield from self._tried(records[start : start + CHUNK])
+                if sightings is not None:
+                    sightings.saw(one.id for one in records if one.object == object)
+                yield from self._all_tried(records)
+            if sightings is not None:
+                yield from self._swept(sightings)
         yield from self._waiting()
+
+    def _swept(self, sightings: Sightings) -> Iterator[Foreseen]:
+        """What a pull of everything would make of what it did not see."""
+        missing, records = sightings.over()
+        if missing is not None:
+            self.count("missing", missing.missed)
+            yield missing
+        mapping = self.snapshot.mapping(self.connection, sightings.object)
+        seen = self.counts.get("seen", 0)
+        found = list(self._all_tried([identified(mapping, one) for one in records]))
+        self.counts["seen"] = seen
+        yield from found
+
+    def _all_tried(self, records: Sequence[Record]) -> Iterator[Foreseen]:
+        for start in range(0, len(records), CHUNK):
+            yield from self._tried(records[start : start + CHUNK])
 
     def _is_comment(self, object: str) -> bool:
         """Those come last: they need the tasks that they hang on."""
         mapping = self.snapshot.mapping(self.connection, object)
         return mapping is not None and mapping.spec.entity == "comment"
 
-    def _pages(self, object: str) -> Iterator[list[Record]]:
+    def _pages(self, object: str, cursor: Row) -> Iterator[list[Record]]:
         connector = self.snapshot.connector(self.connection)
         if not isinstance(connector, Source):
             raise ConfigError(f"The connection '{self.connection}' cannot be read.")
-        with self.hub.database.read() as tx:
-            state = running.cursor_state(tx, self.connection, object)
-        cursor = {} if self.full or state is None else dict(state["cursor"])
         mapping = self.snapshot.mapping(self.connection, object)
         wanted = mapping.source_fields if mapping else frozenset()
         left = self.limit
         # `adopt`, which a pull begins with where the mapping writes, gives rows a key: not here
-        with one_ahead(connector.pull(object, cursor, wanted)) as pages:
+        with pages_ahead(connector.pull(object, cursor, wanted)) as pages:
             for page in pages:
                 records = [
                     identified(mapping, one) if one.object == object else one
@@ -134,16 +171,26 @@ class Planning:
             )
             return [about]
 
+    def _keys_besides(self, unit: Unit) -> Mapping[str, Sequence[str]]:
+        """What is here, by the keys that applying the files would have kept."""
+        if self._more_keys is None:
+            wanted = self.snapshot.workspace.agreements
+            self._more_keys = sameness.not_kept(unit.tx, wanted) if wanted else {}
+        return self._more_keys
+
     def _rehearsed(self, records: Sequence[Record]) -> list[Foreseen]:
         with self.hub.rehearsal(self.snapshot) as unit:
             if self.unapplied:
                 settle_names(unit.tx, self.snapshot.workspace, unit.now)
+                unit.more_keys = self._keys_besides(unit)
                 unit.snapshot = self.hub.live.snapshot_of(
                     self.snapshot.revision,
                     self.snapshot.workspace,
                     self.snapshot.files,
                     work.people(unit.tx),
                 )
+                unit.snapshot.roster = self._undone.roster
+            self._undone.put_people_back(unit)
             return self._brought_in(unit, records)
 
     def _brought_in(self, unit: Unit, records: Sequence[Record]) -> list[Foreseen]:
@@ -155,7 +202,7 @@ class Planning:
                 self.count("unchanged")
             else:
                 news.append(arrival)
-        self._stand_ins(unit, news)
+        seen_before = self._parents_back(unit, news)
         states = [
             (dict(one.entity) if one.entity else None, dict(one.link) if one.link else None)
             for one in news
@@ -163,6 +210,7 @@ class Planning:
         kept_out = {id(one) for one in news if self._kept_out(one)}
         batch, waiting = take_in(unit, news)
         batch.save(unit)
+        self._undone.keep_people(unit, news)
         for record in records:
             if record.object == "message":
                 actor = connector_actor(self.connection, record.actor)
@@ -185,9 +233,11 @@ class Planning:
                 about[arrival.entity["id"]] = plan
             about[f"{arrival.record.object}/{arrival.record.id}"] = plan
             found.append(plan)
-        self._troubles(unit, about, found)
-        found += self._writes(unit, {one.entity["id"] for one in news if one.entity})
-        found += follow_ups(unit, about)
+        happened = unit.noted()[seen_before.events :]
+        self._troubles(unit, happened, about, found)
+        keys = [one.key for one in unit.intended() if one.key not in seen_before.pushes]
+        found += self._writes(unit, keys, {one.entity["id"] for one in news if one.entity})
+        found += follow_ups(unit, happened, about)
         shown: list[Foreseen] = []
         for one in found:
             if isinstance(one, RecordPlan):
@@ -233,16 +283,26 @@ class Planning:
         except ExpressionError:
             return False
 
-    def _stand_ins(self, unit: Unit, arrivals: Sequence[Arrival]) -> None:
-        """Bare tasks in the place of those that earlier pages would have brought, which have been
-        undone since: a comment needs the task it hangs on.
+    def _parents_back(self, unit: Unit, arrivals: Sequence[Arrival]) -> Before:
+        """Have the tasks here that earlier pages would have brought, which have been undone since,
+        as far as comments hang on them; what was noted for that is not told once more.
         """
-        hanging = {one.record.parent for one in arrivals if one.record.parent}
-        for object, id in [one for one in self._parents if one[1] in hanging]:
+        records, names = self._undone.parents(arrivals)
+        if records:
+            counts = dict(self.counts)
+            parents = self._arrivals(unit, records)
+            self.counts = counts
+            attach(unit, parents)
+            batch, _ = take_in(unit, parents)
+            batch.save(unit)
+            route(unit)
+            unit.open_troubles()
+        for object, id in names:
             task = change.new_entity("task", {"title": id}, unit)
             work.insert(unit.tx, "task", [task])
             link = work.new_link("task", task["id"], self.connection, object, id, unit.now)
             work.insert_links(unit.tx, [link])
+        return Before(len(unit.noted()), {one.key for one in unit.intended()})
 
     def _of_record(
         self, unit: Unit, arrival: Arrival, entity: Row | None, link: Row | None
@@ -254,6 +314,8 @@ class Planning:
         plan.entity_type = kind
         if made is None:
             return plan
+        if arrival.matched is not None:
+            entity = arrival.before
         plan.entity = None if entity is None else made["id"]
         plan.here = "create" if entity is None else None
         if record.deleted and link is not None and not link["remote_deleted"]:
@@ -261,8 +323,11 @@ class Planning:
         plan.fields = compare_fields(unit, arrival, entity, made)
         if plan.fields and plan.here is None:
             plan.here = "update"
-        if entity is None and kind == "task":
-            self._parents.add((record.object, record.id))
+        if arrival.matched is not None:
+            plan.here, plan.by = "link", arrival.matched
+            plan.at = str(arrival.mapping.spec.place_of("match"))
+        if link is None and kind == "task":
+            self._undone.keep_task(record)
         if arrival.merged is not None:
             spec = arrival.mapping.spec
             plan.conflicts = [
@@ -271,14 +336,24 @@ class Planning:
             ]
         return plan
 
-    def _troubles(self, unit: Unit, about: Mapping[str, RecordPlan], found: list[Foreseen]) -> None:
+    def _troubles(
+        self,
+        unit: Unit,
+        happened: Sequence[EventDraft],
+        about: Mapping[str, RecordPlan],
+        found: list[Foreseen],
+    ) -> None:
         """The exceptions that would be opened: with their record, or by themselves."""
-        raised = [one.subject for one in unit.noted() if one.type == "exception.raised"]
+        raised = [one.subject for one in happened if one.type == "exception.raised"]
+        asked: set[tuple[str | None, str, str]] = set()
         for id in raised:
             row = exceptions.exception(unit.tx, id) if id else None
-            if row is None or row["type"] == "sync_conflict":
-                continue  # a conflict is shown with both values
+            if row is None:
+                continue
             data = row["data"]
+            if row["type"] == "sync_conflict":  # shown with both values
+                asked.add((row["subject"], data["connection"], data["field"]))
+                continue
             trouble = Trouble(row["type"], row["detail"] or row["title"], data.get("field"))
             trouble.raw = data.get("raw")
             plan = about.get(row["subject"] or "") or about.get(
@@ -288,12 +363,18 @@ class Planning:
                 plan = RecordPlan(self.connection, "", "", row["title"])
                 found.append(plan)
             plan.problems.append(trouble)
+        for about_one in (one for one in found if isinstance(one, RecordPlan)):
+            where = (about_one.entity, about_one.connection)
+            about_one.conflicts = [
+                replace(one, asked=(*where, one.name) not in asked) for one in about_one.conflicts
+            ]
 
     # -------------------------------------------------------------------------------------- outward
 
-    def _writes(self, unit: Unit, entities: set[str]) -> list[Foreseen]:
+    def _writes(
+        self, unit: Unit, keys: Collection[str], entities: Collection[str]
+    ) -> list[Foreseen]:
         """What the tools would be told because of it, together with what waits for these anyway."""
-        keys = [one.key for one in unit.intended()]
         ours = sa.and_(pushes.c.status == "pending", pushes.c.entity_id.in_(entities))
         rows = (
             unit.tx.execute(
@@ -337,8 +418,14 @@ class Planning:
     def _planned(
         self, tx: Any, snapshot: Snapshot, rows: Sequence[Any], fresh: set[str]
     ) -> list[Foreseen]:
+        groups: dict[tuple[str, str], list[Any]] = {}
+        for row in rows:  # as they are sent: of one object of one tool at a time
+            groups.setdefault((row["connection"], row["object"]), []).append(row)
+        plans = [
+            plan for some in groups.values() for plan in plan_all(self.hub, snapshot, tx, some)
+        ]
         found: list[Foreseen] = []
-        for plan in plan_all(self.hub, snapshot, tx, rows):
+        for plan in plans:
             write = write_of(tx, snapshot, plan, waits=plan.row["key"] not in fresh)
             if write is not None:
                 self.count(f"{write.op} there")

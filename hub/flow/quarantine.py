@@ -93,6 +93,7 @@ def field_trouble(
             "object": where["object"],
             "external_id": where["external_id"],
             "case": entity.get("case_id"),
+            **({"who": problem.who} if problem.who else {}),
             **more,
         },
         failed_under=unit.snapshot.revision,

@@ -39,6 +39,8 @@ def route(unit: Unit) -> None:
     while unit.unrouted or unit.open_troubles():
         event, hops = unit.unrouted.popleft()
         unit.hops = hops
+        if event.data.get("stopped"):
+            continue  # a person was told why nothing follows from it
         if hops > MAX_HOPS:
             unit.trouble(
                 Trouble(

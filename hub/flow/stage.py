@@ -38,11 +38,10 @@ def take(
     `without`; None where nothing waits, which nobody who writes is kept waiting for.
     """
     with hub.database.read() as tx:
-        if not queue.due_count(tx, source):
+        if not queue.due_count(tx, source, sorted(without(tx))):
             return None
-        left = without(tx)
-    with hub.database.write() as tx:
-        return queue.claim(tx, source, limit, sorted(left)) or None
+    with hub.database.write() as tx:  # asked once more: another worker may just have met trouble
+        return queue.claim(tx, source, limit, sorted(without(tx))) or None
 
 
 Ahead = list[Claim] | None

@@ -1,5 +1,5 @@
-"""The straight way: what a delivery says of whole records is brought in at once, in the transaction
-that marks the delivery processed. Only what must wait becomes a row of `records`.
+"""The straight way: what a delivery or a page says of whole records is brought in at once, in the
+transaction that is done with it. Only what must wait becomes a row of `records`.
 
 It waits where it is thin (a fetch), where it is no record (an answer, a message, a pull), where the
 record's lane has an open row that is older, where its parent is not here yet, and where it cannot
@@ -75,8 +75,8 @@ def named(snapshot: Snapshot, new: NewRecord) -> Named:
     return found
 
 
-def bring_straight(unit: Unit, found: Sequence[Named]) -> bool:
-    """Bring in what can be, and queue the rest, in order. True if anything was queued."""
+def bring_straight(unit: Unit, found: Sequence[Named]) -> int:
+    """Bring in what can be, and queue the rest, in order; how many were queued."""
     busy = records.busy_lanes(unit.tx, {one.lane for one in found if one.mapping is not None})
     arrivals: list[Arrival] = []
     waiting: set[int] = set()
@@ -99,7 +99,7 @@ def bring_straight(unit: Unit, found: Sequence[Named]) -> bool:
     batch.save(unit)
     queue(unit, (found[number] for number in sorted(waiting)))
     records.keep_aside(unit.tx, [(found[at].new, aside[at]) for at in sorted(aside)], unit.now)
-    return bool(waiting)
+    return len(waiting)
 
 
 def queue(unit: Unit, found: Iterable[Named]) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import structlog
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
 from connectors.sdk import (
@@ -31,7 +32,7 @@ from hub.flow import connections
 from hub.hub import Hub
 from hub.live import Snapshot
 from hub.process.people import owner
-from hub.store import access, running, subscriptions
+from hub.store import access, circuits, outbox, subscriptions
 from hub.store.exceptions import Trouble
 from hub.store.queue import LostLease
 from hub.unit import Unit
@@ -82,18 +83,20 @@ def wishes_of(hub: Hub, snapshot: Snapshot) -> dict[str, Wish]:
     return found
 
 
-def next_step(row: Row | None, wish: Wish, now: datetime, *, paused: bool = False) -> Step | None:
-    """What is to be done about a connection's webhooks now."""
+def next_step(row: Row | None, wish: Wish, now: datetime, *, quiet: bool = False) -> Step | None:
+    """What is to be done about a connection's webhooks now. `quiet`: it is not to be called; what
+    is not wanted any more is ended all the same.
+    """
     if wish.unclear:
         return None
     if row is None:
-        return "subscribe" if wish.subscribe and not paused else None
+        return "subscribe" if wish.subscribe and not quiet else None
     if row["lease_until"] is not None and row["lease_until"] >= now:
         return None
     its_time = row["next_attempt_at"] <= now
     if not wish.subscribe:
         return "unsubscribe" if its_time or row["status"] != "ending" else None
-    if paused:
+    if quiet:
         return None
     if row["status"] != "active":
         return "subscribe" if its_time else None
@@ -103,18 +106,24 @@ def next_step(row: Row | None, wish: Wish, now: datetime, *, paused: bool = Fals
     return "renew" if its_time else None
 
 
+def _quiet(tx: Connection) -> set[str]:
+    """The connections that are not to be called: paused, left alone, or tried by somebody else."""
+    trials = (name for name in circuits.half_open(tx) if not outbox.waits(tx, name))
+    return circuits.shut(tx).keys() - set(trials)
+
+
 def tend(hub: Hub) -> bool:
     """Whether anything is to be done; tells a person of what should have been done long ago."""
     wishes = wishes_of(hub, hub.live.current())
     with hub.database.read() as tx:
         known = subscriptions.rows(tx)
-        paused = running.paused(tx)
+        quiet = _quiet(tx)
     now = hub.clock()
     for name, row in known.items():
         if name in wishes and not row["told"] and _is_late(row, now):
             _tell_of_the_end(hub, name, row)
     return any(
-        next_step(known.get(name), wishes.get(name, Wish()), now, paused=name in paused)
+        next_step(known.get(name), wishes.get(name, Wish()), now, quiet=name in quiet)
         for name in {*wishes, *known}
     )
 
@@ -125,11 +134,11 @@ def keep(hub: Hub) -> int:
     wishes = wishes_of(hub, snapshot)
     with hub.database.read() as tx:
         known = subscriptions.rows(tx)
-        paused = running.paused(tx)
+        quiet = _quiet(tx)
     fresh = [
         name
         for name, wish in wishes.items()
-        if name not in known and next_step(None, wish, hub.clock(), paused=name in paused)
+        if name not in known and next_step(None, wish, hub.clock(), quiet=name in quiet)
     ]
     if fresh:
         with hub.database.write() as tx:
@@ -139,29 +148,31 @@ def keep(hub: Hub) -> int:
     due = [
         name
         for name, row in known.items()
-        if next_step(row, wishes.get(name, Wish()), now, paused=name in paused)
+        if next_step(row, wishes.get(name, Wish()), now, quiet=name in quiet)
     ]
     return sum(
-        _see_to(hub, snapshot, name, wishes.get(name, Wish()), paused=name in paused)
+        _see_to(hub, snapshot, name, wishes.get(name, Wish()), quiet=name in quiet)
         for name in sorted([*fresh, *due])
     )
 
 
-def _see_to(hub: Hub, snapshot: Snapshot, name: str, wish: Wish, *, paused: bool) -> bool:
+def _see_to(hub: Hub, snapshot: Snapshot, name: str, wish: Wish, *, quiet: bool) -> bool:
     with hub.database.write() as tx:
         held = subscriptions.claim(tx, name)
         if held is None:
             return False
         row, fence = held
-        step = next_step({**row, "lease_until": None}, wish, hub.clock(), paused=paused)
-        if step is None:
+        step = next_step({**row, "lease_until": None}, wish, hub.clock(), quiet=quiet)
+        may = "go" if step in (None, "unsubscribe") else connections.may_pull(tx, name)
+        if step is None or may == "wait":
             subscriptions.finish(tx, name, fence)
             return False
     try:
         if step == "unsubscribe":
             _end(hub, snapshot, name, row, fence)
         else:
-            _register(hub, snapshot, name, row, fence, wish.url, renew=step == "renew")
+            renew, trial = step == "renew", may == "try"
+            _register(hub, snapshot, name, row, fence, wish.url, renew=renew, on_trial=trial)
     except LostLease as error:
         log.warning("webhooks were taken over", connection=name, error=str(error))
     return True
@@ -178,7 +189,15 @@ def _as_error(name: str, caught: Exception) -> ConnectorError:
 
 
 def _register(
-    hub: Hub, snapshot: Snapshot, name: str, row: Row, fence: int, url: str | None, *, renew: bool
+    hub: Hub,
+    snapshot: Snapshot,
+    name: str,
+    row: Row,
+    fence: int,
+    url: str | None,
+    *,
+    renew: bool,
+    on_trial: bool,
 ) -> None:
     try:
         if url is None:
@@ -197,7 +216,7 @@ def _register(
     except OperationalError:
         raise
     except Exception as caught:
-        _failed(hub, name, row, fence, _as_error(name, caught))
+        _failed(hub, name, row, fence, _as_error(name, caught), on_trial=on_trial)
         return
     now = hub.clock()
     half = max((given.expires_at - now) / 2, FIRST_WAIT) if given.expires_at else NEVER
@@ -223,6 +242,8 @@ def _register(
             next_attempt_at=now + half,
         )
         connections.settle(unit, name, "its webhooks are registered", subscriptions.ABOUT)
+        if on_trial:
+            connections.note_success(unit, name)
 
 
 def _registered(hub: Hub, name: str, row: Row) -> Subscription | None:
@@ -249,7 +270,9 @@ def _end_former(connector: Subscriber, name: str, before: Subscription) -> None:
         log.warning("a former webhook stays registered", connection=name, error=str(error))
 
 
-def _failed(hub: Hub, name: str, row: Row, fence: int, error: ConnectorError) -> None:
+def _failed(
+    hub: Hub, name: str, row: Row, fence: int, error: ConnectorError, *, on_trial: bool
+) -> None:
     now = hub.clock()
     attempts = row["attempts"] + 1
     asked = timedelta(seconds=getattr(error, "retry_after", None) or 0)
@@ -266,9 +289,12 @@ def _failed(hub: Hub, name: str, row: Row, fence: int, error: ConnectorError) ->
             error=str(error)[:2000],
             next_attempt_at=now + wait,
         )
-        if isinstance(error, AuthError | ConfigError):
-            connections.note_failure(unit, name, error)
-        elif hopeless or not isinstance(error, TransientError):
+        ours = isinstance(error, AuthError | ConfigError)
+        if ours or (on_trial and isinstance(error, TransientError)):
+            connections.note_failure(unit, name, error, on_trial=on_trial)
+        elif on_trial:
+            circuits.call_off(unit.tx, name)  # it did answer
+        if not ours and (hopeless or not isinstance(error, TransientError)):
             _tell(unit, name, f"The webhooks of {name} cannot be registered", str(error))
 
 

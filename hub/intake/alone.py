@@ -14,7 +14,7 @@ import uvicorn
 
 from hub.hub import Hub
 from hub.intake.intake import Intake
-from webhooks import server_config
+from webhooks.server import server_config
 
 PATIENCE = 20.0
 """Seconds that the server may take to start, and to answer what is under way at the end."""

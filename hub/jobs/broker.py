@@ -19,6 +19,7 @@ from hub.errands import Errands
 from hub.flow.bring_in import bring_in
 from hub.flow.deliver import deliver
 from hub.flow.drain import drain
+from hub.flow.drift import discover
 from hub.flow.intake import parse_deliveries
 from hub.flow.pull import pull
 from hub.flow.subscriptions import keep
@@ -31,6 +32,7 @@ STAGES: dict[str, Callable[[Hub], int]] = {
     "deliver": deliver,
     "subscribe": keep,
     "drain": drain,
+    "discover": discover,
 }
 SLICE = 10.0
 """Seconds after which a busy stage gives its thread to others and is woken again."""

@@ -16,7 +16,7 @@ from hub.flow.pull import pullable
 from hub.hub import Hub
 from hub.jobs.broker import Jobs
 from hub.live import NoWorkspace
-from hub.store import running
+from hub.store import circuits, cursors, running
 
 log = structlog.get_logger("hub.listening")
 
@@ -84,10 +84,10 @@ class Listeners:
             thread.start()
 
     def wanted(self) -> dict[Key, Watcher]:
-        """What is pulled, not paused, and can be listened to as it is configured now."""
+        """What is pulled, may be called, and can be listened to as it is configured now."""
         snapshot = self.hub.live.current()
         with self.hub.database.read() as tx:
-            paused = running.paused(tx)
+            shut = circuits.shut(tx)
         found: dict[Key, Watcher] = {}
         for name, object in pullable(snapshot):
             try:
@@ -96,7 +96,7 @@ class Listeners:
                 continue
             if (
                 isinstance(connector, Watcher)
-                and name not in paused
+                and name not in shut
                 and self._deaf.get((name, object)) is not connector
             ):
                 found[name, object] = connector
@@ -121,7 +121,7 @@ class Listeners:
             if not running.hold(tx, lease, self.name, LEASE):
                 return REST
             self._held.add(lease)
-            state = running.cursor_state(tx, name, object)
+            state = cursors.cursor_state(tx, name, object)
         if state is None or state["pulled_at"] is None or state["lease_until"] is not None:
             return REFRESH  # the first pull, or one that is under way, tells from where
         try:
@@ -136,7 +136,7 @@ class Listeners:
         if not changed or self._stop.is_set():
             return 0.0
         with self.hub.database.write() as tx:
-            running.pull_soon(tx, name, object)
+            cursors.pull_soon(tx, name, object)
         self.jobs.wake_pull(name, object)
         self._settle(name, object, state["pulled_at"])
         return 0.0
@@ -145,6 +145,6 @@ class Listeners:
         """Let the pull move the cursor: from the old one the same change would be heard again."""
         for _ in range(SETTLING):
             with self.hub.database.read() as tx:
-                state = running.cursor_state(tx, name, object)
+                state = cursors.cursor_state(tx, name, object)
             if state is None or state["pulled_at"] != before or self._stop.wait(0.5):
                 return

@@ -12,7 +12,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from hub.flow import drain, subscriptions
+from hub.flow import drain, drift, subscriptions
 from hub.flow.pull import due
 from hub.flow.stage import Stride
 from hub.hub import Hub
@@ -65,6 +65,8 @@ class Scheduler:
             self.jobs.wake_pull(connection, object)
         if subscriptions.tend(hub):
             self.jobs.wake("subscribe")
+        if drift.tend(hub):
+            self.jobs.wake("discover")
         if self._ticks == 0:
             drain.try_all_again(hub)
         if drain.waits(hub):

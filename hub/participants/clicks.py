@@ -15,8 +15,8 @@ from sqlalchemy.engine import RowMapping
 
 from hub.participants import links
 from hub.process import answers, asking, handoffs
-from hub.process import cases as moving
 from hub.process.answers import Refused
+from hub.process.running_case import hold
 from hub.store import access, cases
 from hub.store.exceptions import Trouble
 from hub.store.outbox import NewPush
@@ -142,7 +142,7 @@ def _take(
 
 def _done(unit: Unit, connection: str, token: RowMapping, step: Row, who: Row) -> None:
     """Complete a step as whoever owes it now, or their deputy."""
-    held = moving.hold(unit, step["case_id"])
+    held = hold(unit, step["case_id"])
     now = cases.step(unit.tx, step["id"]) or step
     if now["status"] != "active" or held.case["status"] != "active" or token["used_at"]:
         by = _by(unit, now["task"], "task.completed") if now["status"] == "completed" else ""

@@ -13,7 +13,9 @@ from hub.participants import asks
 from hub.process import advance as engine
 from hub.process import cases as moving
 from hub.process import evidence
+from hub.process.effects import carry_out
 from hub.process.model import StepDefinition
+from hub.process.running_case import hold
 from hub.store import cases, work
 from hub.unit import Unit, person_actor
 
@@ -61,7 +63,7 @@ def decide(
     seen = cases.decision(unit.tx, decision_id)
     if seen is None:
         raise LookupError(f"There is no decision {decision_id}.")
-    held = moving.hold(unit, seen["case_id"])
+    held = hold(unit, seen["case_id"])
     decision = cases.decision(unit.tx, decision_id, lock=True) or seen
     if decision["outcome"] not in (None, "expired"):
         by = work.load(unit.tx, "party", [decision["decided_by"]]).get(decision["decided_by"] or "")
@@ -118,7 +120,7 @@ def decide(
         )
         unit.cause = made.id
         unit.correlation = made.correlation
-        moving.carry_out(unit, held, effects)
+        carry_out(unit, held, effects)
         behalf = decision["on_behalf_of"]
         asked = work.load(unit.tx, "party", [behalf]).get(behalf) if behalf else None
         asks.settle(unit, held.case, step["id"], asks.said(unit, outcome, who, asked))
@@ -172,7 +174,7 @@ def submit(
     step = cases.step(unit.tx, step_id)
     if step is None:
         raise LookupError(f"There is no step {step_id}.")
-    held = moving.hold(unit, step["case_id"])
+    held = hold(unit, step["case_id"])
     step = cases.step(unit.tx, step_id) or step
     if step["status"] != "active" or held.case["status"] != "active":
         raise Refused("already_answered", "This was answered already. Thank you; nothing is open.")

@@ -98,6 +98,7 @@ class Calendar:
         subdivision: str | None = None,
         closed: Collection[date] = (),
     ) -> None:
+        self._ends: dict[date, datetime] = {}
         try:
             self._zone: tzinfo = ZoneInfo(timezone)
         except (KeyError, ValueError, OSError):
@@ -136,7 +137,12 @@ class Calendar:
 
     def end_of(self, day: date) -> datetime:
         """When a date-only due is over: at closing time of that day, working day or not."""
-        return self._close(day)
+        found = self._ends.get(day)
+        if found is None:
+            if len(self._ends) > 10_000:
+                self._ends.clear()
+            found = self._ends[day] = self._close(day)
+        return found
 
     def add(self, start: datetime, duration: Duration) -> datetime:
         """The moment (UTC) that lies `duration` after `start`.

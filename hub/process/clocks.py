@@ -20,6 +20,7 @@ from hub.participants.messages import Message
 from hub.process.calendar import Duration, parse_duration
 from hub.process.model import StepDefinition
 from hub.process.people import Nobody, resolve
+from hub.process.running_case import hold, judge_health
 from hub.process.who import Who
 from hub.store import cases, running, work
 from hub.store.exceptions import Trouble
@@ -188,8 +189,6 @@ def facts(unit: Unit, case: Row, step: Row) -> list[tuple[str, str]]:
 
 def note_overdue(unit: Unit) -> int:
     """Raise an exception for every active step whose time is up and that has none yet; how many."""
-    from hub.process.cases import hold, judge_health
-
     fresh = cases.overdue_steps(unit.tx, unit.now)
     for step in fresh:
         held = hold(unit, step["case_id"])

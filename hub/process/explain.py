@@ -13,7 +13,8 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from hub import present
 from hub.live import Snapshot
-from hub.store import cases, events, exceptions, inbox, running, work
+from hub.process.settled import JOINS, QUEUED, stands_for
+from hub.store import cases, events, exceptions, inbox, running, sameness, work
 from hub.store.tables import links
 from hub.workspace.mapping_files import default_mappings
 from mappings import custom
@@ -35,11 +36,19 @@ def explain(
 ) -> list[dict[str, Any]]:
     """The events that made `field` of an entity what it is (or everything, without one), newest
     first, each as {event, value, mapping, lines, rulings, rules, actor, because}; `lines` is what
-    the mapping said then, `because` the chain of causes, the nearest first.
+    the mapping said then, `because` the chain of causes, the nearest first. What duplicates went
+    through that were merged into it is part of it.
     """
     # an event about other fields says nothing about this one, so look further back for it
-    rows = events.of(tx, subject=subject, limit=limit if field is None else 1000)
+    most = limit if field is None else 1000
+    rows = list(events.of(tx, subject=subject, limit=most))
+    for former in sameness.merged_into(tx, subject):  # what was merged into it has a history too
+        rows += events.of(tx, subject=former, limit=most)
+        rows.sort(key=lambda row: -row["position"])
     found = [row for row in rows if field is None or _is_about(row, field)]
+    if found:  # and what happened to it as a whole
+        about = {row["position"] for row in found}
+        found = [row for row in rows if row["position"] in about or row["type"] in JOINS]
     texts = _Texts(tx, snapshot)
     return [_entry(tx, row, field, texts) for row in found[:limit]]
 
@@ -50,7 +59,7 @@ def entity_named(tx: Connection, name: str) -> str:
     """
     connection, colon, external = name.partition(":")
     if not colon:
-        return name
+        return sameness.answers_for(tx, name)
     statement = sa.select(links.c.entity_id, links.c.object, links.c.external_id).where(
         links.c.connection == connection
     )
@@ -139,16 +148,51 @@ def read_from(
         for told in trace_inward(mapping, link["data"], snapshot, link["connection"]):
             if field not in (None, told.name):
                 continue
+            said = _told(told)
+            ours = _person_of(tx, link, told.name)
+            stands = stands_for(snapshot, link["connection"], told.name, said.get("raw"), ours)
+            if stands is not None:
+                said.pop("problem", None)
+                said["stands_for"] = stands
             found.append(
                 {
                     "connection": link["connection"],
                     "object": link["object"],
                     "external_id": link["external_id"],
                     "mapping": mapping.spec.name,
-                    **_told(told),
+                    **said,
                 }
             )
     return found
+
+
+def written(tx: Connection, subject: str, field: str) -> list[dict[str, Any]]:
+    """The last write of a field that each tool took, the newest first: the push, when that was, the
+    record, and the value as we have it; `queued` names the queue that stood in a person's place.
+    """
+    about = [subject, *sameness.merged_into(tx, subject)]
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in events.written(tx, about):
+        data = row["data"]
+        key = (data["connection"], data["object"])
+        if field not in data.get("fields", ()) or key in found:
+            continue
+        told = {name: data[name] for name in ("connection", "object", "external_id", "op", "push")}
+        found[key] = {**told, "at": row["time"]}
+        if field in data.get("values", {}):
+            found[key]["value"] = data["values"][field]
+        if field in data.get("queued", {}):
+            found[key]["queued"] = data["queued"][field]
+    return list(found.values())
+
+
+def _person_of(tx: Connection, link: Mapping[str, Any], field: str) -> str | None:
+    """Whom the entity of a link has in a field that takes a person."""
+    if field not in QUEUED:
+        return None
+    kind = link["entity_type"]
+    entity = work.load(tx, kind, [link["entity_id"]]).get(link["entity_id"])
+    return entity.get(field) if entity else None
 
 
 def _told(told: FieldTrace) -> dict[str, Any]:

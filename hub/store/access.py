@@ -11,15 +11,17 @@ import hashlib
 import secrets as random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy.engine import Connection, RowMapping
 
 from hub.ids import new_id
 from hub.store import dialect
 from hub.store.tables import secrets, tokens
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 Row = dict[str, Any]
 MAX_FAILURES = 10
@@ -138,6 +140,8 @@ class WrongKey(RuntimeError):
 
 
 def _fernet(key: bytes) -> Fernet:
+    from cryptography.fernet import Fernet  # for those who keep secrets here
+
     return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"secrets\n" + key).digest()))
 
 
@@ -148,6 +152,8 @@ def seal(key: bytes, value: str) -> str:
 
 def unseal(key: bytes, sealed: str, what: str) -> str:
     """The text that was sealed. Raises WrongKey, which names `what` it is."""
+    from cryptography.fernet import InvalidToken
+
     try:
         return _fernet(key).decrypt(sealed.encode()).decode()
     except InvalidToken:

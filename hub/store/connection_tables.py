@@ -52,6 +52,9 @@ connections = sa.Table(
     sa.Column("changed_at", Moment),
     # the tool asked us to slow down until then
     sa.Column("limited_until", Moment),
+    # its circuit is open: nothing is sent until then, and then one push tries; how often in a row
+    sa.Column("open_until", Moment),
+    sa.Column("trips", sa.Integer, nullable=False, server_default="0"),
     # somebody collects its deliveries as samples until then: they are stored, not processed
     sa.Column("capture_until", Moment),
 )
@@ -111,4 +114,64 @@ cursors = sa.Table(
     sa.Column("next_pull_at", Moment, nullable=False),
     sa.Column("lease_until", Moment),
     sa.Column("fence", sa.BigInteger, nullable=False, server_default="0"),
+    # a pull of everything, while one is under way: where it is, what it is as of, and how far
+    sa.Column("full_cursor", Document),
+    sa.Column("full_since", Moment),
+    sa.Column("full_seen", sa.Integer, nullable=False, server_default="0"),
+    # when the last one was over, and how many records there were
+    sa.Column("full_at", Moment),
+    sa.Column("total", sa.Integer),
+    # a digest of the settings under which it showed all that is linked
+    sa.Column("scope", sa.String(64)),
+)
+
+# what the pull of everything that is under way has seen: whatever is not among it may be gone
+sightings = sa.Table(
+    "sightings",
+    metadata,
+    sa.Column("connection", sa.String(100), primary_key=True),
+    sa.Column("object", sa.String(100), primary_key=True),
+    sa.Column("external_id", sa.String(400), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# the fields that an account was last seen to have
+schemas = sa.Table(
+    "schemas",
+    metadata,
+    sa.Column("connection", sa.String(100), primary_key=True),
+    sa.Column("object", sa.String(100), primary_key=True),
+    # those there are, and those that mappings still go by
+    sa.Column("fields", Document, nullable=False),
+    # what follows from the difference: fields in quarantine, what a person was told, what mends
+    sa.Column("drift", Document, nullable=False),
+    sa.Column("seen_at", Moment),
+    sa.Column("changed_at", Moment, nullable=False),
+    # when the account is asked again; who asks holds the lease
+    sa.Column("due_at", Moment, nullable=False),
+    sa.Column("lease_until", Moment),
+    sa.Column("fence", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+# the users of tools, and who of our parties each is; without a party nobody knows
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("connection", sa.String(100), primary_key=True),
+    # the user's record; of a mere name that a person knew: no object, and the name
+    sa.Column("object", sa.String(100), primary_key=True),
+    sa.Column("external_id", sa.String(400), primary_key=True),
+    sa.Column("party", sa.String(40), index=True),
+    # how we know: identities, email, external or person
+    sa.Column("evidence", sa.String(12)),
+    # what the tool's other records call them, and everything they are called there in lower case
+    sa.Column("handle", sa.String(400), nullable=False),
+    sa.Column("names", Document, nullable=False),
+    sa.Column("title", sa.Text),
+    sa.Column("email", sa.String(320)),
+    sa.Column("active", sa.Boolean, nullable=False, server_default=sa.true()),
+    # an address that speaks for somebody else: nobody until a person says
+    sa.Column("disputed", sa.String(320)),
+    # later with every change that is committed: whoever holds them in memory asks for what is newer
+    sa.Column("changed_at", Moment, nullable=False, index=True),
 )

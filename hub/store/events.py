@@ -197,6 +197,14 @@ def of(
     return tx.execute(statement.order_by(order)).mappings().all()
 
 
+def written(tx: Connection, subjects: Sequence[str]) -> Sequence[RowMapping]:
+    """When tools took writes of these, the newest first."""
+    statement = sa.select(events).where(
+        events.c.subject.in_(list(subjects)), events.c.type == "push.sent"
+    )
+    return tx.execute(statement.order_by(events.c.position.desc()).limit(1000)).mappings().all()
+
+
 def event(tx: Connection, id: str) -> RowMapping | None:
     """One event."""
     return tx.execute(sa.select(events).where(events.c.id == id)).mappings().first()

@@ -39,9 +39,13 @@ class Trouble:
     """The revision under which it failed, if another one may mend it: then it is tried again."""
     counted: bool = True
     """Whether it happened once more, rather than not having gone away."""
+    group: str = ""
+    """What many subjects have in common, if that is one trouble: then the first stands for all."""
 
     @property
     def fingerprint(self) -> str:
+        if self.group:
+            return f"{self.type}/={self.group}"[:300]
         return f"{self.type}/{self.subject or ''}/{self.place}"[:300]
 
 
@@ -201,6 +205,17 @@ def open_of(tx: Connection, subject: str | Collection[str], *types: str) -> Sequ
         tx, exceptions, "subject", subjects, where=f"status IN {OPEN}", order="opened_at"
     )
     return [row for row in found if row["type"] in types] if types else found
+
+
+def open_in(tx: Connection, groups: Collection[str], type: str = "push_failed") -> list[str]:
+    """The open exceptions of these groups."""
+    if not groups:
+        return []
+    statement = sa.select(exceptions.c.id).where(
+        exceptions.c.fingerprint.in_([f"{type}/={group}" for group in sorted(groups)]),
+        exceptions.c.status.in_(OPEN),
+    )
+    return list(tx.scalars(statement.order_by(exceptions.c.id)))
 
 
 def exception(tx: Connection, id: str, *, lock: bool = False) -> RowMapping | None:

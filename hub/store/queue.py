@@ -75,21 +75,28 @@ class Claim:
         return bool(self.rows) or bool(self.poison)
 
 
-def claim(tx: Connection, queue: Queue, limit: int, without: Sequence[str] = ()) -> Claim:
+def claim(
+    tx: Connection,
+    queue: Queue,
+    limit: int,
+    without: Sequence[str] = (),
+    *,
+    only: str | None = None,
+) -> Claim:
     """Take up to `limit` rows that may be worked on now, oldest first; none of the connections
-    `without`.
+    `without`, or those of one `only`.
     """
     table = queue.table
     dialect.critical_section(tx, f"claim:{table.name}")
     now = dialect.database_now(tx)
     fence, until = secrets.randbits(62), now + queue.lease
-    found = _unblocked(tx, queue, now, _ANY, limit, without)
+    found = _unblocked(tx, queue, now, _ANY, limit, without, only)
     if not found:
         return Claim(queue, fence, until, ())
     if any([row["claims"] for row in found]):  # without one, whatever is worn comes after these
         worn = found[0]["claims"]
         size = limit if worn == 0 else max(1, limit // 10) if worn == 1 else 1
-        found = _unblocked(tx, queue, now, worn, size, without)
+        found = _unblocked(tx, queue, now, worn, size, without, only)
     worn_out = 2 + CRASHES  # one batch, one smaller batch, then alone
     poison = [row for row in found if row["claims"] >= worn_out]
     taken = _within(queue, [row for row in found if row["claims"] < worn_out])
@@ -136,17 +143,19 @@ def _unblocked(
     most_claims: int,
     limit: int,
     without: Sequence[str],
+    only: str | None,
 ) -> Sequence[RowMapping]:
     """Free rows in front of whatever blocks their lane: a leased, worn or waiting row."""
     kind = tx.dialect.name
     texts, moment = _texts(queue, kind), dialect.written_moment(tx)(now)
     late = (moment,) if queue.holds_up else ()
     values = (moment, most_claims, *late, moment, moment, most_claims)
-    found = (
-        tx.exec_driver_sql(texts.unblocked_without, (*values, _listed(tx, without), limit))
-        if without
-        else tx.exec_driver_sql(texts.unblocked, (*values, limit))
-    )
+    if only is not None:
+        found = tx.exec_driver_sql(texts.unblocked_only, (*values, only, limit))
+    elif without:
+        found = tx.exec_driver_sql(texts.unblocked_without, (*values, _listed(tx, without), limit))
+    else:
+        found = tx.exec_driver_sql(texts.unblocked, (*values, limit))
     taken = rows.from_driver(queue.table, queue.columns, kind)(found.fetchall())
     return cast("list[RowMapping]", taken)  # dicts, which do for whoever reads rows by name
 
@@ -166,9 +175,11 @@ class _Texts:
     mark: str
     unblocked: str
     unblocked_without: str
+    unblocked_only: str
     take: str
     held: str
     due: str
+    due_without: str
 
 
 @cache
@@ -198,16 +209,21 @@ def _texts(queue: Queue, kind: str) -> _Texts:
         f" AND (blocked.head IS NULL OR q.position < blocked.head) AND q.claims <= {mark}"
     )
     end = f"ORDER BY q.position LIMIT {mark}"
+    due = (
+        f"SELECT 1 FROM {table} WHERE status = '{queue.ready}' AND next_attempt_at <= {mark}"  # noqa: S608
+        f" AND (lease_until IS NULL OR lease_until < {mark})"
+    )
     return _Texts(
         among,
         mark,
         f"{free} {end}",
         f"{free} AND q.connection {besides} {end}",
+        f"{free} AND q.connection = {mark} {end}",
         f"UPDATE {table} SET claims = claims + 1, fence = {mark}, lease_until = {mark}"  # noqa: S608
         f" WHERE position {among}",
         f"WHERE position {among} AND fence = {mark} AND lease_until >= {mark}",
-        f"SELECT 1 FROM {table} WHERE status = '{queue.ready}' AND next_attempt_at <= {mark}"  # noqa: S608
-        f" AND (lease_until IS NULL OR lease_until < {mark}) LIMIT 1",
+        f"{due} LIMIT 1",
+        f"{due} AND connection {besides} LIMIT 1",
     )
 
 
@@ -352,11 +368,14 @@ def ready_count(tx: Connection, queue: Queue) -> int:
     return tx.scalar(sa.select(sa.func.count()).where(queue.table.c.status == queue.ready)) or 0
 
 
-def due_count(tx: Connection, queue: Queue) -> int:
-    """Whether anything could be claimed now (1) or not (0)."""
+def due_count(tx: Connection, queue: Queue, without: Sequence[str] = ()) -> int:
+    """Whether anything could be claimed now (1) or not (0), but of the connections `without`."""
     moment = dialect.written_moment(tx)(dialect.database_now(tx))
-    text = _texts(queue, tx.dialect.name).due
-    return tx.exec_driver_sql(text, (moment, moment)).scalar() or 0
+    texts = _texts(queue, tx.dialect.name)
+    if without:
+        values = (moment, moment, _listed(tx, without))
+        return tx.exec_driver_sql(texts.due_without, values).scalar() or 0
+    return tx.exec_driver_sql(texts.due, (moment, moment)).scalar() or 0
 
 
 def work_row(now: datetime, lane: str, status: str) -> dict[str, Any]:

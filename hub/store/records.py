@@ -53,6 +53,7 @@ def record_of(payload: Mapping[str, Any]) -> Record:
     values = dict(payload)
     if values.get("updated_at"):
         values["updated_at"] = datetime.fromisoformat(values["updated_at"])
+    values["former"] = tuple(values.get("former", ()))  # JSON knows lists only
     return Record(**values)
 
 

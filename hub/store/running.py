@@ -1,10 +1,9 @@
-"""What the hub keeps about itself: workspace revisions, the state of connections, pull cursors,
+"""What the hub keeps about itself: workspace revisions, the state of connections,
 timers, leases.
 """
 
 from __future__ import annotations
 
-import secrets as random
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,10 +13,8 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from hub.ids import new_id
 from hub.store import dialect
-from hub.store.queue import LostLease
 from hub.store.tables import (
     connections,
-    cursors,
     leases,
     revisions,
     timers,
@@ -68,16 +65,17 @@ def newest_number(tx: Connection) -> int:
     return tx.scalar(sa.select(sa.func.max(revisions.c.number))) or 0
 
 
-def configuration_stamp(tx: Connection) -> tuple[int, Any, Any]:
-    """The revision in force (0 before the first), when a stored secret last changed, and when a
-    vendor last handed one over: as the driver tells, to be compared. Every transaction of the
-    pipeline asks.
+def configuration_stamp(tx: Connection) -> tuple[int, Any, Any, Any, Any]:
+    """The revision in force (0 before the first), when a stored secret last changed, when a vendor
+    last handed one over, when the fields of an account last changed, and when it last changed who
+    is who in a tool: as the driver tells, to be compared. Every transaction of the pipeline asks.
     """
     row = tx.exec_driver_sql(
         "SELECT (SELECT max(number) FROM revisions), (SELECT max(changed_at) FROM secrets),"
-        " (SELECT max(secret_at) FROM subscriptions)"
+        " (SELECT max(secret_at) FROM subscriptions), (SELECT max(changed_at) FROM schemas),"
+        " (SELECT max(changed_at) FROM accounts)"
     ).one()
-    return row[0] or 0, row[1], row[2]
+    return row[0] or 0, row[1], row[2], row[3], row[4]
 
 
 def list_revisions(tx: Connection, limit: int = 50) -> Sequence[RowMapping]:
@@ -141,7 +139,7 @@ def set_connection(
         tx.execute(
             sa.update(connections)
             .where(connections.c.name == name, connections.c.status != status)
-            .values(status=status, reason=reason, failures=0, changed_at=now, limited_until=None)
+            .values(status=status, reason=reason, failures=0, changed_at=now)
         ).rowcount
     )
 
@@ -151,155 +149,21 @@ def note_success(tx: Connection, name: str, now: datetime) -> bool:
     status = tx.scalar(
         sa.update(connections)
         .where(connections.c.name == name)
-        .values(failures=0, last_error=None, last_ok_at=now, limited_until=None)
+        .values(failures=0, last_error=None, last_ok_at=now)
         .returning(connections.c.status)
     )
     return bool(status == "paused")
 
 
-def note_failure(
-    tx: Connection, name: str, error: str, limited_until: datetime | None = None
-) -> int:
-    """The vendor did not; how many times in a row that makes. `limited_until`: it asked us to slow
-    down.
-    """
-    tx.execute(
+def note_failure(tx: Connection, name: str, error: str) -> int:
+    """The vendor did not; how many times in a row that makes."""
+    failures = tx.scalar(
         sa.update(connections)
         .where(connections.c.name == name)
-        .values(
-            failures=connections.c.failures + 1,
-            last_error=error[:2000],
-            limited_until=limited_until,
-        )
+        .values(failures=connections.c.failures + 1, last_error=error[:2000])
+        .returning(connections.c.failures)
     )
-    return tx.scalar(sa.select(connections.c.failures).where(connections.c.name == name)) or 0
-
-
-# ----------------------------------------------------------------------------------------- cursors
-
-
-def claim_pull(
-    tx: Connection, connection: str, object: str, lease: timedelta, *, force: bool = False
-) -> tuple[dict[str, Any], int] | None:
-    """The cursor and a fence to pull with, if it is time (or `force`) and nobody else is
-    pulling.
-    """
-    dialect.critical_section(tx, f"pull:{connection}/{object}")
-    now = dialect.database_now(tx)
-    dialect.insert_or_ignore(
-        tx,
-        cursors,
-        [{"connection": connection, "object": object, "cursor": {}, "next_pull_at": now}],
-    )
-    mine = sa.and_(cursors.c.connection == connection, cursors.c.object == object)
-    row = tx.execute(sa.select(cursors).where(mine)).mappings().one()
-    if row["lease_until"] and row["lease_until"] >= now:
-        return None
-    if not force and row["next_pull_at"] > now:
-        return None
-    fence = random.randbits(62)
-    tx.execute(sa.update(cursors).where(mine).values(fence=fence, lease_until=now + lease))
-    return dict(row["cursor"]), fence
-
-
-def move_cursor(
-    tx: Connection,
-    connection: str,
-    object: str,
-    fence: int,
-    cursor: Mapping[str, Any],
-    lease: timedelta,
-) -> None:
-    """Move the watermark with the rows of its page; keeps the lease alive. Raises LostLease."""
-    now = dialect.database_now(tx)
-    done = tx.execute(
-        sa.update(cursors)
-        .where(
-            cursors.c.connection == connection, cursors.c.object == object, cursors.c.fence == fence
-        )
-        .values(cursor=dict(cursor), lease_until=now + lease)
-    ).rowcount
-    if not done:
-        raise LostLease(f"Somebody else pulls {connection}/{object} now.")
-
-
-def end_pull(
-    tx: Connection,
-    connection: str,
-    object: str,
-    fence: int,
-    next_in: timedelta,
-    as_of: datetime | None = None,
-) -> None:
-    """Give the lease back and set the next pull. `as_of`: whatever changed before then was read."""
-    now = dialect.database_now(tx)
-    values: Row = {"lease_until": None, "next_pull_at": now + next_in}
-    if as_of is not None:
-        values["pulled_at"] = as_of
-    tx.execute(
-        sa.update(cursors)
-        .where(
-            cursors.c.connection == connection, cursors.c.object == object, cursors.c.fence == fence
-        )
-        .values(**values)
-    )
-
-
-def recover_pulls(tx: Connection) -> None:
-    """Give back what the dead pulled or listened to; only for a process that knows it is alone."""
-    tx.execute(sa.delete(leases).where(leases.c.name.startswith("listen:")))
-    tx.execute(
-        sa.update(cursors).where(cursors.c.lease_until.is_not(None)).values(lease_until=None)
-    )
-
-
-def pull_soon(tx: Connection, connection: str, object: str) -> None:
-    """Ask for a pull at the next tick."""
-    now = dialect.database_now(tx)
-    dialect.upsert(
-        tx,
-        cursors,
-        {"connection": connection, "object": object, "cursor": {}, "next_pull_at": now},
-        ["connection", "object"],
-        ["next_pull_at"],
-    )
-
-
-def pull_all_soon(tx: Connection, connection: str) -> None:
-    """Ask for a pull of everything that was ever pulled from a connection."""
-    now = dialect.database_now(tx)
-    tx.execute(
-        sa.update(cursors)
-        .where(cursors.c.connection == connection, cursors.c.next_pull_at > now)
-        .values(next_pull_at=now)
-    )
-
-
-def pull_afresh(tx: Connection, connection: str, object: str) -> bool:
-    """Ask for a pull from the very beginning at the next tick. False: one is under way just now."""
-    dialect.critical_section(tx, f"pull:{connection}/{object}")
-    now = dialect.database_now(tx)
-    mine = sa.and_(cursors.c.connection == connection, cursors.c.object == object)
-    if tx.scalar(sa.select(cursors.c.lease_until).where(mine, cursors.c.lease_until >= now)):
-        return False
-    pull_soon(tx, connection, object)
-    tx.execute(sa.update(cursors).where(mine).values(cursor={}))
-    return True
-
-
-def cursor_state(tx: Connection, connection: str, object: str) -> RowMapping | None:
-    """How far an object has been pulled; None before the first time."""
-    return (
-        tx.execute(
-            sa.select(cursors).where(cursors.c.connection == connection, cursors.c.object == object)
-        )
-        .mappings()
-        .first()
-    )
-
-
-def all_cursors(tx: Connection) -> Sequence[RowMapping]:
-    return tx.execute(sa.select(cursors)).mappings().all()
+    return failures or 0
 
 
 # ------------------------------------------------------------------------------------------ timers

@@ -120,6 +120,7 @@ def new_link(
         "hub_base": {},
         "data": {},
         "heard_at": None,
+        "misses": 0,
         "created_at": now,
         "updated_at": now,
     }
@@ -134,11 +135,23 @@ def remove_link(tx: Connection, id: str) -> None:
     tx.execute(sa.delete(links).where(links.c.id == id))
 
 
+def mark_deleted(tx: Connection, id: str, now: datetime) -> None:
+    """Note of a link that its record is gone."""
+    gone = {"remote_deleted": True, "misses": 0, "updated_at": now}
+    tx.execute(sa.update(links).where(links.c.id == id).values(**gone))
+
+
+def remove_task(tx: Connection, id: str) -> None:
+    """Delete a task with its comments. Their links stay."""
+    tx.execute(sa.delete(comments).where(comments.c.task == id))
+    tx.execute(sa.delete(tasks).where(tasks.c.id == id))
+
+
 def save_links(tx: Connection, changed: Sequence[Row]) -> None:
     """Write links that were loaded before."""
     names = (
         "address", "url", "remote_version", "remote_deleted", "remote_base", "hub_base", "data",
-        "external_id", "heard_at", "updated_at",
+        "external_id", "heard_at", "misses", "updated_at",
     )  # fmt: skip
     rows.update(tx, links, names, changed)
 

@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 
 from hub.identity import Caller
 from hub.live import Snapshot
-from hub.process import cases as moving
 from hub.process.answers import bar
+from hub.process.running_case import definition_of
 from hub.store import cases, overview, work
 from hub.web.site import Site, When
 
@@ -155,7 +155,7 @@ def asks(site: Site, tx: Connection, caller: Caller) -> list[Ask]:
         case, step = found.get(decision["case_id"]), steps.get(decision["step_id"])
         if case is None or step is None or case["status"] != "active":
             continue
-        wanted = moving.definition_of(tx, case["process_version"]).steps.get(step["key"])
+        wanted = definition_of(tx, case["process_version"]).steps.get(step["key"])
         if wanted and bar(snapshot, wanted, decision, caller.party) is None:
             listed.append(_ask(site, "decision", decision["question"], case, step))
     for offer in offered:

@@ -29,6 +29,8 @@ class CommentView:
     body: str
     public: bool
     at: When
+    gone: tuple[str, ...] = ()
+    """Connections in which it was deleted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from hub.identity import Caller
 from hub.live import Snapshot
-from hub.process import cases as moving
 from hub.process import evidence
 from hub.process.answers import bar
 from hub.process.model import ProcessDefinition, StepDefinition
+from hub.process.running_case import definition_of
 from hub.store import cases, exceptions, overview, work
 from hub.web import words
 from hub.web.board import People, process_title, progress, state_of
@@ -57,7 +57,7 @@ class _Reading:
         self.site, self.tx, self.case, self.caller = site, tx, case, caller
         self.snapshot: Snapshot | None = site.snapshot()
         id = case["id"]
-        self.definition: ProcessDefinition = moving.definition_of(tx, case["process_version"])
+        self.definition: ProcessDefinition = definition_of(tx, case["process_version"])
         order = {key: number for number, key in enumerate(self.definition.steps)}
         self.steps = sorted(
             cases.steps_of(tx, [id])[id],
@@ -65,10 +65,11 @@ class _Reading:
         )
         self.tasks = work.load(tx, "task", [s["task"] for s in self.steps if s["task"]])
         self.items = work.load(tx, "item", cases.items_of(tx, [id]).get(id, []))
-        self.links = work.links_of(tx, [*self.tasks, *self.items])
         self.decisions = {row["id"]: row for row in cases.list_decisions(tx, case=id, limit=500)}
         self.handoffs = {row["id"]: row for row in cases.handoffs_of(tx, id)}
         self.comments = {task: work.comments_of(tx, task) for task in self.tasks}
+        said = [row["id"] for rows in self.comments.values() for row in rows]
+        self.links = work.links_of(tx, [*self.tasks, *self.items, *said], briefly=True)
 
     def view(self, everything: bool) -> CaseView:
         case, site = self.case, self.site
@@ -195,6 +196,11 @@ class _Reading:
             row["body"],
             row["visibility"] == "public",
             self.site.past(row["created_at"]),
+            tuple(
+                link["connection"]
+                for link in self.links.get(row["id"], ())
+                if link["remote_deleted"]
+            ),
         )
 
     def _handoff(self, step: Row) -> HandoffView | None:

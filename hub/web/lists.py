@@ -11,26 +11,23 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.engine import Connection, RowMapping
 
-from connectors.sdk import ConnectorError
 from hub.flow import connections as flow
-from hub.flow.proving import proving
 from hub.identity import Caller
 from hub.process import exceptions as ending
 from hub.process.answers import Refused
 from hub.process.exceptions import Choice
-from hub.refusals import in_a_line, remedy
-from hub.store import delivered, exceptions, notices, overview, running, work
-from hub.store.overview import Depth
+from hub.store import exceptions, overview, running, work
 from hub.store.work import WorkFilter
 from hub.web import words
 from hub.web.board import People, Person
-from hub.web.site import Site, Stop, Typed, When, first, typed, unsigned
+from hub.web.connection_cards import cards
+from hub.web.site import Site, Stop, Typed, When, first, typed
 
 _SEVERITIES = ("critical", "high", "normal", "low")
 _SHOWN = 300
 _RETRYABLE = {
     "push_failed", "push_unknown", "unparseable", "mapping_error", "unmapped_value", "validation",
-    "connection",
+    "connection", "loop",
 }  # fmt: skip
 NOTES = {
     "resolve": "Resolved. Thank you.",
@@ -56,31 +53,10 @@ class ExceptionView:
     case: str
     retryable: bool
     conflict: Mapping[str, str] | None
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionView:
-    """One connection on the page."""
-
-    name: str
-    connector: str
-    state: str
-    reason: str
-    last_error: str
-    failures: int
-    last_ok: When
-    takes: bool
-    """Whether it takes webhooks."""
-    last_delivery: When
-    captures: bool
-    captures_until: str
-    pulled: str
-    pulled_exact: str
-    depth: Depth
-    unsigned: bool
-    configured: bool
-    refused: str
-    refused_at: When
+    candidates: Sequence[Mapping[str, str]]
+    """What a possible duplicate may be."""
+    asks: Mapping[str, str] | None
+    """The person whom nobody knows, where it asks who that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +85,7 @@ def add_lists(router: APIRouter, site: Site) -> None:
             views = _exceptions(site, tx, rows)
         return site.page(
             "exceptions.html", caller, status=status, nav="exceptions", exceptions=views,
+            everybody=_everybody(site) if any(one.asks for one in views) else (),
             note=note, problem=problem, mine=mine, full=len(rows) == _SHOWN,
         )  # fmt: skip
 
@@ -128,8 +105,12 @@ def add_lists(router: APIRouter, site: Site) -> None:
             with hub.unit() as unit:
                 match action:
                     case "resolve":
-                        choice = Choice(choose) if choose in ("ours", "theirs") else None
-                        ending.resolve(unit, id, caller.actor(), comment=comment, choice=choice)
+                        choice = Choice(choose) if choose else None
+                        ending.resolve(
+                            unit, id, caller.actor(), comment=comment, choice=choice,
+                            person=first(sent, "person") or None,
+                            account=first(sent, "account").strip() or None,
+                        )  # fmt: skip
                     case "waive":
                         if not comment:
                             raise Refused(
@@ -152,7 +133,7 @@ def add_lists(router: APIRouter, site: Site) -> None:
     def list_connections(request: Request, done: str = "") -> Response:
         caller = site.caller(request)
         with hub.database.read() as tx:
-            views = _connections(site, tx)
+            views = cards(site, tx)
         return site.page(
             "connections.html", caller, nav="connections", connections=views,
             note=NOTES.get(done, ""), may=caller.may("operator"),
@@ -217,7 +198,7 @@ def _member(caller: Caller) -> Caller:
 def _plain(refused: Refused) -> str:
     """Why it was refused, without the words of the API."""
     if refused.code == "choice_required":
-        return "Choose which value holds first; nothing was changed."
+        return "Choose one of them first; nothing was changed."
     return str(refused)
 
 
@@ -228,6 +209,11 @@ def _exceptions(site: Site, tx: Connection, rows: Sequence[RowMapping]) -> list[
     of = overview.step_cases(tx, [id for id in subjects if id.startswith("stp_")])
     tasks = work.load(tx, "task", [id for id in subjects if id.startswith("tsk_")])
     of |= {id: task["case_id"] for id, task in tasks.items() if task["case_id"]}
+
+    unknown = People(
+        tx, (row["data"]["who"] for row in rows if row["data"].get("direction") == "out"
+             and row["data"].get("who")),
+    )  # fmt: skip
 
     def rank(row: RowMapping) -> tuple[int, datetime]:
         severity = row["severity"]
@@ -247,9 +233,32 @@ def _exceptions(site: Site, tx: Connection, rows: Sequence[RowMapping]) -> list[
             case=row["data"].get("case") or of.get(row["subject"] or "", ""),
             retryable=row["type"] in _RETRYABLE,
             conflict=_conflict(row),
+            candidates=_candidates(row),
+            asks=_asks(row, unknown),
         )
         for row in sorted(rows, key=rank)
     ]
+
+
+def _everybody(site: Site) -> list[tuple[str, str]]:
+    """The workspace's people, by name: id and name."""
+    parties = site.hub.live.current().parties.values()
+    found = [(str(row["id"]), str(row["name"])) for row in parties if row["active"]]
+    return sorted(found, key=lambda one: one[1].casefold())
+
+
+def _asks(row: RowMapping, parties: People) -> Mapping[str, str] | None:
+    """The person whom nobody knows, where an exception asks for that."""
+    data = row["data"]
+    if row["type"] not in ("unmapped_value", "identity") or not data.get("who"):
+        return None
+    outward, name = data.get("direction") == "out", str(data["who"])
+    known = parties.get(name) if outward else None
+    return {
+        "name": known.name if known else name,
+        "connection": str(data.get("connection")),
+        "outward": "yes" if outward else "",
+    }
 
 
 def _conflict(row: RowMapping) -> Mapping[str, str] | None:
@@ -264,59 +273,20 @@ def _conflict(row: RowMapping) -> Mapping[str, str] | None:
     }
 
 
-def _connections(site: Site, tx: Connection) -> list[ConnectionView]:
-    snapshot = site.snapshot()
-    specs = snapshot.workspace.connections if snapshot else {}
-    states, depths, bare = running.connection_states(tx), overview.depths(tx), unsigned(snapshot)
-    capturing = set(flow.capturing(tx, snapshot)) if snapshot else set()
-    until, delivered_at = running.capture_until(tx), delivered.last_received(tx, specs)
-    refused = {one.connection: one.last_at for one in reversed(notices.counts(tx, None, "refused"))}
-    pulled: dict[str, list[datetime | None]] = {}
-    for cursor in running.all_cursors(tx):
-        pulled.setdefault(cursor["connection"], []).append(cursor["pulled_at"])
-    views = []
-    for name in sorted({*specs, *states}):
-        state = states.get(name) or {}
-        status = str(state.get("status") or "active")
-        problem = ""
-        if snapshot and name in specs:
-            try:
-                snapshot.connector(name)
-            except ConnectorError as error:
-                problem = str(error)
-        failures = int(state.get("failures") or 0)
-        oldest = min((one for one in pulled.get(name, ()) if one), default=None)
-        views.append(
-            ConnectionView(
-                name=name,
-                connector=specs[name].connector if name in specs else "",
-                state="paused" if status == "paused" else "failing" if failures or problem else
-                      "active" if name in specs else "gone",
-                reason=str(state.get("reason") or problem),
-                last_error=str(state.get("last_error") or ""),
-                failures=failures,
-                last_ok=site.past(state.get("last_ok_at")),
-                takes=snapshot is not None and name in specs
-                      and proving(snapshot, name) != "not taken",
-                last_delivery=site.past(delivered_at.get(name)),
-                captures=name in capturing,
-                captures_until=words.exact(until.get(name), site.calendar().timezone),
-                pulled=words.span(site.now - oldest) if oldest else "",
-                pulled_exact=words.exact(oldest, site.calendar().timezone),
-                depth=depths.get(name, Depth()),
-                unsigned=name in bare,
-                configured=name in specs,
-                refused=_refused(tx, name),
-                refused_at=site.past(refused.get(name)),
+def _candidates(row: RowMapping) -> list[Mapping[str, str]]:
+    if row["type"] != "duplicate":
+        return []
+    return [
+        {
+            "id": str(one["id"]),
+            "title": str(one["title"]),
+            "where": ", ".join(
+                f"{link['connection']} {link['external_id']}" for link in one["links"]
             )
-        )  # fmt: skip
-    return views
-
-
-def _refused(tx: Connection, name: str) -> str:
-    """Why the last refused delivery was refused, and what to do; empty where none was."""
-    row = next(iter(notices.of(tx, name, outcome="refused", limit=1)), None)
-    return f"{in_a_line(row)}. {remedy(name, row)}".strip() if row else ""
+            or "only here",
+        }
+        for one in row["data"].get("candidates", ())
+    ]
 
 
 def _tasks(site: Site, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> list[TaskLine]:

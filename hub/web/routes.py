@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from hub.hub import Hub
 from hub.web.cases import add_cases
+from hub.web.connection import add_connection
 from hub.web.lists import add_lists
 from hub.web.participant import add_participant
 from hub.web.sign_in import add_sign_in
@@ -22,6 +23,7 @@ def create_web(hub: Hub) -> APIRouter:
     add_sign_in(router, site)
     add_cases(router, site)
     add_lists(router, site)
+    add_connection(router, site)
     add_traffic(router, site)
     add_participant(router, site)
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
-from hub.flow.proof import checks, fate
+from hub.flow.judged_again import checks, fate
 from hub.identity import Caller
 from hub.layout import laid_out
 from hub.process.replays import replay_one

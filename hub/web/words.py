@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -22,7 +22,11 @@ LABELS: Mapping[str, str] = {
     "active": "Now",
     "push_failed": "Write failed",
     "push_unknown": "Write uncertain",
+    "loop": "Going in circles",
     "unrouted": "No rule",
+    "duplicate": "Possible duplicate",
+    "identity": "Whose account?",
+    "mass_deletion": "Many deleted",
     "handoff_unaccepted": "Handoff not accepted",
 }
 
@@ -32,6 +36,11 @@ def label(word: str | None) -> str:
     if not word:
         return ""
     return LABELS.get(word) or word.replace("_", " ").replace("-", " ").capitalize()
+
+
+def listed(names: Iterable[str]) -> str:
+    """Fields as people call them: `order no and title`."""
+    return " and ".join(name.removeprefix("custom.").replace("_", " ") for name in names)
 
 
 def count(number: int, one: str, many: str | None = None) -> str:

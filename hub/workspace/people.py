@@ -5,7 +5,7 @@ tool.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -37,11 +37,14 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Everybody: persons by key, role name to person keys, connection to person key to handle."""
+    """Everybody: persons by key, role name to person keys, connection to person key to handle, and
+    connection to the queue there of whoever has no account.
+    """
 
     people: Mapping[str, Person] = field(default_factory=dict)
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    fallback: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_people(
@@ -79,7 +82,8 @@ def load_people(
         if person.channel is not None and connections is not None:
             account = identities.get(person.channel, {}).get(key)
             _channel(reader, written[key], person, account, connections, connectors or {})
-    return People(people, roles, identities)
+    fallback = _fallback(reader, document, identities, connections)
+    return People(people, roles, identities, fallback)
 
 
 def _channel(
@@ -194,18 +198,26 @@ def _roles(
     return roles
 
 
-def _identities(
-    reader: Reader, document: Map, written: Map, connections: Collection[str] | None
-) -> dict[str, dict[str, str]]:
-    identities: dict[str, dict[str, str]] = {}
-    section = reader.mapping(document, "identities")
-    for connection in section or ():
-        if section is None:
-            break
+def _by_connection(
+    reader: Reader, document: Map, key: str, connections: Collection[str] | None
+) -> Iterator[tuple[Map, str]]:
+    """A section that says something of each connection it names, with those names."""
+    section = reader.mapping(document, key)
+    if section is None:
+        return
+    for connection in section:
         if connections is not None and connection not in connections:
             reader.error(
                 section.key_at(connection), *unknown(connection, "connection", connections)
             )
+        yield section, connection
+
+
+def _identities(
+    reader: Reader, document: Map, written: Map, connections: Collection[str] | None
+) -> dict[str, dict[str, str]]:
+    identities: dict[str, dict[str, str]] = {}
+    for section, connection in _by_connection(reader, document, "identities", connections):
         handles = reader.mapping(section, connection)
         if handles is None:
             continue
@@ -223,3 +235,28 @@ def _identities(
             taken[person] = handle
         identities[connection] = taken
     return identities
+
+
+def _fallback(
+    reader: Reader,
+    document: Map,
+    identities: Mapping[str, Mapping[str, str]],
+    connections: Collection[str] | None,
+) -> dict[str, str]:
+    """Per connection, who is given there what belongs to somebody without an account there. It is
+    nobody of ours: else one of us would have another's work.
+    """
+    fallback: dict[str, str] = {}
+    for section, connection in _by_connection(reader, document, "fallback", connections):
+        queue = reader.text(section, connection)
+        if queue is None:
+            continue
+        for person, handle in identities.get(connection, {}).items():
+            if handle.casefold() == queue.casefold():
+                reader.error(
+                    section.at(connection),
+                    f"'{queue}' is {person} in {connection}, who would have everybody's work.",
+                    "Name an account or a group there that is nobody of you.",
+                )
+        fallback[connection] = queue
+    return fallback

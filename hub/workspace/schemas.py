@@ -114,6 +114,7 @@ def people_schema(connectors: Connectors) -> Schema:
             "type": "object",
             "additionalProperties": {"type": "object", "additionalProperties": _NAME},
         },
+        "fallback": {"type": "object", "additionalProperties": _NAME},
     }
     return _file("people", keys.PEOPLE, forms)
 

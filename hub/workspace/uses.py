@@ -65,6 +65,7 @@ def _misfits(
                 wanted = object if isinstance(object, str) else None
                 if object is None or wanted is not None:  # a template shows when it runs
                     yield from _lands(action.place, connection, wanted, offers, mappings)
+    yield from _cannot_delete(offers, mappings)
     mapped = {name for name, _ in mappings}
     for name, spec in connections.items():
         known = offers[name]
@@ -75,6 +76,19 @@ def _misfits(
                 f"Add a file under mappings/ with connection: {name} and"
                 f" object: {' or '.join(known)}.",
             )
+
+
+def _cannot_delete(offers: Offers, mappings: Mappings) -> Iterator[Misfit]:
+    """Mappings that want deleted there what nothing can delete there."""
+    for (connection, object), mapping in mappings.items():
+        offered = offers.get(connection, {}).get(object)
+        if mapping.spec.deletes_out != "delete" or offered is None or "delete" in offered.push:
+            continue
+        yield (
+            mapping.spec.place_of("deletes"),
+            f"'{connection}' cannot delete a {object}: what is deleted here stays there.",
+            "Leave 'out: delete' out.",
+        )
 
 
 def _lands(

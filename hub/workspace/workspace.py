@@ -25,6 +25,7 @@ from hub.workspace.rules import RuleSet, load_rules
 from hub.workspace.services import in_their_files, put_in
 from hub.workspace.uses import check_uses
 from mappings.compiler import CompiledMapping
+from mappings.sameness import Agreement, agreements
 from mappings.source import Finding, Map, Place
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -42,7 +43,10 @@ class Workspace:
     people: Mapping[str, Person] = field(default_factory=dict)
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    fallback: Mapping[str, str] = field(default_factory=dict)
     mappings: Mapping[tuple[str, str], CompiledMapping] = field(default_factory=dict)
+    agreements: Mapping[str, tuple[Agreement, ...]] = field(default_factory=dict)
+    """What `match` of these mappings speaks of, by kind of entity."""
     rules: RuleSet = field(default_factory=RuleSet)
     processes: Mapping[str, ProcessDefinition] = field(default_factory=dict)
     retention: Retention = field(default_factory=Retention)
@@ -159,7 +163,9 @@ def load(
         people=people.people,
         roles=people.roles,
         identities=people.identities,
+        fallback=people.fallback,
         mappings=mappings,
+        agreements=agreements(one.spec for one in mappings.values()),
         rules=rules,
         processes=processes,
         retention=retention,

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rapidfuzz import fuzz
-
 from mappings.cel import syntax
 from mappings.cel.syntax import Node
 from mappings.cel.values import TYPES
+from mappings.likeness import likeness
 
 _SLIP = 75
 """How like the variable's name a word is, in percent, that was meant to be it."""
@@ -25,7 +24,7 @@ def lone_variable(variables: Sequence[str]) -> str:
 def meant(word: str, variable: str) -> str:
     """A hint for a word that is not the variable: the variable itself, or a field of it."""
     slip = len(word) > 2 and variable.startswith(word)
-    if slip or fuzz.ratio(word, variable) >= _SLIP:
+    if slip or likeness(word, variable) >= _SLIP:
         return f"Did you mean '{variable}'?"
     return f"Did you mean {variable}.{word}?"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from mappings.check.examples import check_examples
 from mappings.check.fields import check_field
 from mappings.check.head import DECLARES_IDENTITY, check_head
+from mappings.check.match import check_match
 from mappings.check.targets import check_custom, check_targets
 from mappings.source import Finding
 from mappings.spec import MappingSpec
@@ -18,7 +19,7 @@ __all__ = ["DECLARES_IDENTITY", "check_mapping"]
 
 def check_mapping(spec: MappingSpec) -> list[Finding]:
     """What is wrong with a mapping whose `extends` is resolved, in the order of the file."""
-    findings = [*check_head(spec), *check_custom(spec), *check_examples(spec)]
+    findings = [*check_head(spec), *check_custom(spec), *check_match(spec), *check_examples(spec)]
     for field in spec.fields.values():
         if not field.removed and field.name not in spec.reported:
             found = list(check_field(spec, field))

@@ -9,10 +9,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rapidfuzz import fuzz
-from rapidfuzz import process as fuzzy
-
 from mappings.fields import FAILURES
+from mappings.likeness import nearest
 from mappings.paths import MISSING, PathError, parse_path
 from mappings.source import Finding
 from mappings.spec import MappingSpec
@@ -102,9 +100,8 @@ def _step(name: str) -> str:
 
 
 def _nearest(path: str, known: Sequence[str]) -> str:
-    letters = {one: _letters(one) for one in known}
-    best = fuzzy.extractOne(_letters(path), letters, scorer=fuzz.ratio, score_cutoff=_NEAR)
-    return str(best[2]) if best else ""
+    best = nearest(_letters(path), [_letters(one) for one in known], _NEAR)
+    return "" if best is None else known[best]
 
 
 def _letters(path: str) -> str:

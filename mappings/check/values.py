@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rapidfuzz import fuzz
-
 from mappings.canonical import CanonicalField
 from mappings.fields import inverse, transforms_of, value_key
+from mappings.likeness import likeness
 from mappings.source import Finding, Place, did_you_mean
 from mappings.spec import UNSET, FieldSpec, MappingSpec, TransformUse, ValuePair
 from mappings.transforms import Bound, Fault, Scope, bind
@@ -139,7 +138,7 @@ def _check_choice(
     if value in choices:
         return
     hint = did_you_mean(str(value), choices, few=0)
-    if vendor in choices and fuzz.ratio(str(vendor), str(value)) < _TYPO:
+    if vendor in choices and likeness(str(vendor), str(value)) < _TYPO:
         hint = "A value map reads theirs: ours."
     yield spec.finding(
         place, f"'{field.name}' cannot be '{value}'; it is one of {listed(canonical)}.", hint

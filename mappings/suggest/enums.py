@@ -17,7 +17,9 @@ from mappings.suggest.values import Sample, Spot
 from mappings.suggest.words import FALSE_MEANS, TRUE_MEANS, VALUES
 
 MAX_CHOICES = 30
-_BESIDE_A_FLAG = ("is", "jsd", "flag", "sys", "note", "notes", "task", "comment", "card")
+_BESIDE_A_FLAG = frozenset(
+    {"is", "jsd", "flag", "sys", "note", "notes", "task", "comment", "card", "account", "user"}
+)
 _SURE = 0.75
 
 
@@ -94,13 +96,18 @@ def guess_enum(spot: Spot, field: CanonicalField, sample: Sample) -> EnumGuess |
     guesses = []
     for value in candidates:
         word = names.get(value_key(value), value)
-        canonical, confidence = meaning(field.name, str(word))
+        canonical, confidence = meaning(vocabulary_of(field), str(word))
         if canonical not in field.choices:
             canonical, confidence = None, 0.0
         guesses.append(ValueGuess(value, canonical, confidence, str(word)))
     found = EnumGuess(guesses, named_by, bool(offered))
     # a new value in nearly every record is no set of choices, unless all are words for one
     return None if various and found.covered < 0.75 else found
+
+
+def vocabulary_of(field: CanonicalField) -> str:
+    """What the words for a field's values are kept under: a user's status is none of a task."""
+    return "presence" if "inactive" in field.choices else field.name
 
 
 def _offered(spot: Spot, seen: Sequence[Any]) -> list[Any]:
@@ -125,7 +132,7 @@ def _distinct(values: Iterable[Any]) -> list[Any]:
 
 def _of_flag(spot: Spot, field: CanonicalField) -> EnumGuess | None:
     """A flag as a state: `completed`, `public`, `is_private`."""
-    means = TRUE_MEANS.get(field.name, {})
+    means = TRUE_MEANS.get(vocabulary_of(field), {})
     words = plain_words(spot.members[-1])
     found = [means[word] for word in words if word in means]
     if len(found) != 1 or set(words) - {*means, *_BESIDE_A_FLAG}:

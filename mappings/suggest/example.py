@@ -101,7 +101,7 @@ def _stand_in(
         return f"person{number}@example.test"
     if field.name == "stage" and spot.info is not None and value in spot.info.choices:
         return value
-    if field.name == "handle":
+    if field.name == "login":
         return f"person-{number}"
     if any(step.name == DOCUMENT for step in field.transforms):
         text = {"type": "text", "text": "Sample text."}

@@ -125,13 +125,13 @@ def _text(sample: Sample, spot: Spot, name: Name, field: CanonicalField) -> Fit:
         return _NO
     if spot.share("date", "moment", "local", "email", "url", "uuid", "html", "epoch") > 0.4:
         # a login may well be an address
-        return Fit(0.6, told(spot)) if field.name == "handle" and spot.share("email") else _NO
+        return Fit(0.6, told(spot)) if field.name == "login" and spot.share("email") else _NO
     if spot.share("number") > 0.6:
         return Fit(0.15, told(spot))
     score = 0.85
     if field.name == "stage":
         return Fit(0.95 if not spot.lines else 0.3, told(spot))
-    if field.name == "handle":
+    if field.name == "login":
         return Fit(0.9 if not spot.spaced else 0.3, told(spot))
     if spot.lines:
         score -= 0.35

@@ -17,6 +17,7 @@ from mappings.suggest.fit import Fit, fitness
 from mappings.suggest.names import Name, entity_by_name, likeness, name_of, noise_of, plain_words
 from mappings.suggest.values import Sample, Spot
 from mappings.suggest.words import (
+    CUSTOMERS,
     FACETS,
     FIELD_NAMES,
     GROUPS,
@@ -116,8 +117,13 @@ def _candidates(
     sample: Sample, entity: str, canonical: CanonicalField, names: Mapping[str, Name]
 ) -> Iterable[_Candidate]:
     vocabulary = FIELD_NAMES[entity][canonical.name]
+    outside = entity == "party" and _is_of(sample, CUSTOMERS)
+    if outside and canonical.name == "handle":
+        return  # their account is what they are customers by
     for path, spot in sample.spots.items():
         name = names[path]
+        if outside and canonical.name == "status" and _GONE.intersection(name.words):
+            continue  # the record is, and nobody was switched off
         alike = likeness(name, vocabulary)
         if spot.info is not None and spot.info.label and (spot.top or _one_facet(spot, name)):
             label = Name(plain_words(spot.info.label.split("(")[0]))
@@ -144,6 +150,13 @@ def _candidates(
         yield _Candidate(spot, name, alike, fit, round(min(confidence, 0.98), 4))
 
 
+def _is_of(sample: Sample, kinds: Iterable[str]) -> bool:
+    """Whether the records are called so, in the plural or not."""
+    words = set(plain_words(sample.object))
+    return bool({*words, *(word.removesuffix("s") for word in words)}.intersection(kinds))
+
+
+_GONE = frozenset({"deleted", "archived"})
 _NO_TEXT = frozenset({"id", "gid", "key", "code", "type", "category", "color", "slug"})
 _OWN_PERSON = frozenset({"profile", "user", "contact", "person", "member", "customer", "account"})
 
@@ -263,6 +276,8 @@ def _completed(
     if entity == "party" and set(words) & (ORGANISATIONS | GROUPS):
         kind = "organisation" if set(words) & ORGANISATIONS else "group"
         by_name["kind"] = _constant("kind", kind)
+    if entity == "party" and _is_of(sample, CUSTOMERS):
+        by_name["side"] = _constant("side", "external")
     required = next(name for name, one in MAPPED_FIELDS[entity].items() if one.required)
     if required not in by_name:
         by_name[required] = _any_text(sample, required)

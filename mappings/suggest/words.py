@@ -126,10 +126,18 @@ FIELD_NAMES: Mapping[str, Mapping[str, Names]] = {
             1.0: "email, e mail, mail, email address, mail address, e mail address, courriel,"
             " primary email, emails, correo, adresse mail",
         },
-        "handle": {
+        "login": {
             0.92: "login, username, user name, handle, nickname, nick, screen name, login name,"
             " benutzername, identifiant, user principal name",
             0.7: "key, alias, slug, kurzel",
+        },
+        "handle": {0.95: "account id, accountid, user principal id"},
+        "status": {
+            1.0: "active, is active, enabled, is enabled, account enabled, account status,"
+            " user status, aktiv, actif, activo",
+            0.95: "status, inactive, deleted, is deleted, disabled, is disabled,"
+            " deactivated, is deactivated, suspended, is suspended, archived, blocked, locked,"
+            " gesperrt, inaktiv, desactive",
         },
     },
     "comment": {
@@ -244,6 +252,13 @@ VALUES: Mapping[str, Mapping[str, str]] = {
         "low": "low, lowest, minor, trivial, planning, minimal, very low, niedrig, gering, tief,"
         " basse, bas, faible, baja, bajo, bassa, basso, p3, p4, nice to have, optional",
     },
+    "presence": {
+        "active": "active, enabled, activated, current, employed, present, confirmed, verified,"
+        " invited, aktiv, actif, active user, activo, attivo",
+        "inactive": "inactive, disabled, deactivated, deleted, suspended, archived, blocked,"
+        " locked, removed, left, former, terminated, dormant, expired, banned, inaktiv, gesperrt,"
+        " deaktiviert, inactif, desactive, inactivo",
+    },
     "visibility": {
         "public": "public, external, everyone, all, customer, offentlich, publique, visible",
         "internal": "internal, private, team, staff, agents, hidden, intern, privat, interne,"
@@ -277,12 +292,22 @@ TRUE_MEANS: Mapping[str, Mapping[str, str]] = {
         "internal": "internal", "private": "internal", "intern": "internal", "privat": "internal",
         "hidden": "internal",
     },
+    "presence": {
+        **dict.fromkeys(listed("active, enabled, activated, aktiv, actif, activo"), "active"),
+        **dict.fromkeys(
+            listed(
+                "inactive, deleted, disabled, deactivated, suspended, archived, blocked, locked,"
+                "gesperrt, inaktiv, desactive"
+            ),
+            "inactive",
+        ),
+    },
     "priority": {"urgent": "urgent", "dringend": "urgent", "important": "high", "starred": "high"},
 }  # fmt: skip
 """What `true` means in a flag that is called so."""
 FALSE_MEANS: Mapping[str, str] = {
     "done": "open", "public": "internal", "internal": "public", "urgent": "normal",
-    "high": "normal",
+    "high": "normal", "active": "inactive", "inactive": "active",
 }  # fmt: skip
 
 ENTITY_NAMES: Mapping[str, str] = {
@@ -304,5 +329,10 @@ KINDS: Mapping[str, str] = {
     "contrat": "contract", "purchase": "order",
 }  # fmt: skip
 """The word the hub's own examples use for an object that tools call otherwise."""
+CUSTOMERS = listed(
+    "contact, customer, lead, client, prospect, vendor, supplier, kunde, kontakt, interessent,"
+    " lieferant, fournisseur, cliente"
+)
+"""Objects whose records are people and companies outside, none of which signs in anywhere."""
 ORGANISATIONS = listed("company, organization, organisation, vendor, supplier, lieferant")
 GROUPS = listed("team, group, department, gruppe, groupe")

@@ -47,9 +47,10 @@ def _party(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
         party = scope.directory.party_for(scope.connection, handle) if scope.directory else None
         if party is None:
             raise Fault(
-                f"nobody here is known as '{handle[:60]}' in {scope.connection}; add them to "
-                f"identities: {scope.connection} in people.yaml",
+                f"nobody here is known as '{handle[:60]}' in {scope.connection}; say who it is, or "
+                f"add them to identities: {scope.connection} in people.yaml",
                 "unmapped_value",
+                handle,
             )
         return party
 
@@ -60,9 +61,10 @@ def _party(params: Mapping[str, Any]) -> tuple[Step, Step | None]:
         handle = scope.directory.handle_for(scope.connection, party) if scope.directory else None
         if handle is None:
             raise Fault(
-                f"{str(party)[:60]} has no name in {scope.connection}; add one to identities: "
-                f"{scope.connection} in people.yaml",
+                f"{str(party)[:60]} has no account in {scope.connection} that we know of; say "
+                f"which one is theirs, or add it to identities: {scope.connection} in people.yaml",
                 "unmapped_value",
+                party,
             )
         return handle
 

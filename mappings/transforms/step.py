@@ -39,11 +39,16 @@ class Directory(Protocol):
 
 
 class Fault(Exception):
-    """A value cannot be mapped; the message completes the sentence about the field."""
+    """A value cannot be mapped; the message completes the sentence about the field. `who`: the
+    person whom nobody knows, by the tool's name inward, by ours outward.
+    """
 
-    def __init__(self, message: str, kind: ProblemKind = "mapping_error") -> None:
+    def __init__(
+        self, message: str, kind: ProblemKind = "mapping_error", who: str | None = None
+    ) -> None:
         super().__init__(message)
         self.kind: ProblemKind = kind
+        self.who = who
 
 
 @dataclass(slots=True)

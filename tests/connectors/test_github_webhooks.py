@@ -188,7 +188,7 @@ def test_a_form_delivery_reads_the_same() -> None:
     assert list(connector().parse(form)) == records("issues", payload)
 
 
-def test_deleted_and_transferred_issues_are_gone() -> None:
+def test_a_deleted_issue_is_gone_and_a_transferred_one_has_another_id() -> None:
     payload = fixture("issues.opened")
     [deleted] = records("issues", {**payload, "action": "deleted"})
     assert deleted.deleted
@@ -196,10 +196,11 @@ def test_deleted_and_transferred_issues_are_gone() -> None:
         "new_issue": {**payload["issue"], "id": 5, "number": 9},
         "new_repository": {**payload["repository"], "full_name": "acme/web"},
     }
-    old, new = records("issues", {**payload, "action": "transferred", "changes": moved_to})
-    assert (old.deleted, new.deleted) == (True, False)
-    assert new.id == "5"
+    [new] = records("issues", {**payload, "action": "transferred", "changes": moved_to})
+    assert (new.id, new.former, new.deleted) == ("5", (deleted.id,), False)
     assert new.address == {"owner": "acme", "repo": "web", "number": 9}
+    [lost] = records("issues", {**payload, "action": "transferred"})
+    assert lost.deleted, "to where is not said"
 
 
 def test_a_deleted_comment_is_gone_and_its_issue_is_not() -> None:

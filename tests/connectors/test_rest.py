@@ -16,9 +16,12 @@ from pydantic import ValidationError
 
 from connectors.rest.connector import RestConnector
 from connectors.rest.discovery import fields_of
+from connectors.rest.objects import ObjectWords
 from connectors.rest.sandbox import DesklySandbox
+from connectors.rest.shapes import Shape
 from connectors.rest.templates import compile_template, filled
-from connectors.rest.times import moment_of, stamp, unstamp, written
+from connectors.rest.times import stamp, timed, unstamp, written
+from connectors.rest.writing import differing
 from connectors.sdk import (
     AuthError,
     Change,
@@ -154,14 +157,16 @@ def test_a_value_that_looks_like_a_gap_is_not_filled_again() -> None:
     ],
 )
 def test_times_are_read_in_the_shapes_of_vendors_and_sort_as_text(value: Any, moment: str) -> None:
-    assert stamp(moment_of(value, "x", "Europe/Zurich")) == moment
+    assert timed(value, "Europe/Zurich") == (unstamp(moment), moment)
     assert stamp(unstamp(moment)) == moment
 
 
 @pytest.mark.parametrize("value", [None, True, "", "soon", "2026-13-01", [], 1e300, "9" * 49])
 def test_what_is_no_time_is_told_with_its_place(value: Any) -> None:
+    words = ObjectWords.model_validate({"updated_at": "at", "list": {"path": "/things"}})
+    shape = Shape("thing", words, {})
     with pytest.raises(PayloadError, match=r"thing\.at"):
-        moment_of(value, "thing.at")
+        shape.stamp({"id": "1", "at": value})
 
 
 def test_a_time_is_written_as_the_parameter_wants_it_and_never_later() -> None:
@@ -237,10 +242,35 @@ def test_every_word_of_a_description_is_described() -> None:
             assert word.get("description"), f"{name}.{key}"
 
 
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [
+        ({}, True),
+        ({"query": {"sort": "updated_at", "per_page": 50, "include_deleted": True}}, True),
+        ({"query": {"state": "all", "since": ">={since}"}}, True),
+        ({"query": {"status": "open"}}, False),
+        ({"query": {"status": "open"}, "whole": True}, True),
+        ({"query": {"project": "{values.project}"}}, False),
+        ({"method": "POST", "body": {"filter": {"open": True}, "limit": 10}}, False),
+        ({"whole": False}, False),
+    ],
+    ids=["plain", "order", "all", "open", "said", "project", "search", "partial"],
+)
+def test_a_list_that_fixes_what_is_on_it_does_not_show_all(
+    words: dict[str, Any], whole: bool
+) -> None:
+    service = listed(paging={"kind": "none"})
+    service["objects"]["thing"]["list"].update(words)
+    assert RestConnector.offers({"service": service})["thing"].whole is whole
+
+
 def test_what_a_connection_offers_is_what_its_description_says() -> None:
     service = listed(paging={"kind": "none"})
     thing = service["objects"]["thing"]
     assert RestConnector.offers({"service": service})["thing"].deletes == "swept"
+    feed = {"kind": "cursor", "parameter": "after", "next": "cursor", "keep": True}
+    offers = RestConnector.offers({"service": listed(paging=feed)})
+    assert offers["thing"].deletes == "unseen", "a feed need not hold all there is"
     thing["get"] = {"path": "/things/{id}"}
     thing["update"] = {"path": "/things/{id}"}
     thing["deleted"] = "$.gone"
@@ -610,3 +640,14 @@ def test_a_sandbox_that_a_person_opens_shows_a_page() -> None:
         desk.populate()
         page = httpx.get(desk.url, trust_env=False).text
         assert "Printer on fire" in page
+
+
+@pytest.mark.parametrize("base", [{"title": "One"}, {"title": "One", "due": None}])
+def test_what_was_empty_when_we_looked_and_is_filled_now_is_somebody_elses_edit(
+    base: dict[str, Any],
+) -> None:
+    """Also where the tool leaves out what is empty."""
+    current = {"title": "One", "due": "2026-03-04"}
+    assert differing({"due": "2026-05-06"}, current, base) == ({"due": "2026-05-06"}, ["due"])
+    assert differing({"title": "Two"}, current, base) == ({"title": "Two"}, [])
+    assert differing({"due": "2026-05-06"}, current, None) == ({"due": "2026-05-06"}, [])

@@ -128,8 +128,8 @@ def test_one_client_serves_many_threads(vendor: Tokens) -> None:
         worker.start()
     for worker in workers:
         worker.join(30)
-    assert failed == []
     client.close()
+    assert failed == []
 
 
 def test_a_deadline_belongs_to_its_thread_and_its_request(vendor: Tokens) -> None:

@@ -39,10 +39,9 @@ def refusal(answer: object, status: int) -> str:
 
 
 @pytest.fixture
-def postgres_database(postgres_server: str) -> Iterator[Database]:
+def postgres_database(postgres_server: str, migrated_database: str) -> Iterator[Database]:
     """An empty PostgreSQL with the hub's schema."""
-    with servers.fresh_database(postgres_server) as url:
+    with servers.fresh_database(postgres_server, migrated_database) as url:
         made = Database(url)
-        made.migrate()
         yield made
         made.close()

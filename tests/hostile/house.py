@@ -30,7 +30,7 @@ from hub.flow.intake import parse_deliveries
 from hub.hub import Hub, open_hub
 from hub.registry import connector_classes
 from hub.settings import from_environment
-from webhooks import DeadlineHttpProtocol
+from webhooks.server import DeadlineHttpProtocol
 
 SECRET = "a secret of these tests"
 HOOK = base64.b64encode(b"twenty-four bytes or more").decode()

@@ -13,8 +13,8 @@ import pytest
 
 from hub.api import doors
 from tests.hostile.house import House, Served, read_to_end, served, standard
-from webhooks import DeadlineHttpProtocol
 from webhooks.limits import BODY_SECONDS
+from webhooks.server import DeadlineHttpProtocol
 
 BODY = b'{"type":"order.created","data":{"id":"1","title":"x"}}'
 

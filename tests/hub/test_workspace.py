@@ -693,6 +693,17 @@ def test_what_no_tool_would_take_is_told_before_it_runs(
     assert says(loaded, says_so)
 
 
+def test_a_deletion_that_no_tool_can_carry_out_is_told() -> None:
+    mapping = MAPPING.replace("entity: task\n", "entity: task\ndeletes: {out: delete}\n")
+    loaded = load({**GOOD, "mappings/ticket.yaml": mapping}, CONNECTORS, ENV)
+    assert loaded.errors == ()
+    assert says(
+        loaded,
+        "mappings/ticket.yaml:5:10 warning: 'support' cannot delete a ticket: what is deleted here"
+        " stays there. Leave 'out: delete' out.",
+    )
+
+
 def test_a_connection_that_brings_nothing_in_is_told() -> None:
     files = {key: text for key, text in GOOD.items() if key not in ("mappings/ticket.yaml",)}
     loaded = load(files, CONNECTORS, ENV)

@@ -244,5 +244,8 @@ def _leftovers(tx: Connection, found: Verdict) -> None:
     not_sent = _all(tx, sa.select(c.op, c.status, c.error).where(c.status.not_in(ended)))
     found.wrong("pushes were not sent", not_sent)
     e = t.exceptions.c
-    open_ = _all(tx, sa.select(e.type, e.title, e.detail).where(e.status == "open"))
+    # the lists of this GitHub are empty, and the hub asks about that, as it should
+    asked = sa.and_(e.type == "mass_deletion", e.subject == "github")
+    told = sa.select(e.type, e.title, e.detail).where(e.status == "open", ~asked)
+    open_ = _all(tx, told)
     found.wrong("exceptions are open", open_)

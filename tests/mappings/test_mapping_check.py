@@ -297,3 +297,36 @@ def test_an_example_that_stays_out_needs_a_filter_and_nothing_else(
     told = [one.message for one in [*findings, *check_mapping(spec)]]
     assert len(told) == bool(message)
     assert message in "".join(told)
+
+
+@pytest.mark.parametrize(
+    ("match", "message"),
+    [
+        ("{by: custom.order}", "nothing fills 'custom.order' here"),
+        ("{by: order_no}", "Did you mean 'custom.order_no'?"),
+        ("{by: status}", "'status' cannot tell which one it is"),
+        ("{likely: [title, url]}", "'url' cannot tell which one it is"),
+        ("{by: custom.out}", "only written to the tool"),
+        ("{by: custom.same}", "is a constant"),
+        ("{by: title}", "'by' asks nobody"),
+        ("{by: [custom.order_no, custom.order_no]}", "named twice"),
+        ("{by: custom.order_no, likely: custom.order_no}", "the same fields stand in 'by'"),
+        ("{bye: title}", "'match' has no 'bye'"),
+        ("{by: 7}", "'by' is a field, a list of fields, or a list of such lists"),
+        ("null", "this file extends nothing"),
+    ],
+)
+def test_what_is_wrong_with_match_is_told_at_its_place(match: str, message: str) -> None:
+    fields = (
+        "  title: $.t\n  custom.order_no: $.o\n  custom.same: {value: 1, direction: in}\n"
+        "  custom.out: {from: $.x, direction: out}\n"
+    )
+    found = findings_of(f"{HEAD}match: {match}\nfields:\n{fields}")
+    assert message in said(found)
+    assert {one.place.line for one in found} == {5}
+
+
+def test_match_takes_one_field_several_and_several_sets() -> None:
+    for match in ("{by: custom.a}", "{by: [custom.a, title]}", "{by: [[custom.a], [custom.b]]}"):
+        assert findings_of(f"{HEAD}match: {match}\nfields: {{title: $.t, custom.a: $.a,"
+                           " custom.b: $.b}\n") == []  # fmt: skip

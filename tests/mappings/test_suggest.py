@@ -92,6 +92,42 @@ def test_drafts_for_awkward_objects_are_seldom_wrong() -> None:
     assert sums.values >= 0.95
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "means"),
+    [
+        ("is_active", (True, False), {True: "active", False: "inactive"}),
+        ("disabled", (False, True), {True: "inactive", False: "active"}),
+        ("accountEnabled", (True, False), {True: "active", False: "inactive"}),
+        ("status", ("ACTIVE", "SUSPENDED"), {"ACTIVE": "active", "SUSPENDED": "inactive"}),
+        ("Aktiv", (True, False), {True: "active", False: "inactive"}),
+    ],
+    ids=lambda one: one if isinstance(one, str) else None,
+)
+def test_whether_a_user_is_in_use_is_their_status(
+    name: str, values: tuple[Any, ...], means: dict[Any, str]
+) -> None:
+    records = [
+        {"id": number, "name": f"Person {number}", name: values[number % 2]} for number in range(8)
+    ]
+    draft = drafted(*records, object="user", entity="party")
+    spec = loaded(draft.text)
+    assert spec.fields["status"].sources[0].text == f"$.{name}"
+    assert {pair.vendor: pair.canonical for pair in spec.fields["status"].values or ()} == means
+    assert "side" not in spec.fields
+
+
+def test_contacts_are_outsiders_whom_nobody_switches_off() -> None:
+    """The account of a contact is their company, and what is deleted is the record."""
+    records = [
+        {"Id": f"003{n}", "Name": f"P {n}", "AccountId": f"001{n}", "IsDeleted": False}
+        for n in range(6)
+    ]
+    for object in ("contact", "contacts", "Kunde"):
+        spec = loaded(drafted(*records, object=object, entity="party").text)
+        assert spec.fields["side"].value == "external"
+        assert not {"handle", "status"} & spec.fields.keys()
+
+
 def test_every_draft_loads_checks_and_holds_its_example(scores: list[Score]) -> None:
     for score in scores:
         spec = loaded(score.draft.text)

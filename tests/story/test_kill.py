@@ -32,7 +32,12 @@ SEED = (
 CUSTOMER = 3
 
 # how often each place is passed before the process dies there; pushes are where effects are
-NTH = {"deliver.pushed": (1, 2, 3, 4, 5, 6, 7, 8)}
+NTH = {
+    "deliver.pushed": (1, 2, 3, 4, 5, 6, 7, 8),
+    # most records come in with their delivery or their page and never wait to be claimed
+    "bring_in.claimed": (1,),
+    "bring_in.committed": (1,),
+}
 
 
 class Killer:

@@ -380,6 +380,23 @@ def shows_deletions(stage: Stage) -> None:
 
 
 @check(
+    "forgets-deletions",
+    Tier.GOLD,
+    "Where a webhook was missed, only a pull of everything shows what is gone.",
+    lambda cls, spec: pulls(cls, spec) and spec.deletes == "reported" and spec.webhook,
+)
+def forgets_deletions(stage: Stage) -> None:
+    gone, stays = stage.drill.seed(stage.object, 2)
+    stage.drill.remove(stage.object, gone)
+    everything = {one.id: one for one in stage.pull(stage.connector(fresh=True))[0]}
+    must(stays in everything, "A pull of everything does not show what is there.")
+    must(
+        gone not in everything or everything[gone].deleted,
+        "A pull of everything shows a record that was deleted as if it were there.",
+    )
+
+
+@check(
     "works-in-threads",
     Tier.GOLD,
     "One connector serves several workers at once.",

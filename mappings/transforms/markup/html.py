@@ -12,8 +12,6 @@ from html.parser import HTMLParser
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import nh3
-
 from mappings.transforms.markup import adf
 
 if TYPE_CHECKING:
@@ -76,6 +74,8 @@ def to_markdown(html: str) -> str:
             depth = max(depth - 1, 0) if element[1] else depth + 1
             if depth > _DEPTH:
                 raise TooMuch(f"the HTML nests more than {_DEPTH} elements")
+    import nh3  # for who has HTML
+
     clean = nh3.clean(html, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes=_SCHEMES, link_rel=None)
     reader = _Reader()
     reader.feed(clean)

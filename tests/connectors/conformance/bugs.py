@@ -396,6 +396,17 @@ class NeverSeesThemGo(Altered):
         return replace(record, deleted=False)
 
 
+@bug("forgets-deletions")
+class ListsTheDeadAtFirst(Sound):
+    def pull(self, object: str, cursor: Cursor, fields: Collection[str]) -> Iterator[Page]:
+        for page in super().pull(object, cursor, fields):
+            if cursor:
+                yield page
+                continue
+            alive = [replace(one, deleted=False) for one in page.records]
+            yield replace(page, records=alive)
+
+
 @bug("works-in-threads")
 class OneAtATime(Sound):
     def setup(self) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from hub import identity
-from hub.api.app import create_api
+from hub.api.app import create_api, serve
 from hub.api.stream import Stream
 from hub.apply import apply
 from hub.flow.bring_in import bring_in
@@ -163,8 +164,17 @@ def workspace_files(sheet: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def application(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    """The API, for one hub after the other: to make its routes takes longer than most tests."""
+    hub = open_hub(from_environment({}, workspace=tmp_path_factory.mktemp("nobody")), {})
+    made = create_api(hub, Stream())
+    hub.database.close()
+    return made
+
+
 @pytest.fixture
-def api(tmp_path: Path, database_url: str) -> Iterator[Api]:
+def api(tmp_path: Path, database_url: str, application: FastAPI) -> Iterator[Api]:
     """A hub with the workspace applied, and tokens for people, systems and an assistant."""
     sheet = tmp_path / "tracker.csv"
     write_sheet(sheet, {"1": {"ID": "1", "Title": "Order laptops", "Status": "Open"}})
@@ -200,7 +210,8 @@ def api(tmp_path: Path, database_url: str) -> Iterator[Api]:
     hub.announce = stream.publish
     woken: list[str] = []
     hub.wake = woken.append
-    client = TestClient(create_api(hub, stream), raise_server_exceptions=False)
+    serve(application, hub, stream)
+    client = TestClient(application, raise_server_exceptions=False)
     with client:
         yield Api(hub, client, sheet, tokens, woken)
     hub.database.close()

@@ -290,6 +290,70 @@ def test_unlinking_ends_the_traffic_and_is_an_event(api: Api) -> None:
     assert "link.removed" in [one["event"]["type"] for one in chain]
 
 
+def test_an_unlinked_record_is_listed_and_becomes_a_task_only_when_asked(api: Api) -> None:
+    api.pull()
+    (task,) = api.get("tasks")["items"]
+    api.call("DELETE", f"tasks/{task['id']}/links/tracker")
+    api.write_row("1", Title="Edited there")
+    api.pull()
+    api.work()
+    assert len(api.get("tasks")["items"]) == 1
+    (left,) = api.get("unlinked")["items"]
+    assert (left["external_id"], left["unlinked_from"]) == ("1", task["id"])
+    wanted = {name: left[name] for name in ("connection", "object", "external_id")}
+    api.post("unlinked", wanted, status=202)
+    api.work()
+    assert {one["title"] for one in api.get("tasks")["items"]} == {"Order laptops", "Edited there"}
+    assert api.get("unlinked")["items"] == []
+    again = api.call("POST", "unlinked", json=wanted)
+    assert (again.status_code, again.json()["code"]) == (404, "not_left_alone")
+
+
+def test_relinking_takes_another_record_in_one_call(api: Api) -> None:
+    api.pull()
+    (task,) = api.get("tasks")["items"]
+    api.write_row("2", Title="Another")
+    body = {"external_id": "2"}
+    answer = api.call("PUT", f"tasks/{task['id']}/links/tracker", json=body)
+    assert [one["external_id"] for one in answer.json()["links"]] == ["2"]
+    assert [one["external_id"] for one in api.get("unlinked")["items"]] == ["1"]
+
+
+def test_a_merged_task_answers_with_the_one_it_was_merged_into(api: Api) -> None:
+    first, second = (api.post("tasks", {"title": title}) for title in ("One", "Two"))
+    api.post(f"tasks/{first['id']}/comments", {"body": "A remark"})
+    merged = api.post(f"tasks/{first['id']}/merge", {"into": second["id"]})
+    assert (merged["id"], merged["title"]) == (second["id"], "Two")
+    assert api.get(f"tasks/{first['id']}") == api.get(f"tasks/{second['id']}")
+    (comment,) = api.get(f"tasks/{second['id']}/comments")["items"]
+    assert comment["task"] == second["id"]
+    api.post(f"tasks/{first['id']}/comments", {"body": "Said to the former one"})
+    said = api.get(f"tasks/{first['id']}/comments")["items"]
+    assert [(one["body"], one["task"]) for one in said] == [
+        ("A remark", second["id"]),
+        ("Said to the former one", second["id"]),
+    ]
+    former = api.get(f"tasks/{first['id']}/explain", field="title")
+    assert former == api.get(f"tasks/{second['id']}/explain", field="title")
+    types = [one["event"]["type"] for one in api.get(f"tasks/{second['id']}/explain")["chain"]]
+    assert "task.merged" in types
+    assert types.count("task.created") == 2
+    again = api.call("POST", f"tasks/{first['id']}/merge", json={"into": second["id"]})
+    assert (again.status_code, again.json()["code"]) == (409, "same_entity")
+    lost = api.call("POST", f"tasks/{second['id']}/merge", json={"into": "tsk_nobody"})
+    assert (lost.status_code, "tsk_nobody" in lost.json()["detail"]) == (404, True)
+
+
+def test_the_step_of_a_task_that_is_merged_into_a_done_one_is_over(api: Api) -> None:
+    case = api.post("cases", {"process": "work", "title": "Laptops", "data": {"amount": 1}})
+    api.work()
+    (task,) = [one for one in api.get("tasks")["items"] if one["case"] == case["id"]]
+    done = api.post("tasks", {"title": "Collected them long ago"})
+    api.call("PATCH", f"tasks/{done['id']}", json={"status": "done"})
+    api.post(f"tasks/{task['id']}/merge", {"into": done["id"]})
+    assert api.get(f"cases/{case['id']}")["status"] == "completed"
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -303,3 +367,36 @@ def test_a_link_to_nowhere_is_refused(api: Api, body: dict[str, str], field: str
     answer = api.call("POST", f"tasks/{task['id']}/links", json=body)
     assert answer.status_code == 422
     assert [one["field"] for one in answer.json()["errors"]] == [field]
+
+
+def test_a_deleted_task_is_gone_and_its_history_stays(api: Api) -> None:
+    task = api.post("tasks", {"title": "Never mind"})
+    api.post(f"tasks/{task['id']}/comments", {"body": "Really?"})
+    assert api.call("DELETE", f"tasks/{task['id']}", "lee").status_code == 403
+    assert api.call("DELETE", f"tasks/{task['id']}", "operator").status_code == 204
+    assert api.call("GET", f"tasks/{task['id']}").status_code == 404
+    assert api.call("DELETE", f"tasks/{task['id']}", "operator").status_code == 404
+    assert task["id"] not in [one["id"] for one in api.get("tasks")["items"]]
+
+
+def test_a_task_of_a_tool_that_was_deleted_here_makes_no_new_one(api: Api) -> None:
+    api.pull()
+    (task,) = api.get("tasks", connection="tracker")["items"]
+    assert api.call("DELETE", f"tasks/{task['id']}", "operator").status_code == 204
+    api.pull()
+    assert api.get("tasks", connection="tracker")["items"] == []
+
+
+def test_a_task_that_a_case_needs_is_not_deleted_before_its_step_is_over(api: Api) -> None:
+    case = api.post("cases", {"process": "work", "title": "Laptops", "data": {"amount": 1}})
+    api.work()
+    (task,) = [one for one in api.get("tasks")["items"] if one["case"] == case["id"]]
+    path = f"tasks/{task['id']}"
+    refused = api.call("DELETE", path, "operator")
+    assert (refused.status_code, refused.json()["code"]) == (409, "needed_by_case")
+    assert "Collect documents" in refused.json()["detail"]
+    assert api.get(path)["status"] == task["status"]
+    done = api.call("PATCH", path, json={"status": "done"})
+    assert done.status_code == 200, done.text
+    assert api.call("DELETE", path, "operator").status_code in (200, 204)
+    assert api.call("GET", path).status_code == 404

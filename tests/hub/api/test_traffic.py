@@ -19,8 +19,8 @@ from connectors.sdk import RateLimitError
 from hub.api.stream import Stream
 from hub.flow import change, connections
 from hub.process.figures import figures, spread
+from hub.store import circuits, inbox, work
 from hub.store import figures as stored
-from hub.store import inbox, work
 from hub.store.tables import cases, steps
 from tests.hub.api.conftest import ENV, Api
 from webhooks import Incoming
@@ -114,7 +114,7 @@ def test_connections_tell_how_they_fare(api: Api) -> None:
 def test_pulling_now_answers_with_counts(api: Api) -> None:
     done = api.post("connections/tracker/pull", {"wait": True}, "operator", 200)
     assert done["pulls"] == [
-        {"object": "row", "status": "done", "seen": 1, "queued": 1, "unchanged": 0, "error": None}
+        {"object": "row", "status": "done", "seen": 1, "queued": 0, "unchanged": 0, "error": None}
     ]
     api.work()
     again = api.post("connections/tracker/pull", {"wait": True, "full": True}, "operator", 200)
@@ -131,7 +131,14 @@ def test_pulling_soon_sets_the_time_to_now(api: Api, full: bool) -> None:
     assert answer["pulls"][0]["status"] == "scheduled"
     soon = api.get("connections/tracker")["objects"][0]
     assert datetime.fromisoformat(soon["next_pull_at"]) <= datetime.now(UTC)
-    assert (soon["cursor"] == {}) is full
+    assert soon["cursor"] == later["cursor"]  # what changed is still read from there on
+    assert (soon["backfill"] is not None) is full
+    if full:
+        assert soon["backfill"]["seen"] == 0
+        api.pull()
+        after = api.get("connections/tracker")["objects"][0]
+        assert (after["backfill"], after["total"]) == (None, 1)
+        assert after["full_at"] > later["full_at"]
 
 
 def test_a_failing_pull_says_why(api: Api) -> None:
@@ -260,8 +267,33 @@ def test_a_rate_limit_shows_until_it_is_over(api: Api) -> None:
     assert datetime.fromisoformat(shown["rate_limit"]["until"]) > datetime.now(UTC)
     assert shown["subscription"] is None
     with api.hub.unit() as unit:
-        connections.note_success(unit, "github")
+        connections.note_success(unit, "github")  # the answer to something asked before
+    assert api.get("connections/github")["rate_limit"]["limited"] is True
+    api.post("connections/github/resume", None, "operator")
     assert api.get("connections/github")["rate_limit"] == {"limited": False, "until": None}
+
+
+def test_a_tool_that_does_not_answer_shows_as_left_alone_until_it_is_checked(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the list, in the figures, and no more once it answers."""
+    monkeypatch.setattr(circuits, "FIRST", 600.0)  # longer than this test on the slowest machine
+    with api.hub.unit() as unit:
+        connections.note_trouble(unit, "tracker", "It answered 502.", times=5)
+    shown = api.get("connections/tracker")
+    assert (shown["circuit"]["state"], shown["circuit"]["trips"]) == ("open", 1)
+    assert shown["circuit"]["why"] == "It answered 502."
+    assert datetime.fromisoformat(shown["circuit"]["until"]) > datetime.now(UTC)
+    assert shown["health"] == "failing"
+    figures = api.client.get("/metrics").text
+    assert 'hub_connection_circuit_open{connection="tracker"} 1.0' in figures
+    assert 'hub_connection_trips{connection="tracker"} 1.0' in figures
+    assert api.post("connections/tracker/check", None, "operator")["ok"] is True
+    assert api.get("connections/tracker")["circuit"] == {
+        "state": "closed", "trips": 0, "until": None, "why": None,
+    }  # fmt: skip
+    figures = api.client.get("/metrics").text
+    assert 'hub_connection_circuit_open{connection="tracker"} 0.0' in figures
 
 
 def test_prometheus_sees_queues_connections_and_events(api: Api) -> None:

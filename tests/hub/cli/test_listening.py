@@ -212,7 +212,7 @@ def test_a_slow_signature_shows_its_age() -> None:
     """Found without knowing where a scheme keeps its time."""
     from connectors.sdk import Delivery
     from connectors.slack.connector import SlackConnector
-    from hub.flow.proof import _timestamp
+    from hub.flow.judged_again import _timestamp
 
     settings = SlackConnector.config.model_validate(
         {"auth": {"token": "xoxb-not-real"}, "webhook": {"secret": "not-real-either"}}

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from connectors.sdk.records import Field
-from hub.cli.live_check import ask_the_tools, compare
+from hub.cli.live_check import ask_the_tools
+from hub.flow.fitting import compare
 from mappings.compiler import compile_mapping
 from mappings.language import load_mapping
 from mappings.source import Place
@@ -134,7 +135,7 @@ def said(line: str, direction: str) -> list[str]:
     spec, findings = load_mapping("m.yaml", text)
     assert spec is not None
     assert findings == []
-    return [str(one) for one in compare(compile_mapping(spec), ACCOUNT, "card of 'desk'")]
+    return [str(one.finding) for one in compare(compile_mapping(spec), ACCOUNT, "card of 'desk'")]
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,23 @@ def test_a_connection_is_paused_and_resumed(connected: Path, run: Run, read: Rea
     assert "hub connections" in run("connections", "--help").stdout
 
 
+def test_a_connection_that_is_left_alone_says_so_until_it_is_checked(
+    connected: Path, run: Run, read: Read
+) -> None:
+    from hub.flow import connections
+
+    with opened() as hub, hub.unit() as unit:
+        connections.note_trouble(unit, "github", "It answered 502.", times=5)
+    (found,) = read("connections")
+    assert (found["circuit"]["state"], found["circuit"]["why"]) == ("open", "It answered 502.")
+    listed = run("connections")
+    assert "github is not called until" in listed.stdout + listed.stderr
+    assert read("connections", "check", "github")["ok"] is True
+    (found,) = read("connections")
+    assert found["circuit"]["state"] == "closed"
+    assert read("exceptions") == []
+
+
 def test_a_connection_is_checked(
     connected: Path, run: Run, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:

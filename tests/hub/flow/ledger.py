@@ -53,6 +53,8 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 class LedgerConfig(ConnectionConfig):
     versions: str = Field("fine", description="How it tells two states apart.")
     readable: bool = Field(True, description="Whether single records can be read.")
+    whole: bool = Field(True, description="Whether lists show all there are.")
+    only: str | None = Field(None, description="Lists show what is in this state; empty = all.")
 
 
 class LedgerConnector(Connector, Source, Receiver):
@@ -64,12 +66,15 @@ class LedgerConnector(Connector, Source, Receiver):
     objects: ClassVar[Mapping[str, ObjectSpec]] = {}
     sandbox: ClassVar[str] = "tests.hub.flow.ledger:Book"
     books: ClassVar[dict[str, Book]] = {}
+    settings: LedgerConfig
 
     @classmethod
     def offers(cls, settings: Mapping[str, Json]) -> Mapping[str, ObjectSpec]:
-        fetch = bool(settings.get("readable", True))
+        fetch, whole = bool(settings.get("readable", True)), bool(settings.get("whole", True))
         return {
-            "thing": ObjectSpec("Thing", pull=True, fetch=fetch, webhook=True, deletes="reported"),
+            "thing": ObjectSpec(
+                "Thing", pull=True, fetch=fetch, webhook=True, deletes="reported", whole=whole
+            ),
             "note": ObjectSpec(
                 "Note", pull=True, fetch=fetch, webhook=True, deletes="reported", parent="thing"
             ),
@@ -83,9 +88,15 @@ class LedgerConnector(Connector, Source, Receiver):
 
     def pull(self, object: str, cursor: Cursor, fields: Collection[str]) -> Iterator[Page]:
         """What changed since, the states of the cursor's own second included."""
-        book = self.books[self.connection]
+        book, only = self.books[self.connection], self.settings.only
         since = int(cursor.get("second", 0))
-        found = [row for row in book.rows.values() if row["object"] == object]
+        found = [
+            row
+            for row in book.rows.values()
+            if row["object"] == object
+            and row["id"] not in book.hidden
+            and only in (None, row["data"].get("state"))
+        ]
         found = sorted((r for r in found if r["second"] >= since), key=lambda r: r["change"])
         if found:
             yield Page([book.record(row) for row in found], {"second": found[-1]["second"]})
@@ -118,6 +129,8 @@ class Book:
     rows: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     """The ids of all single reads so far."""
+    hidden: set[str] = field(default_factory=set)
+    """Records that lists do not show."""
 
     def record(self, row: Mapping[str, Any]) -> Record:
         version = {
@@ -134,6 +147,7 @@ class Book:
             updated_at=None if self.versions == "none" else at,
             deleted=row["deleted"],
             parent=row["parent"],
+            former=row["former"],
         )
 
     def put(self, object: str, id: str, parent: str | None = None, **data: Any) -> bytes:
@@ -146,13 +160,31 @@ class Book:
         old = self.rows[object, id]
         return self._told(object, id, old["parent"], old["data"], deleted=True)
 
+    def move(self, object: str, id: str, new: str) -> bytes:
+        """Give a record another id."""
+        old = self.rows.pop((object, id))
+        return self._told(object, new, old["parent"], old["data"], deleted=False, former=[id])
+
+    def merge(self, object: str, loser: str, winner: str) -> tuple[bytes, bytes]:
+        """Make two records one: the deliveries that tell of the winner, and of the loser's end."""
+        held = self.rows[object, winner]["data"]
+        won = self._told(object, winner, None, held, deleted=False, former=[loser])
+        return won, self.delete(object, loser)
+
     def _told(
-        self, object: str, id: str, parent: str | None, data: dict[str, Any], *, deleted: bool
+        self,
+        object: str,
+        id: str,
+        parent: str | None,
+        data: dict[str, Any],
+        *,
+        deleted: bool,
+        former: Sequence[str] = (),
     ) -> bytes:
         self.change += 1
         row = {
             "object": object, "id": id, "parent": parent, "data": data, "deleted": deleted,
-            "second": self.second, "change": self.change,
+            "second": self.second, "change": self.change, "former": list(former),
         }  # fmt: skip
         self.rows[object, id] = row
         above = [self.rows["thing", parent]] if parent else []

@@ -57,10 +57,10 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Hook:
         name = "_load_entities" if place == "locking" else "take_in"
         real = getattr(module, name)
 
-        def hooked(unit: Unit, arrivals: Sequence[Arrival]) -> Any:
+        def hooked(unit: Unit, arrivals: Sequence[Arrival], *more: Any) -> Any:
             if waiting:
                 waiting.pop()()
-            return real(unit, arrivals)
+            return real(unit, arrivals, *more)
 
         monkeypatch.setattr(module, name, hooked)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -61,6 +62,27 @@ def test_the_newest_edit_holds_where_the_mapping_says_so(
     both_edited(world, github)
     assert world.task["title"] == github.issue(1)["title"]
     assert world.exceptions() == []
+
+
+def test_an_edit_of_another_field_makes_none_the_newest(
+    make: MakeWorld, github: GithubSandbox
+) -> None:
+    """Ours, then theirs, then something else here: theirs is the later title."""
+    world = make({"github": github}, mapping("conflict: newest\n"))
+    number = github.open_issue("Base")
+    world.pull()
+    world.work()
+    task = str(world.task["id"])
+    world.clock.ahead += timedelta(hours=1)
+    world.edit(task, title="Ours, first")
+    github.clock = lambda: world.clock() + timedelta(hours=1)
+    github.edit_issue(number, title="Theirs, later")
+    world.clock.ahead += timedelta(hours=2)
+    world.edit(task, labels=["touched"])
+    world.settle()
+    assert world.task["title"] == github.issue(1)["title"] == "Theirs, later"
+    [ruling] = [row["data"]["rulings"] for row in world.events() if "rulings" in row["data"]]
+    assert ruling["title"]["ours"] == "Ours, first"
 
 
 def test_the_system_of_record_holds_above_the_policy(
@@ -155,6 +177,37 @@ def test_an_edit_in_one_tool_reaches_the_others_once(
     assert len(github.ledger) == before + 1
     assert len(world.events("task.completed")) == 1
     assert world.exceptions() == []
+
+
+def test_what_a_person_wrote_just_before_our_write_comes_in(
+    make: MakeWorld, tracker: SpreadsheetSandbox
+) -> None:
+    """The answer to our write shows it; a pull would take it for known then, and never tell."""
+    world = make({"tracker": tracker})
+    tracker.edit("R1", Title="Base", Status="Open")
+    world.settle()
+    tracker.edit("R1", Notes="Theirs")
+    world.edit(world.task["id"], title="Ours")
+    deliver(world.hub)
+    world.settle()
+    assert (world.task["title"], world.task["description"]) == ("Ours", "Theirs")
+    assert (tracker.row("R1")["Title"], tracker.row("R1")["Notes"]) == ("Ours", "Theirs")
+    assert world.exceptions() == []
+
+
+def test_what_was_empty_when_we_made_it_can_be_in_conflict_too(
+    world: World, github: GithubSandbox
+) -> None:
+    """Two people fill in the same field of a task that was mirrored without it."""
+    task = world.create("github", title="Base")
+    world.settle()
+    github.edit_issue(1, body="Theirs")
+    world.edit(task, description="Ours")
+    world.pull("github")
+    world.settle()
+    [conflict] = world.exceptions()
+    told = (conflict["type"], conflict["data"]["ours"], conflict["data"]["theirs"])
+    assert told == ("sync_conflict", "Ours", "Theirs")
 
 
 def test_people_may_go_from_any_status_to_any_other_in_their_tool(

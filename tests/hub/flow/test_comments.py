@@ -35,6 +35,22 @@ def test_comments_go_both_ways_once(world: World, github: GithubSandbox) -> None
     assert world.exceptions() == []
 
 
+def test_what_is_said_before_the_task_is_there_follows_it(
+    world: World, github: GithubSandbox
+) -> None:
+    """The issue is still on its way; where it need not be made any more, nothing waits for it."""
+    task = world.create("github", title="One")
+    world.say(task, "Already said")
+    world.settle()
+    assert bodies(github) == ["Already said"]
+    idle = world.create("github", title="Two")
+    world.say(idle, "Never mind")
+    world.edit(idle, status="cancelled")
+    world.settle()
+    assert bodies(github) == ["Already said"]
+    assert {row["status"] for row in world.pushes()} == {"sent", "superseded"}
+
+
 def test_an_internal_comment_stays_inside(world: World, github: GithubSandbox) -> None:
     """GitHub cannot keep a comment internal."""
     github.open_issue("One")

@@ -17,7 +17,7 @@ from hub.flow.deliver import deliver
 from hub.flow.intake import parse_deliveries
 from hub.flow.pull import count_outcome, pull
 from hub.process import exceptions as settling
-from hub.store import access, records, running
+from hub.store import access, cursors, records, running
 from hub.store import tables as t
 from tests.hub.flow.conftest import MakeWorld
 from tests.hub.flow.world import World
@@ -239,14 +239,14 @@ def test_the_watermark_moves_with_its_page_or_not_at_all(
         def die(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        patch.setattr("hub.flow.pull.running.move_cursor", die)
+        patch.setattr("hub.flow.pull.cursors.move_cursor", die)
         with pytest.raises(KeyboardInterrupt):
             pull(world.hub, "github", "issue")
     assert world.all(t.records) == []
     [cursor] = world.all(t.cursors)
     assert cursor["cursor"] == {}
     with world.hub.database.write() as tx:
-        running.recover_pulls(tx)
+        cursors.recover_pulls(tx)
     result = pull(world.hub, "github", "issue")
     world.work()
     assert count_outcome(world.hub, result)

@@ -15,7 +15,7 @@ from hub.flow import connections
 from hub.flow.pull import pull
 from hub.jobs.broker import Jobs
 from hub.jobs.listening import Listeners
-from hub.store import running
+from hub.store import cursors
 from tests.hub.club import THING, ClubConnector, ClubSandbox
 from tests.hub.flow import world as worlds
 from tests.hub.flow.conftest import MakeWorld
@@ -134,6 +134,16 @@ def test_a_paused_connection_is_not_listened_to(world: World, jobs: Jobs) -> Non
     assert Listeners(world.hub, jobs).wanted() == {}
 
 
+def test_a_connection_whose_circuit_is_open_is_not_listened_to(world: World, jobs: Jobs) -> None:
+    world.pull()
+    with world.hub.unit() as unit:
+        connections.note_trouble(unit, "club", "It answered 502.", times=5)
+    assert Listeners(world.hub, jobs).wanted() == {}
+    with world.hub.unit() as unit:
+        connections.note_success(unit, "club")
+    assert Listeners(world.hub, jobs).wanted() == {KEY: ears(world)}
+
+
 def test_a_thread_listens_until_its_connector_is_closed(world: World, jobs: Jobs) -> None:
     """One per object, however often it is looked for."""
     world.pull()
@@ -155,6 +165,6 @@ def test_leases_of_the_dead_are_given_back(world: World, jobs: Jobs) -> None:
     ears(world).heard.put(False)
     Listeners(world.hub, jobs).turn(KEY, ears(world))
     with world.hub.database.write() as tx:
-        running.recover_pulls(tx)
+        cursors.recover_pulls(tx)
     ears(world).heard.put(False)
     assert Listeners(world.hub, jobs).turn(KEY, ears(world)) == 0.0

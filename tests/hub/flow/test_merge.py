@@ -34,7 +34,7 @@ def merged(
         {name: theirs if raw is None else raw},
         {name: ours},
         link,
-        remote_is_newer=newer,
+        remote_is_newer=lambda name: newer,
         under_review=review,
     )
 
@@ -154,7 +154,9 @@ def test_a_field_that_was_never_agreed_on_takes_the_tools_value() -> None:
 
 
 def test_fields_the_record_does_not_speak_of_stay() -> None:
-    result = merge("github", {"title": BOTH}, {}, {}, {"title": "B"}, LINK, remote_is_newer=True)
+    result = merge(
+        "github", {"title": BOTH}, {}, {}, {"title": "B"}, LINK, remote_is_newer=lambda name: True
+    )
     assert result == Merged()
 
 
@@ -163,6 +165,6 @@ def test_an_emptied_value_is_an_edit() -> None:
     policy = {"due": BOTH}
     result = merge(
         "github", policy, {"due": None}, {"due": None}, {"due": {"date": "2026-03-01"}}, link,
-        remote_is_newer=True,
+        remote_is_newer=lambda name: True,
     )  # fmt: skip
     assert result.values == {"due": None}

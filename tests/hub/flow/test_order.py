@@ -228,7 +228,9 @@ def test_any_order_ends_in_the_in_order_state(book: tuple[World, Book]) -> None:
         ledger.rows.clear()
         tell(world, ledger, plans, turns, seed)
         assert faults(world, ledger, readable=readable) == []
-        assert [row for row in world.exceptions() if row["type"] != "unrouted"] == []
+        # each example empties the tool, so what the one before it brought is missing
+        expected = ("unrouted", "mass_deletion")
+        assert [row for row in world.exceptions() if row["type"] not in expected] == []
 
     check()
     assert world.chain() is None

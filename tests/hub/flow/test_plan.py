@@ -282,14 +282,14 @@ def test_one_record_that_breaks_the_hub_does_not_hide_the_others(
 
     for number in range(3):
         github.open_issue(f"Issue {number}")
-    real = stage._first_contact
+    real = stage.first_contact
 
     def sometimes(unit: Any, batch: Any, arrival: Any, mapped: Any) -> Any:
         return (broken if arrival.record.data["title"] == "Issue 1" else real)(
             unit, batch, arrival, mapped
         )
 
-    monkeypatch.setattr(stage, "_first_contact", sometimes)
+    monkeypatch.setattr(stage, "first_contact", sometimes)
     planning, found = planned(world)
     assert planning.counts["create here"] == 2
     assert planning.counts["seen"] == 3

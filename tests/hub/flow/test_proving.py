@@ -15,7 +15,7 @@ import yaml
 
 from connectors.sdk import Receiver
 from connectors.webhook.connector import WebhookConnector
-from hub.api.connections import states
+from hub.api.connection_state import states
 from hub.cli.connections import _connection
 from hub.cli.doctor import _deliveries
 from hub.flow.proving import proving, unsigned

@@ -201,6 +201,30 @@ def test_an_edit_made_before_the_echo_of_a_create_is_not_taken_back_by_it(
     assert world.exceptions() == []
 
 
+def test_what_a_tool_filled_in_is_no_news_in_an_echo_that_comes_before_the_answer(
+    make: MakeWorld, crm: SalesforceSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Salesforce makes whoever writes the owner: an account of ours, and nobody here."""
+    world = make({"crm": crm})
+    world.create("crm", "task", title="Call them")
+    with monkeypatch.context() as patch:
+        patch.setattr("hub.flow.deliver.record_all", lambda *_: 0)
+        deliver(world.hub)
+    world.pull()
+    world.work()
+    assert world.task["assignee"] is None
+    assert world.exceptions() == []
+    world.die()
+    world.settle()
+    assert len(world.tasks()) == len(crm.records("Task")) == 1
+    assert world.exceptions() == []
+    [task] = crm.records("Task")
+    crm.update("Task", task["Id"], "dana@acme.test", Subject="Call them now")
+    world.settle()
+    assert world.task["title"] == "Call them now"
+    assert world.exceptions() == []
+
+
 def test_a_change_made_while_its_create_is_in_flight_goes_out_afterwards(
     world: World, github: GithubSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,7 +313,7 @@ def test_a_push_that_failed_while_its_effect_is_unsure_is_looked_up_before_a_ret
     with world.hub.database.write() as tx:
         tx.execute(t.pushes.update().values(status="failed"))
         [push] = tx.execute(t.pushes.select()).mappings().all()
-        assert outbox.retry(tx, push["id"], world.clock())
+        assert outbox.retry(tx, push["id"])
     world.settle()
     assert creates(github, "issue") == 1
     assert statuses(world) == ["sent"]

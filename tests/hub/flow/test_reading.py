@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.sdk import ConnectorError, PayloadError, Record, TransientError
+from connectors.sdk import ConnectorError, NotSentError, PayloadError, Record, TransientError
 from hub.flow import fetch
 from hub.flow.bring_in import bring_in
 from hub.flow.intake import parse_deliveries
@@ -85,7 +85,7 @@ def test_a_record_that_cannot_be_read_is_set_aside_alone(
 
 def test_what_passes_is_waited_for_and_asked_once(world: World, book: Book) -> None:
     """Nobody asks for each record of a tool that does not answer."""
-    Reading.fails = {"t1": TransientError("down")}
+    Reading.fails = {"t1": NotSentError("down")}
     name(world, "t0", "t1", "t2")
     bring_in(world.hub)
     assert set(rows(world).values()) == {("pending", 0)}
@@ -181,3 +181,39 @@ def test_a_read_that_was_overtaken_does_not_hold(
     name(world, "t1")
     bring_in(world.hub)
     assert world.task["title"] == "Newer"
+
+
+def test_a_record_whose_read_always_ends_in_a_moments_trouble_holds_nobody_back(
+    world: World, book: Book
+) -> None:
+    ids = [f"{number:02}" for number in range(20)]
+    for id in ids:
+        book.put("thing", id, title=f"Thing {id}", state="open")
+    name(world, *ids)
+    Reading.fails = {id: TransientError("502 Bad Gateway") for id in ("00", "01", "13")}
+    for _ in range(3):
+        world.hurry()
+        world.work()
+    assert len(world.tasks()) == 17
+    waiting = world.all(t.records, t.records.c.status == "pending")
+    assert sorted(row["external_id"] for row in waiting) == ["00", "01", "13"]
+    Reading.fails = {}
+    world.hurry()
+    world.work()
+    assert len(world.tasks()) == 20
+    assert world.exceptions() == []
+
+
+def test_a_tool_that_fails_altogether_is_asked_a_few_times_only(world: World, book: Book) -> None:
+    ids = [f"{number:03}" for number in range(128)]
+    for id in ids:
+        book.put("thing", id, title=f"Thing {id}", state="open")
+    name(world, *ids)
+    Reading.fails = dict.fromkeys(ids, TransientError("503 Service Unavailable"))
+    bring_in(world.hub)
+    assert len(Reading.asked) < 20
+    assert world.tasks() == []
+    Reading.fails = {}
+    world.hurry()
+    world.work()
+    assert len(world.tasks()) == 128

@@ -9,6 +9,7 @@ import pytest
 
 from connectors.github.sandbox import GithubSandbox
 from connectors.salesforce.sandbox import SalesforceSandbox
+from connectors.sdk import Source
 from hub.flow.bring_in import bring_in
 from hub.store import tables as t
 from tests.hub.flow.conftest import MakeWorld
@@ -228,7 +229,10 @@ def test_two_workers_start_the_same_case_at_once(make: MakeWorld, crm: Salesforc
     """One starts it, the other joins, and neither record is lost or set aside."""
     world = make({"crm": crm}, rules(WON) | {"processes/p.yaml": PROCESS})
     two_deals(crm)
-    world.pull()
+    connector = world.hub.live.current().connector("crm")
+    assert isinstance(connector, Source)
+    pages = connector.pull("opportunity", {}, ())
+    world.bring(*(one for page in pages for one in page.records), connection="crm", source="pull")
     gate = threading.Barrier(2)
     errors: list[BaseException] = []
 

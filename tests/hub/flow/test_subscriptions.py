@@ -18,7 +18,7 @@ from hub.flow import connections, subscriptions
 from hub.flow.subscriptions import keep, tend
 from hub.jobs.broker import Jobs
 from hub.jobs.scheduler import Scheduler
-from hub.store import running
+from hub.store import dialect, running
 from hub.store import subscriptions as stored
 from hub.store import tables as t
 from hub.workspace import load
@@ -173,6 +173,42 @@ def test_a_person_hears_of_it_where_nobody_works(world: World, club: ClubSandbox
     assert sorted(row["title"][:20] for row in world.exceptions()) == [
         "The webhooks of club", "club is paused",
     ]  # fmt: skip
+
+
+def test_a_vendor_whose_circuit_is_open_is_not_asked_and_tried_when_it_is_time(
+    world: World, club: ClubSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half_open() -> None:
+        with world.hub.database.write() as tx:
+            past = dialect.database_now(tx) - timedelta(seconds=1)
+            tx.execute(t.connections.update().values(open_until=past))
+
+    def trips() -> int:
+        [found] = world.all(t.connections)
+        return int(found["trips"])
+
+    with world.hub.unit() as unit:
+        connections.note_trouble(unit, "club", "It answered 502.", times=5)
+    assert not tend(world.hub)
+    assert keep(world.hub) == 0
+    assert hooks(club) == []
+
+    def broken(*_: Any) -> Any:
+        raise TransientError("Club is being moved.")
+
+    half_open()
+    with monkeypatch.context() as patch:
+        patch.setattr(ClubConnector, "subscribe", broken)
+        assert tend(world.hub)
+        keep(world.hub)
+    assert trips() == 2, "the attempt failed: it is open for longer"
+    later(world, minutes=20)
+    assert keep(world.hub) == 0
+    half_open()
+    assert keep(world.hub) == 1
+    assert row(world)["status"] == "active"
+    assert trips() == 0
+    assert world.exceptions() == []
 
 
 def test_what_cannot_be_registered_at_all_is_shown(

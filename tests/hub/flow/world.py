@@ -19,6 +19,7 @@ from connectors.salesforce.sandbox import SalesforceSandbox
 from connectors.sdk import Delivery, Receiver
 from connectors.sdk.sandbox import Sandbox
 from hub.apply import apply
+from hub.flow import drift
 from hub.flow.bring_in import bring_in
 from hub.flow.deliver import deliver
 from hub.flow.drain import drain
@@ -27,7 +28,7 @@ from hub.flow.pull import pull, pullable
 from hub.hub import Hub, open_hub
 from hub.registry import connector_classes
 from hub.settings import Settings
-from hub.store import cases, events, exceptions, inbox, outbox, queue, records, work
+from hub.store import cases, events, exceptions, inbox, outbox, queue, records, schemas, work
 from hub.store import tables as t
 from hub.store.records import NewRecord
 from tests.hub.club import ClubConnector
@@ -91,8 +92,9 @@ class World:
     # ---------------------------------------------------------------------------------- moving
 
     def hurry(self) -> None:
-        """Whatever waits for its time may go now."""
+        """Whatever waits for its time may go now, and whoever was to be left alone be asked."""
         with self.hub.database.write() as tx:
+            tx.execute(t.connections.update().values(open_until=None, limited_until=None))
             for one in (inbox.DELIVERIES, records.RECORDS, outbox.PUSHES):
                 queue.hurry(tx, one)
 
@@ -124,6 +126,21 @@ class World:
             self.pull()
             self.hurry()
             self.work()
+
+    def discover(self) -> None:
+        """Ask every account what fields it has, and do what follows from it."""
+        drift.tend(self.hub)
+        with self.hub.database.write() as tx:
+            for connection in self.hub.live.current().workspace.connections:
+                schemas.ask(tx, connection)
+        self.follow()
+
+    def follow(self, rounds: int = 10) -> None:
+        """Ask accounts only where it is time, and do what follows from it."""
+        for _ in range(rounds):
+            if not (drift.tend(self.hub) and drift.discover(self.hub)):
+                return
+        raise AssertionError("the accounts are asked again and again")
 
     # ------------------------------------------------------------------------------ deliveries
 

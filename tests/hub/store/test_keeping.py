@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hub.store import access, exceptions, running, work
+from hub.store import access, cursors, exceptions, running, work
 from hub.store import tables as t
 from hub.store.database import Database
 from hub.store.exceptions import Trouble
@@ -69,38 +69,40 @@ def test_open_exceptions_are_paged_by_time_and_id(database: Database) -> None:
 def test_a_pull_is_fenced(database: Database) -> None:
     """Nobody else while the lease holds; the one that was overtaken moves nothing."""
     with database.write() as tx:
-        first = running.claim_pull(tx, "github", "issue", LEASE)
+        first = cursors.claim_pull(tx, "github", "issue", LEASE)
         assert first is not None
-        assert running.claim_pull(tx, "github", "issue", LEASE, force=True) is None
-        running.move_cursor(tx, "github", "issue", first[1], {"page": 1}, LEASE)
+        assert cursors.claim_pull(tx, "github", "issue", LEASE, force=True) is None
+        cursors.move_cursor(tx, "github", "issue", first.fence, {"page": 1}, LEASE)
     let_leases_expire(database)
     with database.write() as tx:
-        second = running.claim_pull(tx, "github", "issue", LEASE)
+        second = cursors.claim_pull(tx, "github", "issue", LEASE)
         assert second is not None
-        assert second[0] == {"page": 1}
+        assert second.cursor == {"page": 1}
     with pytest.raises(LostLease), database.write() as tx:
-        running.move_cursor(tx, "github", "issue", first[1], {"page": 99}, LEASE)
+        cursors.move_cursor(tx, "github", "issue", first.fence, {"page": 99}, LEASE)
     with database.write() as tx:
-        running.end_pull(tx, "github", "issue", first[1], timedelta(0), NOW)
-        [row] = running.all_cursors(tx)
+        cursors.end_pull(tx, "github", "issue", first.fence, timedelta(0), NOW)
+        [row] = cursors.all_cursors(tx)
         assert row["cursor"] == {"page": 1}
         assert row["lease_until"] is not None
-        running.end_pull(tx, "github", "issue", second[1], timedelta(hours=1), NOW)
-        assert running.claim_pull(tx, "github", "issue", LEASE) is None
-        assert running.claim_pull(tx, "github", "issue", LEASE, force=True) is not None
+        cursors.end_pull(tx, "github", "issue", second.fence, timedelta(hours=1), NOW)
+        assert cursors.claim_pull(tx, "github", "issue", LEASE) is None
+        assert cursors.claim_pull(tx, "github", "issue", LEASE, force=True) is not None
 
 
 def test_a_pull_from_the_beginning_waits_for_the_one_under_way(database: Database) -> None:
     with database.write() as tx:
-        held = running.claim_pull(tx, "github", "issue", LEASE)
+        held = cursors.claim_pull(tx, "github", "issue", LEASE)
         assert held is not None
-        assert not running.pull_afresh(tx, "github", "issue")
-        running.move_cursor(tx, "github", "issue", held[1], {"page": 1}, LEASE)
-        running.end_pull(tx, "github", "issue", held[1], timedelta(hours=1), NOW)
-        assert running.pull_afresh(tx, "github", "issue")
-        again = running.claim_pull(tx, "github", "issue", LEASE)
+        assert not cursors.pull_afresh(tx, "github", "issue")
+        cursors.move_cursor(tx, "github", "issue", held.fence, {"page": 1}, LEASE)
+        cursors.end_pull(tx, "github", "issue", held.fence, timedelta(hours=1), NOW)
+        assert cursors.pull_afresh(tx, "github", "issue")
+        again = cursors.claim_pull(tx, "github", "issue", LEASE)
     assert again is not None
-    assert again[0] == {}
+    assert again.cursor == {"page": 1}
+    assert again.everything is not None
+    assert (again.everything.cursor, again.everything.seen) == ({}, 0)
 
 
 def test_one_scheduler_leads_and_another_takes_over(database: Database) -> None:

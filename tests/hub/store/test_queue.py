@@ -19,13 +19,13 @@ NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 @pytest.fixture
 def fill(database: Database) -> Any:
-    """Adds pushes whose lanes are these letters, in order."""
+    """Adds deletes whose lanes are these letters, in order: updates that wait become one."""
 
     def filled(lanes: str) -> None:
         with database.write() as tx:
             outbox.enqueue(
                 tx,
-                [NewPush("github", "issue", "update", "task", lane, ["title"]) for lane in lanes],
+                [NewPush("github", "issue", "delete", "task", lane, []) for lane in lanes],
                 NOW,
             )
 
@@ -290,12 +290,12 @@ def test_a_retry_keeps_the_key_and_what_is_known(database: Database, fill: Any) 
     claim = take(database)
     with database.write() as tx:
         ids = [row["id"] for row in claim.rows]
-        assert not outbox.retry(tx, ids[0], NOW)
+        assert not outbox.retry(tx, ids[0])
         queue.finish(tx, claim, [1], "failed")
         queue.finish(tx, claim, [2], "unknown")
         before = list(tx.scalars(sa.select(pushes.c.key)))
-        assert outbox.retry(tx, ids[0], NOW)
-        assert outbox.retry(tx, ids[1], NOW)
+        assert outbox.retry(tx, ids[0])
+        assert outbox.retry(tx, ids[1])
         assert list(tx.scalars(sa.select(pushes.c.key))) == before
     again = take(database)
     with database.read() as tx:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from connectors.sdk.records import Field
 from hub.flow import connections as flow
-from hub.store import exceptions, running
+from hub.flow.differences import plain
+from hub.store import exceptions, running, schemas
 from tests.hub.web.conftest import Browser
 from tests.hub.web.reading import Page
 from tests.hub.web.seed import Seeded
@@ -68,7 +70,7 @@ def test_a_conflict_shows_both_values_and_wants_a_choice(seeded: Seeded, browser
     assert "Which Priority holds? Here high In github low" in page.text
     form = page.form(f"{id}/resolve")
     undecided = Page(client.post(form.action, data=form.values))
-    assert (undecided.status, "Choose which value holds" in undecided.text) == (422, True)
+    assert (undecided.status, "Choose one of them first" in undecided.text) == (422, True)
     assert client.post(form.action, data={**form.values, "choose": "theirs"}).status_code == 303
     assert status_of(seeded, "changed here and in github") == ("resolved", "priority: theirs")
 
@@ -126,6 +128,25 @@ def test_a_connection_that_captures_says_until_when(seeded: Seeded, browser: Bro
     assert "--connection github --status captured" in github
 
 
+def test_a_connection_that_is_left_alone_says_so_and_can_be_tried(
+    seeded: Seeded, browser: Browser
+) -> None:
+    from hub.flow import connections
+    from hub.store import circuits
+
+    with seeded.hub.unit() as unit:
+        connections.note_trouble(unit, "github", "It answered 502.", times=5)
+    client = browser("lee")
+    page = Page(client.get("/connections"))
+    assert "Not called until" in page.text
+    assert "Left alone" in page.text
+    form = page.form("/github/resume")
+    client.post(form.action, data=form.values)
+    with seeded.hub.database.read() as tx:
+        assert circuits.circuits(tx)["github"].state == "closed"
+    assert "Left alone" not in Page(client.get("/connections")).text
+
+
 def test_a_connection_is_resumed_and_paused_by_operators(seeded: Seeded, browser: Browser) -> None:
     client = browser("lee")
     form = Page(client.get("/connections")).form("/crm/resume")
@@ -136,6 +157,36 @@ def test_a_connection_is_resumed_and_paused_by_operators(seeded: Seeded, browser
         state = running.connection_states(tx)["crm"]
     assert (state["status"], state["reason"]) == ("paused", "Paused by Lee Kim.")
     assert client.post("/connections/nothing/resume", data=form.values).status_code == 404
+
+
+def test_a_connections_page_shows_its_fields_and_what_became_of_them(
+    seeded: Seeded, browser: Browser
+) -> None:
+    client = browser("sam", role="member")
+    assert "No fields are known yet" in Page(client.get("/connections/github")).text
+    now = seeded.hub.clock()
+    title = Field("title", "string", label="Title of it", required=True)
+    late = Field("late", "boolean", writable=False)
+    changes = [{"at": now.isoformat(), "field": "late", "what": "is new"}]
+    document = {
+        "now": plain({"title": title, "late": late}),
+        "before": plain({"title": title}),
+        "changes": changes,
+    }
+    with seeded.hub.database.write() as tx:
+        schemas.keep(tx, [("github", "issue")], now)
+        schemas.write(tx, "github", "issue", {"fields": document, "seen_at": now})
+    text = Page(client.get("/connections/github")).text
+    for part in (
+        "Fields of issue",
+        "Title of it",
+        "string, required",
+        "late is new",
+        "late boolean",
+    ):
+        assert part in text
+    assert client.get("/connections/nothing").status_code == 404
+    assert "/connections/github" in Page(client.get("/connections")).hrefs()
 
 
 def test_a_member_sees_connections_without_buttons(seeded: Seeded, browser: Browser) -> None:

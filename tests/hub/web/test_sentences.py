@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from hub.web.sentences import Names, ids_of, sentence, told_elsewhere
+from hub.web.predicates import Names
+from hub.web.sentences import ids_of, sentence, told_elsewhere
 from mappings.canonical import EVENT_TYPES
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
