@@ -82,10 +82,11 @@ def test_connectors_that_are_closed_leave_no_sockets_and_no_threads(vendor: Toke
         one.check()
         list(one.pull("thing", {}, ()))
         one.close()
-    # the sandbox notices a closed connection when it next looks: ours are what must not stay
-    assert threading.active_count() <= threads + 2
+    # one left by each would be 200; pools of the process, and a sandbox that notices a closed
+    # connection when it next looks, may have some
+    assert threading.active_count() < threads + 20
     gc.collect()
-    assert sockets() <= before + 5
+    assert sockets() < before + 20
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
