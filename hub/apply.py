@@ -13,12 +13,12 @@ from typing import Any
 
 from connectors.sdk import Connector
 from hub import recognition
-from hub.store import events, running, sameness, work
+from hub.store import events, running, sameness, standings, work
 from hub.store.database import Database
 from hub.store.events import EventDraft
 from hub.unit import SYSTEM
 from hub.workspace import Workspace, load, workspace_hash
-from mappings.source import Finding
+from mappings.source import Finding, Place
 
 MARK = "applied"
 """File in `.hub/` that names the revision this folder last became or was written from."""
@@ -109,6 +109,7 @@ def _store(
                 raise NotFromHere(
                     newest["number"], newest["origin"], difference(newest["files"], files)
                 )
+        _somebody_stays(tx, workspace, now)
         number = running.add_revision(tx, files, digest, origin, author, now)
         settle_names(tx, workspace, now)
         events.append(
@@ -126,11 +127,28 @@ def _store(
     return number, True
 
 
+def _somebody_stays(tx: Any, workspace: Workspace, now: datetime) -> None:
+    """Raises NotValid where cases run and nobody would be left to answer for them."""
+    there = [one for one in workspace.people.values() if not one.left or one.left >= now.date()]
+    if not there and standings.cases_run(tx):
+        finding = Finding(
+            Place("people.yaml"),
+            "nobody would be left to answer for the cases that run.",
+            "Keep at least one person, or end those cases first.",
+        )
+        raise NotValid((finding,))
+
+
 def settle_names(tx: Any, workspace: Workspace, now: datetime) -> None:
     """Give the people and connections of a workspace their rows."""
     work.keep_people(
         tx,
-        [work.PersonRow(key, one.name, one.email) for key, one in workspace.people.items()],
+        [
+            work.PersonRow(
+                key, one.name, one.email, active=one.left is None or one.left >= now.date()
+            )
+            for key, one in workspace.people.items()
+        ],
         now,
     )
     running.keep_connections(tx, list(workspace.connections))

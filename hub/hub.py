@@ -46,11 +46,14 @@ class Hub:
         it raises. `last` is done in the same transaction when all else is written.
         """
         from hub.flow.route import route
+        from hub.process.ball import follow
 
         with self._begun() as (tx, snapshot):
             unit = Unit(tx, snapshot, self.clock(), self.settings.secret_key)
             yield unit
             route(unit)
+            while follow(unit):  # where the ball lies, and what follows from that
+                route(unit)
             unit.flush()
             if last is not None:
                 last(tx)

@@ -9,15 +9,16 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, cast
 
 from pydantic import SecretStr
 from sqlalchemy.engine import Connection
 
 from connectors.sdk import ConfigError, ConnectionConfig, Connector, Host, ObjectSpec
+from hub.process.presence import Person, Presence
 from hub.roster import NOBODY, Roster
-from hub.store import access, accounts, running, schemas, subscriptions, work
+from hub.store import access, accounts, running, schemas, standings, subscriptions, work
 from hub.store.database import Database
 from hub.workspace import ConnectionSpec, Workspace, load
 from mappings.compiler import CompiledMapping
@@ -54,8 +55,11 @@ class Snapshot:
     """The workspace's people as parties, by their id."""
     drifts: Mapping[tuple[str, str], Row] = field(default_factory=dict)
     """What became of the fields of accounts, by connection and object (see `hub.flow.drift`)."""
+    presence: Presence = field(default_factory=lambda: Presence({}))
+    """Who is there, and who stands in for whom."""
 
     def __post_init__(self) -> None:
+        self.note_absences({})
         for key, party in self.parties.items():
             self._by_id[party["id"]] = key
             self.people_by_id[party["id"]] = party
@@ -112,11 +116,36 @@ class Snapshot:
         """Our person with this address."""
         return self._by_email.get(email.lower())
 
-    def stands_in(self, party: str, deputy: str) -> bool:
-        """Whether one of our people is another's deputy."""
-        key, mine = self._by_id.get(party), self._by_id.get(deputy)
+    def stands_in(self, party: str, deputy: str, now: datetime | None = None) -> bool:
+        """Whether one of our people may act for another: as their deputy, or down the chain while
+        those between are away (`now`; without a moment, at any time).
+        """
+        return self.presence.stands_in(party, deputy, now)
+
+    def note_absences(self, told: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+        """Take in the absences that people told the hub, as days by party; those of people.yaml are
+        known.
+        """
         people = self.workspace.people
-        return bool(key and mine and key in people and mine in people[key].deputies)
+        found: dict[str, Person] = {}
+        for key, party in self.parties.items():
+            one = people.get(key)
+            days = [
+                (date.fromisoformat(a), date.fromisoformat(b)) for a, b in told.get(party["id"], ())
+            ]
+            found[party["id"]] = Person(
+                party=party["id"],
+                active=bool(party["active"]) and one is not None,
+                zone=(one.timezone if one else None) or self.workspace.timezone,
+                deputies=tuple(
+                    self.parties[deputy]["id"]
+                    for deputy in (one.deputies if one else ())
+                    if deputy in self.parties
+                ),
+                away=(*(one.away if one else ()), *days),
+                last_day=one.left if one else None,
+            )
+        self.presence = Presence(found)
 
     def person_key(self, party: str) -> str | None:
         """The workspace key of a party."""
@@ -214,7 +243,7 @@ class Snapshot:
 
     def afresh(self) -> Snapshot:
         """The same revision with connectors that are yet to be built."""
-        return Snapshot(
+        fresh = Snapshot(
             self.revision,
             self.workspace,
             self.files,
@@ -225,6 +254,8 @@ class Snapshot:
             self.handed_over,
             self.roster,
         )
+        fresh.presence = self.presence
+        return fresh
 
     def close(self) -> None:
         with self._lock:
@@ -294,6 +325,7 @@ class Live:
                 if secrets_of != self._secrets_of:
                     with self._database.read() as tx:
                         self._snapshot.drifts = schemas.drifts(tx)
+                        self._snapshot.note_absences(standings.told_absences(tx))
                     self._secrets_of = secrets_of
                 return self._snapshot
             if newest == 0:
@@ -302,6 +334,7 @@ class Live:
                 row = running.revision(tx, newest)
                 parties = work.people(tx)
                 drifts = schemas.drifts(tx)
+                told = standings.told_absences(tx)
             assert row is not None  # noqa: S101 - revisions are never deleted
             loaded = load(row["files"], self._classes, self._env)
             if loaded.workspace is None:
@@ -315,6 +348,7 @@ class Live:
                 self._retire(self._snapshot)
             self._snapshot = self.snapshot_of(newest, loaded.workspace, row["files"], parties)
             self._snapshot.drifts = drifts
+            self._snapshot.note_absences(told)
             self._secrets_of = secrets_of
             return self._snapshot
 

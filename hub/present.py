@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy.engine import Connection
 
 from hub.store import cases as case_store
-from hub.store import work
+from hub.store import seats as seat_store
+from hub.store import standings, work
 from mappings import canonical
 
 Row = Mapping[str, Any]
+RUNNING = ("active", "suspended")
+OPEN = ("available", "active")
 
 
 class Parties:
@@ -24,6 +27,7 @@ class Parties:
         wanted = {id for id in ids if id}
         self.rows: dict[str, Row] = {id: row for id, row in (known or {}).items() if id in wanted}
         self.rows |= work.load(tx, "party", wanted - self.rows.keys())
+        self.away: Mapping[str, Row] = {}
 
     def get(self, id: str | None) -> canonical.Party | None:
         return self.known(id) if id in self.rows else None
@@ -31,6 +35,20 @@ class Parties:
     def known(self, id: str) -> canonical.Party:
         """The party, which must exist."""
         return party(self.rows[id])
+
+    def see_who_acts(self, tx: Connection) -> None:
+        """Look who of them is not there, and who stands in."""
+        self.away = standings.not_there(tx, self.rows.keys())
+        acting = {row["acting"] for row in self.away.values() if row["acting"]}
+        self.rows |= work.load(tx, "party", acting - self.rows.keys())
+
+    def acting(self, id: str | None) -> canonical.Party | None:
+        """Who stands in for a party now; None for one who is there."""
+        return self.get(self.away[id]["acting"]) if id and id in self.away else None
+
+    def until(self, id: str | None) -> str | None:
+        """The last day of a party's absence."""
+        return self.away[id]["until_day"] if id and id in self.away else None
 
 
 def party(row: Row) -> canonical.Party:
@@ -181,7 +199,11 @@ def cases(tx: Connection, rows: Sequence[Row]) -> list[canonical.Case]:
     ids = [row["id"] for row in rows]
     steps = case_store.steps_of(tx, ids)
     about = case_store.items_of(tx, ids)
-    of_step = {row["id"]: [s["task"] for s in steps[row["id"]] if s["task"]] for row in rows}
+    beside = work.beside_steps(tx, ids)
+    of_step = {
+        id: [s["task"] for s in steps[id] if s["task"]] + [one["id"] for one in beside.get(id, ())]
+        for id in ids
+    }
     entities = [one for id in ids for one in (*of_step[id], *about.get(id, ()))]
     links = work.links_of(tx, entities)
     people = Parties(
@@ -189,6 +211,7 @@ def cases(tx: Connection, rows: Sequence[Row]) -> list[canonical.Case]:
         [row["accountable"] for row in rows]
         + [s[name] for id in ids for s in steps[id] for name in ("responsible", "accountable")],
     )
+    people.see_who_acts(tx)
     return [
         canonical.Case(
             id=row["id"],
@@ -200,12 +223,18 @@ def cases(tx: Connection, rows: Sequence[Row]) -> list[canonical.Case]:
             status=row["status"],
             health=row["health"],
             accountable=people.known(row["accountable"]),
+            acting=people.acting(row["accountable"]) if row["status"] in RUNNING else None,
+            acting_until=people.until(row["accountable"]) if row["status"] in RUNNING else None,
             data=row["data"],
             started_by=row["started_by"],
             started_at=row["started_at"],
             due=row["due"],
             completed_at=row["completed_at"],
             outcome=row["outcome"],
+            paused_at=row["paused_at"],
+            paused_for=row["paused_for"],
+            paused_why=row["paused_why"],
+            parent=_parent(row),
             steps=[_step(one, people) for one in steps[row["id"]]],
             items=about.get(row["id"], []),
             tasks=of_step[row["id"]],
@@ -219,11 +248,21 @@ def cases(tx: Connection, rows: Sequence[Row]) -> list[canonical.Case]:
     ]
 
 
+def _parent(row: Row) -> canonical.Parent | None:
+    if row["parent_case"] is None:
+        return None
+    return canonical.Parent(case=row["parent_case"], step=row["parent_step"])
+
+
 def _step(row: Row, people: Parties) -> canonical.Step:
     return canonical.Step(
         id=row["id"],
         key=row["key"],
         run=row["run"],
+        round=row["round"],
+        element=row["element"],
+        each_index=row["each_index"],
+        subcase=row["subcase"],
         parent=row["parent"],
         type=row["type"],
         title=row["title"],
@@ -232,6 +271,8 @@ def _step(row: Row, people: Parties) -> canonical.Step:
         suspended=row["suspended"],
         responsible=people.get(row["responsible"]),
         accountable=people.get(row["accountable"]),
+        acting=people.acting(row["accountable"]) if row["status"] in OPEN else None,
+        standing_in=people.acting(row["responsible"]) if row["status"] in OPEN else None,
         due=row["due"],
         task=row["task"],
         decision=row["decision"],
@@ -239,11 +280,27 @@ def _step(row: Row, people: Parties) -> canonical.Step:
         started_at=row["started_at"],
         completed_at=row["completed_at"],
         waiting_on=row["waiting_on"],
+        paused_at=row["paused_at"],
+        paused_for=row["paused_for"],
+        paused_why=row["paused_why"],
+        at_risk=row["at_risk"],
+        outcome=row["outcome"],
     )
 
 
 def decisions(tx: Connection, rows: Sequence[Row]) -> list[canonical.Decision]:
-    people = Parties(tx, (row[name] for row in rows for name in ("decided_by", "on_behalf_of")))
+    """Decisions with their seats. Where one is open, its `evidence_hash` must be that of now."""
+    seats = seat_store.of(tx, [row["id"] for row in rows])
+    people = Parties(
+        tx,
+        [row[name] for row in rows for name in ("decided_by", "on_behalf_of")]
+        + [
+            seat[name]
+            for each in seats.values()
+            for seat in each
+            for name in ("party", "on_behalf_of", "given_by")
+        ],
+    )
     return [
         canonical.Decision(
             id=row["id"],
@@ -261,13 +318,51 @@ def decisions(tx: Connection, rows: Sequence[Row]) -> list[canonical.Decision]:
             comment=row["comment"],
             due=row["due"],
             decided_at=row["decided_at"],
+            quorum=row["quorum"],
+            sequence=row["sequence"],
+            veto=row["veto"],
+            held=row["held"],
+            seats=[_seat(row, seat, people) for seat in seats[row["id"]]],
         )
         for row in rows
     ]
 
 
-def handoffs(tx: Connection, rows: Sequence[Row]) -> list[canonical.Handoff]:
-    people = Parties(tx, (row[name] for row in rows for name in ("from_party", "to_party")))
+def _seat(decision: Row, seat: Row, people: Parties) -> canonical.Seat:
+    return canonical.Seat(
+        id=seat["id"],
+        position=seat["position"],
+        party=people.known(seat["party"]),
+        on_behalf_of=people.get(seat["on_behalf_of"]),
+        role=seat["role"],
+        note=seat["note"],
+        status=seat_status(decision, seat),
+        outcome=seat["outcome"],
+        given_by=people.get(seat["given_by"]),
+        channel=seat["channel"],
+        comment=seat["comment"],
+        evidence_hash=seat["evidence_hash"],
+        given_at=seat["given_at"],
+    )
+
+
+def seat_status(decision: Row, seat: Row) -> Literal["asked", "waiting", "given", "stale", "moot"]:
+    """How a seat stands; see `canonical.Seat`."""
+    over = decision["outcome"] not in (None, "expired")
+    if seat["outcome"] is not None:
+        counts = seat["evidence_hash"] == decision["evidence_hash"]
+        return "given" if counts else "moot" if over else "stale"
+    if over:
+        return "moot"
+    return "asked" if seat["asked_at"] is not None else "waiting"
+
+
+def handoffs(
+    tx: Connection, rows: Sequence[Row], brought: Mapping[str, dict[str, Any]] | None = None
+) -> list[canonical.Handoff]:
+    """Handoffs with their people, and with what each brings where that is given, by its id."""
+    named = ("from_party", "to_party", "on_behalf_of", "answered_by")
+    people = Parties(tx, (row[name] for row in rows for name in named))
     return [
         canonical.Handoff(
             id=row["id"],
@@ -282,6 +377,11 @@ def handoffs(tx: Connection, rows: Sequence[Row]) -> list[canonical.Handoff]:
             offered_at=row["offered_at"],
             answered_at=row["answered_at"],
             due=row["due"],
+            role=row["role"],
+            on_behalf_of=people.get(row["on_behalf_of"]),
+            answered_by=people.get(row["answered_by"]),
+            closed=row["closed"],
+            brings=(brought or {}).get(row["id"]),
         )
         for row in rows
     ]

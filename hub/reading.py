@@ -51,6 +51,8 @@ class Reader:
 
     def __init__(self, file: str, text: str = "") -> None:
         self.source = Source(file, text)
+        self.variables: tuple[str, ...] = VARIABLES
+        """What expressions may name in the part of the file that is read now."""
 
     @property
     def file(self) -> str:
@@ -202,7 +204,7 @@ class Reader:
         if value is None:
             return None
         try:
-            return compile_condition(value, VARIABLES)
+            return compile_condition(value, self.variables)
         except CompileError as error:
             place, hint = where.at(key), error.hint
             if self._comment_after(place, value):
@@ -219,7 +221,7 @@ class Reader:
 
     def template_of(self, value: str, place: Place) -> Template | None:
         try:
-            return compile_text(value, VARIABLES)
+            return compile_text(value, self.variables)
         except CompileError as error:
             self.error(self.within(place, value, error), error.message, error.hint)
             return None

@@ -63,7 +63,13 @@ class Unit:
     """
     more_keys: Mapping[str, Sequence[str]] | None = None
     """In a rehearsal: entities by the keys that nobody keeps yet."""
+    listening: Mapping[str, Mapping[str, Any]] | None = None
+    """The steps that wait for events, by version of their definition and key; None: not looked
+    for, or not since a case was started.
+    """
     topics: set[str] = field(default_factory=set)
+    followed: int = 0
+    """How many events were looked at for where the ball lies."""
     seen: dict[str, tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]] = field(
         default_factory=dict
     )

@@ -223,12 +223,40 @@ class Comment(Model):
     links: list[Link] = Field(default_factory=list)
 
 
+class HeldTimes(Model):
+    """Seconds that something lay with each side, which add up to the time that passed; for how many
+    of these it was suspended; and with which party, by id.
+    """
+
+    internal: float = 0.0
+    external: float = 0.0
+    system: float = 0.0
+    suspended: float = 0.0
+    parties: dict[str, float] = Field(default_factory=dict)
+
+
+class Forecast(Model):
+    """Seconds that completed runs of a step took: half of them at most `p50`, and so on. `clock` is
+    `working` where that is working time, `elapsed` where it is all of it.
+    """
+
+    p50: float
+    p80: float
+    p90: float
+    count: int
+    clock: Literal["working", "elapsed"]
+
+
 class Step(Model):
     """A stage of a case, owned for what it delivers. Runs are numbered from 1."""
 
     id: str
     key: str
     run: int = 1
+    round: int = 1
+    element: Any = None
+    each_index: int | None = None
+    subcase: str | None = None
     parent: str | None = None
     type: StepType
     title: str
@@ -237,6 +265,10 @@ class Step(Model):
     suspended: bool = False
     responsible: Party | None = None
     accountable: Party | None = None
+    acting: Party | None = None
+    """Who stands in now for whoever answers for it, if that one is away."""
+    standing_in: Party | None = None
+    """Who stands in now for the responsible, if that one is away."""
     due: Due | None = None
     task: str | None = None
     decision: str | None = None
@@ -244,6 +276,20 @@ class Step(Model):
     started_at: Moment | None = None
     completed_at: Moment | None = None
     waiting_on: WaitingOn = WaitingOn.INTERNAL
+    paused_at: Moment | None = None
+    paused_for: float = 0.0
+    paused_why: str | None = None
+    at_risk: bool = False
+    held: HeldTimes | None = None
+    forecast: Forecast | None = None
+    outcome: str | None = None
+
+
+class Parent(Model):
+    """Of a case that is a part of another: that case, and the step that it is run as."""
+
+    case: str
+    step: str | None = None
 
 
 class Case(Model):
@@ -258,12 +304,21 @@ class Case(Model):
     status: CaseStatus
     health: Health
     accountable: Party
+    acting: Party | None = None
+    """Who stands in now for whoever answers for it, if that one is away."""
+    acting_until: str | None = None
+    """The last day of that, YYYY-MM-DD."""
     data: dict[str, Any] = Field(default_factory=dict)
     started_by: Actor
     started_at: Moment
     due: Due | None = None
     completed_at: Moment | None = None
     outcome: str | None = None
+    paused_at: Moment | None = None
+    paused_for: float = 0.0
+    paused_why: str | None = None
+    held: HeldTimes | None = None
+    parent: Parent | None = None
     steps: list[Step] = Field(default_factory=list)
     items: list[str] = Field(default_factory=list)
     tasks: list[str] = Field(default_factory=list)
@@ -285,6 +340,36 @@ class Handoff(Model):
     offered_at: Moment
     answered_at: Moment | None = None
     due: Due | None = None
+    role: str | None = None
+    """The role it was offered to: any member may accept."""
+    on_behalf_of: Party | None = None
+    """Who was meant, where it was offered to somebody who stands in."""
+    answered_by: Party | None = None
+    closed: Literal["superseded", "moot"] | None = None
+    """Why it cannot be accepted any more."""
+    brings: dict[str, Any] | None = None
+    """What was promised, and what comes with it."""
+
+
+class Seat(Model):
+    """One voice of a decision. `party` is asked; `on_behalf_of` handed the seat on to them; `role`
+    is one any of whose members may answer. `status`: `asked` now, `waiting` for its turn, `given`,
+    `stale` (given on other evidence: it counts once it is given again), `moot` (decided without).
+    """
+
+    id: str
+    position: int
+    party: Party
+    on_behalf_of: Party | None = None
+    role: str | None = None
+    note: str | None = None
+    status: Literal["asked", "waiting", "given", "stale", "moot"]
+    outcome: str | None = None
+    given_by: Party | None = None
+    channel: str | None = None
+    comment: str | None = None
+    evidence_hash: str | None = None
+    given_at: Moment | None = None
 
 
 class Decision(Model):
@@ -305,6 +390,11 @@ class Decision(Model):
     comment: str | None = None
     due: Due | None = None
     decided_at: Moment | None = None
+    quorum: int = 1
+    sequence: bool = False
+    veto: list[str] = Field(default_factory=list)
+    held: str | None = None
+    seats: list[Seat] = Field(default_factory=list)
 
 
 class Exception_(Model):
@@ -380,16 +470,26 @@ EVENT_TYPES: frozenset[str] = frozenset(
         "case.completed",
         "case.terminated",
         "case.health_changed",
+        "case.reassigned",
+        "case.suspended",
+        "case.resumed",
+        "case.migrated",
         "step.activated",
         "step.completed",
         "step.skipped",
         "step.failed",
+        "step.heard",
+        "step.reassigned",
         "handoff.offered",
         "handoff.accepted",
         "handoff.declined",
         "handoff.expired",
         "decision.requested",
+        "decision.answered",
+        "decision.delegated",
+        "decision.delegation_ended",
         "decision.made",
+        "decision.taken_back",
         "decision.expired",
         "decision.withdrawn",
         "exception.raised",
@@ -403,8 +503,11 @@ EVENT_TYPES: frozenset[str] = frozenset(
         "proposal.made",
         "proposal.accepted",
         "proposal.rejected",
+        "proposal.expired",
         "clock.at_risk",
         "clock.breached",
+        "clock.paused",
+        "clock.resumed",
         "nudge.sent",
         "connection.capturing",
         "connection.paused",
@@ -413,7 +516,10 @@ EVENT_TYPES: frozenset[str] = frozenset(
         "connection.unreachable",
         "delivery.replayed",
         "revision.applied",
+        "party.away",
+        "party.back",
         "party.identified",
+        "party.left",
         "party.unidentified",
     }
 )

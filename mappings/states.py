@@ -177,7 +177,7 @@ TRANSITIONS: Mapping[type[StrEnum], Mapping[Any, frozenset[Any]]] = {
     # a step that must be done again gets a new run; a finished run never moves
     StepStatus: {
         _S.AVAILABLE: frozenset({_S.ACTIVE, _S.SKIPPED, _S.TERMINATED}),
-        _S.ACTIVE: frozenset({_S.COMPLETED, _S.FAILED, _S.TERMINATED}),
+        _S.ACTIVE: frozenset({_S.COMPLETED, _S.SKIPPED, _S.FAILED, _S.TERMINATED}),
         _S.COMPLETED: frozenset(),
         _S.SKIPPED: frozenset(),
         _S.FAILED: frozenset({_S.ACTIVE, _S.TERMINATED}),

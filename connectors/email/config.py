@@ -87,6 +87,12 @@ class EmailConfig(ConnectionConfig):
         description="The submission server files a copy of what it accepts in Sent, as Gmail and "
         "Microsoft 365 do; false: the connector files it.",
     )
+    plus_addresses: bool = Field(
+        False,
+        description="Mail to name+anything@ our domain reaches the mailbox, as at Gmail, Microsoft "
+        "365 and Fastmail: answers then come to an address of their own for each question, and "
+        "decisions can be taken by reply.",
+    )
     unsubscribe: str | None = Field(
         None,
         description="Where readers turn this mail off, as List-Unsubscribe says it: mailto:…, or "

@@ -328,6 +328,7 @@ class EmailConnector(Connector, Source, Watcher, Sink):
                     change.fields,
                     datetime.now(UTC),
                     self.settings.unsubscribe,
+                    self.settings.plus_addresses,
                 )
                 result = outgoing.submission().send(message)
                 if result.outcome is not Outcome.OK:

@@ -17,6 +17,7 @@ FIELDS = (
     Field("in_reply_to", "text", "Message-ID of the mail it answers"),
     Field("references", "list", "Message-IDs of the thread"),
     Field("reply_to", "list", "Where answers go (only when sending)"),
+    Field("tag", "text", "Which question it is about, in our address behind a plus"),
     Field("headers", "object", "Further headers (only when sending)"),
     Field("date", "datetime", "Date the sender claims", writable=False),
     Field("received_at", "datetime", "When the server received it", writable=False),

@@ -43,10 +43,12 @@ FIELDS = (
     "in_reply_to",
     "references",
     "reply_to",
+    "tag",
     "headers",
 )
 MAX_REFERENCES = 20
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029\ud800-\udfff]")
+_TAG = re.compile(r"[A-Za-z0-9._-]{1,60}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,60}")
 _OURS = re.compile(
     r"(?:from|sender|to|cc|bcc|reply-to|subject|date|message-id|in-reply-to|references|"
@@ -166,11 +168,13 @@ def compose(
     fields: Mapping[str, Any],
     date: datetime,
     unsubscribe: str | None = None,
+    plus: bool = False,
 ) -> Composed:
     """The message that `fields` describe. Raises RejectedError with every field that is wrong.
 
     `date` must have a zone. The same key gives the same Message-ID. `unsubscribe` is where readers
-    turn such mail off.
+    turn such mail off. `plus`: what is sent to our address with `+tag` in it reaches us, so that
+    answers go there.
     """
     errors = _Errors()
     for name in fields:
@@ -182,6 +186,8 @@ def compose(
     to, cc, reply_to = (errors.addresses(fields, name) for name in ("to", "cc", "reply_to"))
     parents, references = (errors.ids(fields, name) for name in ("in_reply_to", "references"))
     extra = _extra_headers(fields.get("headers"), errors)
+    if fields.get("tag") and not _TAG.fullmatch(str(fields["tag"])):
+        errors["tag"] = "must be letters, digits, dots, dashes and underscores"
     if not (to or cc) and "to" not in errors and "cc" not in errors:
         errors["to"] = "names nobody to send to"
     if not (text or html) and "text" not in errors and "html" not in errors:
@@ -190,6 +196,9 @@ def compose(
         raise RejectedError("The message cannot be sent as it is.", dict(errors))
 
     sender = address_of(from_address)
+    tag = fields.get("tag")
+    if plus and tag and not reply_to:
+        reply_to = [Address(sender.display_name, f"{sender.username}+{tag}", sender.domain)]
     everyone = {address.addr_spec: address for address in (*to, *cc)}
     utf8 = not all(spec.isascii() for spec in (sender.addr_spec, *everyone))
     message_id = message_id_of(key, from_address)

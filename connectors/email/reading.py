@@ -311,10 +311,24 @@ def _envelope(headers: Headers, own_address: str) -> dict[str, Any]:
         "attachments": [],
     }
     own = own_address.lower()
+    tag = _tag(headers, own)
+    if tag is not None:
+        data["tag"] = tag
     if own and data["from"] == own and "x-hub-key" in headers.raw:
         data["own"] = True
         data["key"] = headers.text("x-hub-key")
     return data
+
+
+def _tag(headers: Headers, own: str) -> str | None:
+    """What stands behind the plus of our own address, where the mail came to such a one."""
+    name, _, domain = own.partition("@")
+    for header in ("delivered-to", "x-original-to", "envelope-to", "to", "cc"):
+        for _, spec in headers.addresses(header):
+            local, _, host = spec.lower().partition("@")
+            if name and host == domain and local.startswith(f"{name}+"):
+                return local[len(name) + 1 :] or None
+    return None
 
 
 def _add_content(data: dict[str, Any], raw: bytes, headers: Headers) -> None:

@@ -203,6 +203,7 @@ class EmailSandbox(Sandbox):
                 "sent": "Sent",
             },
             "sent_by_server": True,
+            "plus_addresses": True,
         }
         if self.oauth:
             block["auth"] = {
@@ -257,7 +258,10 @@ class EmailSandbox(Sandbox):
         await box.append(AppendMessage(raw, at or datetime.now(UTC), flags), recent=True)
 
     async def _folder(self, address: str, folder: str) -> MailboxData:
-        return await (await self._config.account(address.lower())).get_mailbox(folder)
+        # what follows a plus is the reader's to make up: it all comes to one mailbox
+        name, _, domain = address.lower().partition("@")
+        account = f"{name.partition('+')[0]}@{domain}"
+        return await (await self._config.account(account)).get_mailbox(folder)
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)

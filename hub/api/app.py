@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 from hub.api import (
+    absences,
     account_fields,
     cases,
     comments,
@@ -21,12 +22,15 @@ from hub.api import (
     deliveries,
     errors,
     exceptions,
+    handoffs,
     health,
     items,
     links,
     merging,
     metrics,
+    nudges,
     people,
+    processes,
     proposals,
     reference,
     refusals,
@@ -45,7 +49,8 @@ DESCRIPTION = (
     " Lists answer {items, next}: send `next` as `cursor` for the following page."
 )
 _FAMILIES = (
-    tasks, comments, links, merging, items, people, cases, decisions, exceptions, proposals,
+    processes, tasks, comments, links, merging, items, people, absences, cases, decisions, handoffs,
+    exceptions, proposals, nudges,
     deliveries, connections, account_fields, refusals,
     consent, metrics, stream,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Decisions and handoffs: what waits for a person, and that person's answer."""
+"""Decisions: what waits for a person, and that person's answer."""
 
 from __future__ import annotations
 
@@ -16,12 +16,9 @@ from hub.api.paging import Cursor, Limit, Page, at_moment, cut
 from hub.api.repeating import Repeatable
 from hub.api.tasks import WhoFilter, party_filter
 from hub.hub import Hub
-from hub.identity import Caller
-from hub.process import answers, evidence
-from hub.process import handoffs as handing
-from hub.store import cases
-from mappings.canonical import Decision, Handoff
-from mappings.states import HandoffStatus
+from hub.process import answers, delegation, evidence, exclusion, seating
+from hub.store import cases, work
+from mappings.canonical import Decision
 
 router = APIRouter(route_class=Repeatable)
 
@@ -39,11 +36,14 @@ class DecisionAnswer(BaseModel):
     comment: Comment | None = None
 
 
-class HandoffAnswer(BaseModel):
-    """What to say with it."""
+class Delegation(BaseModel):
+    """Who answers in one's place, and what to tell them."""
 
     model_config = ConfigDict(extra="forbid")
 
+    to: Annotated[str, StringConstraints(min_length=1, max_length=400)] = Field(
+        description="One of your people: a key of people.yaml, an address or an id."
+    )
     note: Comment | None = None
 
 
@@ -66,22 +66,32 @@ def list_decisions(
     status: Annotated[
         Literal["open"] | None, Query(description="`open`: those that wait for an answer.")
     ] = None,
+    open: Annotated[bool, Query(description="Those that wait for an answer.")] = False,
+    mine: Annotated[bool, Query(description="Those in which you may answer.")] = False,
     decider: WhoFilter = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[Decision]:
-    """Decisions, newest first, each with its evidence and the hash that an answer names."""
+    """Decisions, newest first, each with its seats, its evidence and the hash that an answer names.
+    An expired one still waits: nothing was decided by that.
+    """
     before = at_moment("decisions", cursor)
+    me = caller.party if mine else None
+    if mine and me is None:
+        return Page(items=[], next=None)
     with hub.database.read() as tx:
         rows = cases.list_decisions(
             tx,
             case=case,
-            open_only=status == "open",
+            open_only=open or status == "open",
             decider=party_filter(tx, decider, caller),
+            concerning=seating.concerning(hub.live.current(), me) if me else None,
             before=before,
             limit=limit + 1,
         )
         shown, following = cut(rows, limit, "decisions", lambda row: (row["created_at"], row["id"]))
+        if me:
+            shown = [r for r in shown if not exclusion.excluded(hub.live.current(), r, me)]
         return Page(items=shown_decisions(tx, shown), next=following)
 
 
@@ -101,7 +111,11 @@ def _decision(hub: Hub, id: str) -> Decision:
 
 @router.post("/decisions/{id}", tags=["decisions"])
 def decide(hub: HubDep, caller: InPerson, id: str, body: DecisionAnswer) -> Decision:
-    """Decide, as a person. 409 `evidence_changed`: look again first; 409 `already_decided`."""
+    """Decide, as a person; where several must agree, give your voice or change it.
+
+    409 `evidence_changed`: look again first; 409 `already_decided`; 409 `not_your_turn` in a
+    sequence; 403 `excluded`, `not_yours`.
+    """
     _decision(hub, id)
     with hub.unit() as unit:
         answers.decide(
@@ -116,64 +130,35 @@ def decide(hub: HubDep, caller: InPerson, id: str, body: DecisionAnswer) -> Deci
     return _decision(hub, id)
 
 
-@router.get("/handoffs", tags=["handoffs"])
-def list_handoffs(
-    hub: HubDep,
-    caller: Anyone,
-    status: HandoffStatus | None = None,
-    to: WhoFilter = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Page[Handoff]:
-    """Handoffs, newest first."""
-    before = at_moment("handoffs", cursor)
-    with hub.database.read() as tx:
-        rows = cases.list_handoffs(
-            tx, status=status, to=party_filter(tx, to, caller), before=before, limit=limit + 1
-        )
-        shown, following = cut(rows, limit, "handoffs", lambda row: (row["offered_at"], row["id"]))
-        return Page(items=present.handoffs(tx, shown), next=following)
-
-
-@router.get("/handoffs/{id}", tags=["handoffs"])
-def get_handoff(hub: HubDep, caller: Anyone, id: str) -> Handoff:
-    """One handoff."""
-    return _handoff(hub, id)
-
-
-def _handoff(hub: Hub, id: str) -> Handoff:
-    with hub.database.read() as tx:
-        row = cases.handoff(tx, id)
-        if row is None:
-            raise not_found("handoff", id)
-        return present.handoffs(tx, [row])[0]
-
-
-@router.post("/handoffs/{id}/accept", tags=["handoffs"])
-def accept_handoff(
-    hub: HubDep, caller: InPerson, id: str, body: HandoffAnswer | None = None
-) -> Handoff:
-    """Take what was offered to you, or to whom you stand in for."""
-    return _answer(hub, caller, id, "accepted", body)
-
-
-@router.post("/handoffs/{id}/decline", tags=["handoffs"])
-def decline_handoff(
-    hub: HubDep, caller: InPerson, id: str, body: HandoffAnswer | None = None
-) -> Handoff:
-    """Turn down what was offered; it goes back to whoever answers for it."""
-    return _answer(hub, caller, id, "declined", body)
-
-
-def _answer(hub: Hub, caller: Caller, id: str, status: str, body: HandoffAnswer | None) -> Handoff:
-    _handoff(hub, id)
+@router.delete("/decisions/{id}/voice", tags=["decisions"])
+def take_back(hub: HubDep, caller: InPerson, id: str) -> Decision:
+    """Take back the voice that you gave, while it has decided nothing."""
+    _decision(hub, id)
     with hub.unit() as unit:
-        handing.answer(
-            unit,
-            id,
-            status,
-            caller.party,
-            note=body.note if body else None,
-            admin=caller.may("admin"),
+        answers.take_back(unit, id, caller.party)
+    return _decision(hub, id)
+
+
+@router.post("/decisions/{id}/delegate", tags=["decisions"])
+def delegate(hub: HubDep, caller: InPerson, id: str, body: Delegation) -> Decision:
+    """Let another of your people answer in your place, never one who is excluded or has a voice in
+    it already. You may still answer first. Where too few people can decide, whoever answers for the
+    step names somebody so.
+    """
+    _decision(hub, id)
+    with hub.unit() as unit:
+        delegation.delegate(
+            unit, id, caller.party, work.find_party(unit.tx, body.to), note=body.note
         )
-    return _handoff(hub, id)
+    return _decision(hub, id)
+
+
+@router.delete("/decisions/{id}/delegate", tags=["decisions"])
+def revoke(hub: HubDep, caller: InPerson, id: str) -> Decision:
+    """Take back what you handed on, or give back what you were handed, while nobody has answered
+    in it.
+    """
+    _decision(hub, id)
+    with hub.unit() as unit:
+        delegation.revoke(unit, id, caller.party)
+    return _decision(hub, id)

@@ -17,8 +17,7 @@ from hub.api.errors import Problem
 from hub.api.stream import Stream
 from hub.flow.progress import backfill
 from hub.hub import Hub
-from hub.process import figures as judging
-from hub.process.figures import ProcessFigures
+from hub.process.figures import ProcessFigures, measure
 from hub.store import circuits, cursors, figures, running
 
 router = APIRouter(prefix="/metrics", tags=["metrics"])
@@ -28,14 +27,14 @@ scrape = APIRouter(tags=["operation"])
 @router.get("/process")
 def process_figures(hub: HubDep, caller: Anyone, process: str | None = None) -> ProcessFigures:
     """How a process fares, or all of them: how many, how long (seconds), how reliably, who held
-    the work; per step too.
+    the work, what was done again, how long handoffs waited, what went wrong, what people made of
+    proposals; per step too.
     """
     with hub.database.read() as tx:
-        cases = figures.case_times(tx, process)
-        steps = figures.step_times(tx, process)
-    if process and not cases and process not in hub.live.current().workspace.processes:
+        found = measure(tx, process, hub.clock())
+    if process and not found.count and process not in hub.live.current().workspace.processes:
         raise Problem(404, "process_unknown", f"There is no process '{process}'.")
-    return judging.figures(process, cases, steps, hub.clock())
+    return found
 
 
 class HubCollector(Collector):

@@ -13,21 +13,28 @@ from typing import Annotated
 import typer
 
 from hub.cli import (
+    absences,
     access,
     accounts,
+    audit,
     connections,
     connector,
+    decisions,
     deliveries,
     demo,
     doctor,
     explaining,
     files,
+    handoffs,
     linking,
     listening,
     mapping,
+    metrics,
+    nudges,
     people,
     planning,
     previewing,
+    processes,
     pulling,
     pushes,
     running,
@@ -35,6 +42,7 @@ from hub.cli import (
     schema,
     session,
     signing,
+    steering,
     transforms,
     trying,
     work,
@@ -52,9 +60,10 @@ app = typer.Typer(
     epilog=example("hub init acme-ops", "hub up --workspace acme-ops", "hub tasks --overdue"),
 )
 for _room in (
-    demo, files, mapping, previewing, planning, trying, running, work, linking, explaining,
-    deliveries, pushes, connections, listening, signing, pulling, people, accounts, connector,
-    sandbox, schema, transforms, access, doctor,
+    demo, files, processes, mapping, previewing, planning, trying, running, work, metrics, steering,
+    linking, explaining, deliveries, pushes, connections, listening, signing, pulling, decisions,
+    handoffs, people, nudges, accounts, absences, connector, sandbox, schema, transforms, access,
+    audit, doctor,
 ):  # fmt: skip
     app.registered_commands += _room.app.registered_commands
     app.registered_groups += _room.app.registered_groups

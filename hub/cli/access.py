@@ -1,11 +1,10 @@
-"""Commands for administrators: tokens, secrets, the audit chain and the export of what happened."""
+"""Commands for administrators: tokens and secrets."""
 
 from __future__ import annotations
 
 import re
 import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -27,9 +26,7 @@ secret = group(
     "hub secret list",
     listing=False,
 )
-audit = group("The chain of events.", "hub audit verify", listing=False)
-export = group("What happened, for other programs.", "hub export ocel log.json", listing=False)
-for _name, _group in (("token", token), ("secret", secret), ("audit", audit), ("export", export)):
+for _name, _group in (("token", token), ("secret", secret)):
     app.add_typer(_group, name=_name, rich_help_panel=PANEL)
 
 _SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
@@ -152,47 +149,3 @@ def list_secrets(json: Json = False) -> None:
         print_json(found)
     else:
         print_table(("name",), [[one["name"]] for one in found], empty="No secrets yet.")
-
-
-# ------------------------------------------------------------------------------ audit and export
-
-
-@audit.command("verify", epilog=example("hub audit verify", "hub audit verify --json"))
-def verify(json: Json = False) -> None:
-    """Recompute the chain of events; exit code 1, and the row, if something was changed.
-
-    Keep the printed head elsewhere: a later run must still pass through it.
-    """
-    from hub.store import events
-
-    with reading() as (_, tx):
-        sealed, head, broken = events.verify(tx)
-        waiting = events.unsealed(tx)
-    found = {"ok": broken is None, "events": sealed, "head": head, "unsealed": waiting}
-    if json:
-        print_json({**found, "broken": broken})
-    elif broken is None:
-        typer.echo(f"{sealed} sealed events, all in order. Head: {sealed}:{head}")
-        if waiting:
-            note(f"{waiting} newer ones wait to be sealed; a running hub does it within seconds.")
-    if broken is not None:
-        fail(f"the chain is broken: {broken}. Restore the database from a backup and compare.")
-
-
-@export.command("ocel", epilog=example("hub export ocel log.json", "hub export ocel - | less"))
-def ocel(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; - for standard output.")],
-) -> None:
-    """Write everything that happened as OCEL 2.0 JSON, for process mining."""
-    import json as json_module
-
-    from hub.export import ocel as build
-
-    with reading() as (_, tx):
-        log = build(tx)
-    text = json_module.dumps(log, indent=1, ensure_ascii=False)
-    if str(file) == "-":
-        typer.echo(text)
-        return
-    file.write_text(text + "\n", encoding="utf-8")
-    note(f"{len(log['events'])} events, {len(log['objects'])} objects: {file}")

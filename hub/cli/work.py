@@ -230,14 +230,15 @@ def list_cases(
 def show_case(id: Id, json: Json = False) -> None:
     """Show one case: its steps, who has each, and what happened."""
     from hub import present
+    from hub.process.clock_view import with_clocks
     from hub.store import cases as store
     from hub.store import events
 
-    with reading() as (_, tx):
+    with reading() as (hub, tx):
         row = store.load(tx, [id]).get(id)
         if row is None:
             raise LookupError(f"There is no case {id}. See: hub cases")
-        case = plain(present.cases(tx, [row])[0])
+        case = plain(with_clocks(tx, present.cases(tx, [row])[0], hub.clock()))
         timeline = [
             present.event(dict(one))
             for one in events.of(tx, case=id, limit=500, newest_first=False)

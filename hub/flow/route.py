@@ -16,8 +16,10 @@ from hub.flow import change
 from hub.participants import links, messages
 from hub.participants.messages import Message
 from hub.process import cases as moving
+from hub.process import handoffs, parts
 from hub.process.clocks import deadline
 from hub.process.people import Nobody, owner, resolve
+from hub.process.waiting import hear
 from hub.process.who import Who
 from hub.store import cases, work
 from hub.store.events import EventDraft
@@ -56,12 +58,25 @@ def route(unit: Unit) -> None:
             )
             continue
         _move_process(unit, event)
+        hear(unit, event, partial(_context, unit, event))
         unit.hops = hops + 1
         _apply_rules(unit, event)
     unit.hops = 0
 
 
+_OF_PARTS = frozenset({"step.activated", "case.completed", "case.terminated"})
+"""What starts the case that a step is run as, and what ends it."""
+
+
 def _move_process(unit: Unit, event: EventDraft) -> None:
+    if event.type in _OF_PARTS and event.subject:
+        with unit.acting(SYSTEM, cause=event.id, correlation=event.correlation):
+            if event.type == "step.activated":
+                if event.data.get("type") == "process":
+                    parts.begin(unit, event.subject)
+            else:
+                parts.ended(unit, event)
+        return
     status = event.changed.get("status")
     if event.subject is None or not event.type.startswith("task.") or not status:
         return
@@ -184,6 +199,10 @@ def _act(unit: Unit, event: EventDraft, rule: Rule, action: Action, sees: Contex
                     _create_task(unit, event, values, sees)
                 case "update_task" | "assign":
                     _update_task(unit, event, action.name, values, sees)
+                case "handoff":
+                    _hand(unit, event, values, sees)
+                case "escalate":
+                    _call_in(unit, event, values, sees)
                 case "raise_exception":
                     _raise(unit, event, rule, values, sees)
     except (OperationalError, LostLease):
@@ -309,6 +328,51 @@ def _update_task(unit: Unit, event: EventDraft, action: str, values: Row, sees: 
     )
     change.change(unit, "task", task, fields)
     work.save(unit.tx, "task", [task])
+
+
+def _about(unit: Unit, event: EventDraft, values: Row) -> tuple[str | None, str | None]:
+    """The step, or the task, that an action is for: a named task, else what the event is about."""
+    if values.get("task"):
+        return None, str(values["task"])
+    if event.subject and event.type.startswith("task."):
+        return None, event.subject
+    if event.subject and event.type.startswith("step."):
+        return event.subject, None
+    for kind, find in (("handoff", cases.handoff), ("decision", cases.decision)):
+        if event.subject and event.type.startswith(f"{kind}."):
+            row = find(unit.tx, event.subject)
+            return (
+                (row["step_id"], None if row["step_id"] else row.get("task_id"))
+                if row
+                else (None, None)
+            )
+    if event.subject and event.type.startswith("clock."):
+        return (event.subject, None) if event.subject.startswith("stp_") else (None, None)
+    return None, None
+
+
+def _hand(unit: Unit, event: EventDraft, values: Row, sees: Context) -> None:
+    step, task = _about(unit, event, values)
+    if step is None and task is None:
+        raise LookupError("There is no step or task to hand over; name one with task:.")
+    who: Who = values["to"]
+    handoffs.hand_by_rule(
+        unit,
+        step=step,
+        task=task,
+        to=_who(unit, event, who, sees),
+        role=who.name if who.kind == "role" else None,
+        note=str(values["note"]) if values.get("note") else None,
+    )
+
+
+def _call_in(unit: Unit, event: EventDraft, values: Row, sees: Context) -> None:
+    step, task = _about(unit, event, values)
+    if step is None and task is None:
+        raise LookupError("There is no step or task to escalate; name one with task:.")
+    text = str(values["text"]) if values.get("text") else None
+    to = _who(unit, event, values["to"], sees)
+    handoffs.call_in(unit, step=step, task=task, to=to, text=text)
 
 
 def _raise(unit: Unit, event: EventDraft, rule: Rule, values: Row, sees: Context) -> None:

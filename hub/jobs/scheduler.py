@@ -19,7 +19,9 @@ from hub.hub import Hub
 from hub.jobs.broker import Jobs
 from hub.jobs.sweep import Sweep
 from hub.live import NoWorkspace
-from hub.process import clocks
+from hub.participants import nudges
+from hub.process import clocks, ownership, questions
+from hub.process.forecast import Forecaster
 from hub.store import events, inbox, outbox, queue, records, running
 
 log = structlog.get_logger("hub.scheduler")
@@ -28,6 +30,10 @@ TICK = 0.5
 LEASE = timedelta(seconds=10)
 SEALED = 5000
 """Events sealed in one tick at most."""
+_LATE = 10
+"""Ticks between looks at what is late."""
+_FORECAST = 120
+"""Ticks between looks at what will be."""
 _HOURLY = 7200
 """Ticks between the rare chores."""
 
@@ -44,6 +50,8 @@ class Scheduler:
         self._ticks = 0
         self._stride = Stride(most=SEALED, begin=200)
         self._sweep = Sweep(hub)
+        self._tending = ownership.Tending(hub)
+        self._forecaster = Forecaster(hub)
 
     def tick(self) -> None:
         """One round of everything that time makes necessary."""
@@ -72,8 +80,14 @@ class Scheduler:
         if drain.waits(hub):
             self.jobs.wake("drain")
         with hub.unit() as unit:
+            questions.tend(unit)
             clocks.fire(unit)
-            clocks.note_overdue(unit)
+            if self._ticks % _LATE == 0:
+                clocks.note_overdue(unit)
+            nudges.flush(unit)
+        if self._ticks % _FORECAST == 0:
+            self._forecaster.look()
+        self._tending.tend()
         if self._ticks % _HOURLY == 0:
             self._sweep.begin()
         self._sweep.go_on()

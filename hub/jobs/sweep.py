@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from hub.hub import Hub
 from hub.live import NoWorkspace
-from hub.store import delivered, records, repeats, tombstones
+from hub.store import delivered, nudges, records, repeats, tombstones
 
 CHUNK = 500
 """Rows of one transaction."""
@@ -53,6 +53,7 @@ class Sweep:
             (records.forget_done, now - KEEP_RECORDS),
             (tombstones.forget, now - tombstones.KEEP),
             (repeats.forget, now - repeats.KEPT),
+            (nudges.forget, now - nudges.KEEP),
         ):
             gone = CHUNK
             while gone == CHUNK:

@@ -16,8 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
 from hub.participants import links
-from hub.process import evidence
-from hub.store import cases
+from hub.process import evidence, seating
+from hub.process.refusal import Refused
+from hub.process.running_case import definition_of
+from hub.store import cases, seats, work
 from hub.store.outbox import NewPush
 from hub.store.tables import pushes
 from hub.unit import Unit
@@ -50,19 +52,41 @@ def of_step(unit: Unit, case: Mapping[str, Any], step: Mapping[str, Any], to: st
         return []
     found: list[Ask] = []
     decision = cases.decision(unit.tx, step["decision"]) if step["decision"] else None
-    if decision and decision["outcome"] in (None, "expired"):
+    waits = decision and decision["outcome"] in (None, "expired")
+    if decision and waits and _has_a_say(unit, case, step, decision, to):
         options = decision["options"]
         if len(options) <= MOST and all(len(one) <= LONGEST for one in options):
             known = evidence.gather(unit.tx, case)
             hash = cases.evidence_hash(known)
             found.append(Ask("decision", decision["id"], options, hash, evidence.lines(known)))
     handoff = cases.handoff(unit.tx, step["handoff"]) if step["handoff"] else None
-    if handoff and handoff["to_party"] == to and handoff["status"] in ("offered", "expired"):
+    answerable = handoff and handoff["status"] in ("offered", "expired") and not handoff["closed"]
+    if handoff and answerable and handoff["to_party"] == to:
         late = handoff["status"] == "expired"
         found.append(Ask("handoff", handoff["id"], ("accepted", "declined")[: 1 if late else 2]))
     if step["type"] == "task" and not step["form"] and step["responsible"] == to:
         found.append(Ask("step", step["id"], ("done",)))
     return found
+
+
+def _has_a_say(
+    unit: Unit,
+    case: Mapping[str, Any],
+    step: Mapping[str, Any],
+    decision: Mapping[str, Any],
+    to: str,
+) -> bool:
+    """Whether a voice is still to be given by a party, for itself or somebody else."""
+    party = work.load(unit.tx, "party", [to]).get(to)
+    if party is None or decision["held"]:
+        return False
+    definition = definition_of(unit.tx, case["process_version"]).steps[step["key"]]
+    rows = seats.of(unit.tx, [decision["id"]])[decision["id"]]
+    try:
+        seat = seating.seat_for(unit.snapshot, definition, decision, rows, party, unit.now)
+    except Refused:
+        return False
+    return not seating.settled(seat)
 
 
 def put(unit: Unit, asks: Iterable[Ask], to: str, key: str) -> tuple[list[Row], list[Row]]:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
 from hub.participants import links
-from hub.process import answers, asking, handoffs
+from hub.process import answers, handoffs, questions
 from hub.process.answers import Refused
 from hub.process.running_case import hold
 from hub.store import access, cases
@@ -54,7 +54,7 @@ def press(unit: Unit, connection: str, answer: Mapping[str, Any], email: str | N
         if code == "evidence_changed" and token["used_at"] is None:
             asked = message["fields"]["hub"]["party"]
             access.use_once(unit.tx, token["id"], unit.now)
-            asking.ask_again(unit, step, asked, message["key"])
+            questions.ask_again(unit, step, asked, message["key"])
             if asked == who["id"]:
                 return True
         text = str(error.args[0]) if error.args else "Nothing was done."

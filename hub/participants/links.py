@@ -18,7 +18,7 @@ from hub.store import access
 from hub.unit import Unit
 
 LIFETIME = timedelta(days=30)
-_PLACEHOLDER = re.compile(r"\{\{hub:(link|code|home):([a-z0-9_./-]*)\}\}")
+_PLACEHOLDER = re.compile(r"\{\{hub:(link|code|home|tag):([a-z0-9_./-]*)\}\}")
 
 
 def _derive(key: bytes, purpose: str, id: str) -> bytes:
@@ -33,6 +33,18 @@ def secret_of(key: bytes, id: str) -> str:
 def code_of(key: bytes, id: str) -> str:
     """The six digits that go with a link."""
     return f"{int.from_bytes(_derive(key, 'code', id)[:8]) % 1_000_000:06d}"
+
+
+def tag_of(key: bytes, id: str) -> str:
+    """What the signed address for replies carries behind its plus: the link's id and its proof."""
+    return f"{id}.{_derive(key, 'tag', id).hex()[:20]}"
+
+
+def id_of_tag(key: bytes, tag: str) -> str | None:
+    """The link whose signed address this is part of; None where the proof is not ours."""
+    id = tag.partition(".")[0]
+    right = hmac.compare_digest(tag_of(key, id).encode(), tag.lower().encode(errors="replace"))
+    return id if right else None
 
 
 def button_of(key: bytes, id: str) -> str:
@@ -87,6 +99,11 @@ def code(id: str) -> str:
     return f"{{{{hub:code:{id}}}}}"
 
 
+def tag(id: str) -> str:
+    """What to write where the tag of the address for replies belongs."""
+    return f"{{{{hub:tag:{id}}}}}"
+
+
 def page(path: str) -> str:
     """What to write where the address of a page of the dashboard belongs."""
     return f"{{{{hub:home:{path}}}}}"
@@ -101,6 +118,8 @@ def fill(text: str, key: bytes, public_url: str) -> str:
             return f"{public_url}/p/{secret_of(key, what)}"
         if kind == "code":
             return code_of(key, what)
+        if kind == "tag":
+            return tag_of(key, what)
         return f"{public_url}/{what}"
 
     return _PLACEHOLDER.sub(real, text)

@@ -1,5 +1,6 @@
-"""What people write back, by mail or in a chat: replies become comments, bounces become
-exceptions, automatic mail is left alone. A reply never decides; a pressed button may (`clicks`).
+"""What people write back, by mail or in a chat: replies become comments and may answer what was
+asked (`mail_answers`), bounces become exceptions, automatic mail is left alone. A pressed button
+may decide (`clicks`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from sqlalchemy.engine import RowMapping
 
 from connectors.sdk import Record
 from hub.flow import change
-from hub.participants import clicks
+from hub.participants import clicks, mail_answers
 from hub.process.people import owner
 from hub.store import cases, work
 from hub.store.exceptions import Trouble
@@ -35,18 +36,22 @@ def on_message(unit: Unit, connection: str, record: Record) -> None:
         return
     if data.get("auto_submitted"):
         return  # automatic mail never decides and never triggers mail
+    invitation = mail_answers.invited(unit, record)
     asked = _asked(unit, connection, [data.get("in_reply_to"), *(data.get("references") or [])])
-    if asked is None:
+    if asked is None and invitation is None:
         return
+    about = str(invitation["subject"] if invitation is not None else asked and asked["entity_id"])
     link = work.links_by_external(unit.tx, connection, "message", [record.id])
     if link:
         return  # this message is here already
-    step = cases.step(unit.tx, asked["entity_id"])
-    text = str(data.get("reply") or data.get("text") or "").strip()[:_MOST]
+    step = cases.step(unit.tx, about)
+    written = str(data.get("reply") or "")[:_MOST]  # what is quoted never counts as an answer
+    text = (written or str(data.get("text") or ""))[:_MOST].strip()
     if not text:
         return
     if step is None or not step["task"]:
-        _unplaced(unit, connection, record, asked, step, text)
+        if step is None or not mail_answers.answer(unit, record, step, written, invitation):
+            _unplaced(unit, connection, record, about, step, text)
         return
     author = _author(unit, connection, record)
     comment = change.new_entity(
@@ -78,6 +83,7 @@ def on_message(unit: Unit, connection: str, record: Record) -> None:
     change.mirror_comment(
         unit, comment, work.links_of(unit.tx, [step["task"]]).get(step["task"], ())
     )
+    mail_answers.answer(unit, record, step, written, invitation)
 
 
 def _author(unit: Unit, connection: str, record: Record) -> str | None:
@@ -93,7 +99,7 @@ def _unplaced(
     unit: Unit,
     connection: str,
     record: Record,
-    asked: RowMapping,
+    about: str,
     step: Mapping[str, Any] | None,
     text: str,
 ) -> None:
@@ -105,7 +111,7 @@ def _unplaced(
             f"{record.data.get('from_name') or record.data.get('from')} answered in {connection}",
             f"“{text[:500]}”{decides}",
             severity="low",
-            subject=step["id"] if step else asked["entity_id"],
+            subject=step["id"] if step else about,
             owner=step["accountable"] if step else owner(unit),
             place=f"{connection}/{record.id}"[:150],
             data={"case": step["case_id"] if step else None},

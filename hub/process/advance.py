@@ -6,194 +6,68 @@ out; `apply` says what the state is afterwards. Nothing here knows a store, a to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from hub.process.model import ProcessDefinition, StepDefinition
 from hub.process.order import in_order, successors_of
+from hub.process.state import (
+    PASSED,
+    UNFINISHED,
+    ActivateStep,
+    CaseState,
+    CompleteCase,
+    CompleteStep,
+    Effect,
+    FailStep,
+    FanOut,
+    HearEvent,
+    RaiseException,
+    ReopenStep,
+    ResolveException,
+    SkipStep,
+    StepState,
+    TerminateCase,
+    TerminateStep,
+    apply,
+)
 from mappings.canonical import CaseStatus, ExceptionType, StepStatus, StepType, TaskStatus
-from mappings.canonical import advance as legal
 from mappings.expressions import Context, ExpressionError
 from mappings.expressions import context as make_ready
 
-PASSED = (StepStatus.COMPLETED, StepStatus.SKIPPED)
-"""What lets the steps behind go on."""
+__all__ = [
+    "PASSED",
+    "UNFINISHED",
+    "ActivateStep",
+    "CaseState",
+    "CompleteCase",
+    "CompleteStep",
+    "Effect",
+    "FailStep",
+    "FanOut",
+    "HearEvent",
+    "RaiseException",
+    "ReopenStep",
+    "ResolveException",
+    "SkipStep",
+    "StepState",
+    "TerminateCase",
+    "TerminateStep",
+    "advance",
+    "apply",
+    "on_decision",
+    "on_heard",
+    "on_task_status",
+    "reopen",
+    "terminate",
+    "with_element",
+]
 
-UNFINISHED = (StepStatus.AVAILABLE, StepStatus.ACTIVE, StepStatus.FAILED)
+MOST_ELEMENTS = 500
+"""Runs of a step that `each` may give."""
 
-
-@dataclass(frozen=True, slots=True)
-class StepState:
-    """One run of a step. `blocked`: its `if` could not be evaluated and an exception says so."""
-
-    key: str
-    run: int = 1
-    status: StepStatus = StepStatus.AVAILABLE
-    outcome: str | None = None
-    blocked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CaseState:
-    """A case as the engine sees it: every run of every step; one without a run is available."""
-
-    steps: tuple[StepState, ...] = ()
-    status: CaseStatus = CaseStatus.ACTIVE
-    data: Mapping[str, Any] = field(default_factory=dict)
-    started_by: str | None = None
-
-    def latest(self, definition: ProcessDefinition) -> dict[str, StepState]:
-        """The newest run of each step of the definition."""
-        found = {key: StepState(key) for key in definition.steps}
-        for step in self.steps:
-            if step.key in found and step.run >= found[step.key].run:
-                found[step.key] = step
-        return found
-
-
-# ------------------------------------------------------------------------------------- effects
-
-
-@dataclass(frozen=True, slots=True)
-class ActivateStep:
-    """Someone owes this step now: make its task or decision, start its clock."""
-
-    key: str
-    run: int
-
-
-@dataclass(frozen=True, slots=True)
-class SkipStep:
-    """Its `if` is false."""
-
-    key: str
-    run: int
-
-
-@dataclass(frozen=True, slots=True)
-class CompleteStep:
-    """It delivered; `outcome` is a decision's option."""
-
-    key: str
-    run: int
-    outcome: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FailStep:
-    """It cannot deliver. Never emitted here: whoever carries effects out finds this out."""
-
-    key: str
-    run: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class TerminateStep:
-    """It is no longer needed: cancel its task, withdraw its decision, stop its clock."""
-
-    key: str
-    run: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReopenStep:
-    """A new run begins, available until its turn comes; `run` is the new number."""
-
-    key: str
-    run: int
-
-
-@dataclass(frozen=True, slots=True)
-class RaiseException:
-    """A person must look at this step."""
-
-    type: ExceptionType
-    step: str
-    title: str
-    detail: str
-    run: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class ResolveException:
-    """What a person had to look at is over by itself."""
-
-    step: str
-    title: str
-    why: str
-    run: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class CompleteCase:
-    """Every step is completed or skipped."""
-
-    outcome: str
-
-
-@dataclass(frozen=True, slots=True)
-class TerminateCase:
-    """A decision ended the case; `outcome` is its reason."""
-
-    outcome: str
-
-
-Effect = (
-    ActivateStep
-    | SkipStep
-    | CompleteStep
-    | FailStep
-    | TerminateStep
-    | ReopenStep
-    | RaiseException
-    | ResolveException
-    | CompleteCase
-    | TerminateCase
-)
-
-_AFTERWARDS: Mapping[type, StepStatus] = {
-    ActivateStep: StepStatus.ACTIVE,
-    SkipStep: StepStatus.SKIPPED,
-    CompleteStep: StepStatus.COMPLETED,
-    FailStep: StepStatus.FAILED,
-    TerminateStep: StepStatus.TERMINATED,
-}
-
-
-def apply(state: CaseState, effects: Iterable[Effect]) -> CaseState:
-    """The state after the effects. Raises IllegalTransition for one that does not fit."""
-    runs = {(step.key, step.run): step for step in state.steps}
-    status = state.status
-    for effect in effects:
-        match effect:
-            case CompleteCase():
-                status = legal(status, CaseStatus.COMPLETED)
-            case TerminateCase():
-                status = legal(status, CaseStatus.TERMINATED)
-            case RaiseException(type=ExceptionType.VALIDATION, step=key, run=run):
-                step = runs.get((key, run), StepState(key, run))
-                if step.status is StepStatus.AVAILABLE:
-                    runs[key, run] = replace(step, blocked=True)
-            case RaiseException() | ResolveException():
-                pass
-            case ReopenStep(key, run):
-                runs.setdefault((key, run - 1), StepState(key, run - 1))
-                runs[key, run] = StepState(key, run)
-            case _:
-                step = runs.get((effect.key, effect.run), StepState(effect.key, effect.run))
-                runs[effect.key, effect.run] = replace(
-                    step,
-                    status=legal(step.status, _AFTERWARDS[type(effect)]),
-                    outcome=effect.outcome if isinstance(effect, CompleteStep) else step.outcome,
-                    blocked=False,
-                )
-    return replace(state, steps=tuple(runs.values()), status=status)
-
-
-# -------------------------------------------------------------------------------- what follows
+Runs = tuple[StepState, ...]
 
 
 def advance(
@@ -209,31 +83,89 @@ def advance(
     sees = Context(make_ready({"now": now}))
     sees.update(context if isinstance(context, Context) else make_ready(context))
     sees["now"] = now
-    latest = state.latest(definition)
+    newest = state.newest(definition)
     effects: list[Effect] = []
     for key in in_order(definition.after):
-        step, run = definition.steps[key], latest[key]
-        if run.status is StepStatus.AVAILABLE and all(
-            latest[one].status in PASSED for one in step.after
-        ):
-            following = _turn(step, run, sees)
-        elif run.status is StepStatus.ACTIVE and step.type is StepType.MILESTONE:
-            following = [CompleteStep(key, run.run)]
-        else:
-            continue
+        step, runs = definition.steps[key], newest[key]
+        reached = all(_passed(newest[one]) for one in step.after)
+        if reached and step.each is not None and runs[0].index is None:
+            following = _fan_out(step, runs[0], sees)
+            effects += following
+            runs = _applied(runs, following)
+        following = [
+            one
+            for run in runs
+            # what `each` is to give is not known yet, so whether it is needed neither
+            if step.each is None or run.index is not None or run.status is not StepStatus.AVAILABLE
+            for one in _move(step, run, reached, sees)
+        ]
         effects += following
-        latest = apply(replace(state, steps=tuple(latest.values())), following).latest(definition)
-    if all(run.status in PASSED for run in latest.values()):
+        newest[key] = _applied(runs, following)
+    if all(_passed(runs) for runs in newest.values()):
         effects.append(CompleteCase("completed"))
     return effects
 
 
-def _turn(step: StepDefinition, run: StepState, sees: Context) -> list[Effect]:
-    """What happens to a step whose turn has come."""
+def _passed(runs: Runs) -> bool:
+    return all(run.status in PASSED for run in runs)
+
+
+def _applied(runs: Runs, effects: Sequence[Effect]) -> Runs:
+    return apply(CaseState(runs), effects).steps if effects else runs
+
+
+def _fan_out(step: StepDefinition, run: StepState, sees: Context) -> list[Effect]:
+    """A run for each element of the step's list; none for an empty one."""
+    if run.status is not StepStatus.AVAILABLE or step.each is None:
+        return []
+    try:
+        found = step.each.render(sees)
+    except ExpressionError as error:
+        wrong = str(error)
+    else:
+        if isinstance(found, list) and len(found) <= MOST_ELEMENTS:
+            return [FanOut(step.key, run.run, tuple(found))] if found else [_skip(run)]
+        wrong = f"'{step.each.text}' gives something that is no list."
+        if isinstance(found, list):
+            wrong = f"The list has {len(found)} elements; {MOST_ELEMENTS} is the most."
+    if run.blocked:
+        return []
+    return [
+        RaiseException(
+            ExceptionType.VALIDATION,
+            step.key,
+            f"It is not clear how often '{step.key}' is needed",
+            f"{step.each_place or step.place}: {wrong} The step waits until there is a list.",
+            run.run,
+        )
+    ]
+
+
+def with_element(sees: Context, element: Any, index: int | None) -> Context:
+    """What is seen, and in a run of `each` its element and its place from 0."""
+    if index is None:
+        return sees
+    mine = Context(sees)
+    mine.update(make_ready({"each": element, "each_index": index}))
+    return mine
+
+
+def _skip(run: StepState) -> Effect:
+    return SkipStep(run.key, run.run)
+
+
+def _move(step: StepDefinition, run: StepState, reached: bool, sees: Context) -> list[Effect]:
+    """What happens to one run of a step by itself. `reached`: those before it have passed."""
+    by_itself = step.type is StepType.MILESTONE or run.heard
+    ended: list[Effect] = [CompleteStep(run.key, run.run, run.outcome)] if by_itself else []
+    if run.status is StepStatus.ACTIVE:
+        return ended
+    if run.status is not StepStatus.AVAILABLE or not reached:
+        return []
     if step.condition is not None:
         try:
-            if not step.condition.evaluate(sees):
-                return [SkipStep(step.key, run.run)]
+            if not step.condition.evaluate(with_element(sees, run.element, run.index)):
+                return [_skip(run)]
         except ExpressionError as error:
             if run.blocked:
                 return []
@@ -247,15 +179,35 @@ def _turn(step: StepDefinition, run: StepState, sees: Context) -> list[Effect]:
                     run.run,
                 )
             ]
-    if step.type is StepType.MILESTONE:
-        return [ActivateStep(step.key, run.run), CompleteStep(step.key, run.run)]
-    return [ActivateStep(step.key, run.run)]
+    return [ActivateStep(run.key, run.run), *ended]
+
+
+def on_heard(
+    state: CaseState, definition: ProcessDefinition, step: str, run: int, outcome: str | None = None
+) -> list[Effect]:
+    """What a step waits for has come: kept if its turn has not, or while the case is suspended;
+    `advance` then says what follows. What comes for a run that is over means nothing.
+    """
+    found = state.run_of(definition, step, run)
+    if (
+        found is None
+        or found.heard
+        or found.status not in (StepStatus.AVAILABLE, StepStatus.ACTIVE)
+        or state.status not in (CaseStatus.ACTIVE, CaseStatus.SUSPENDED)
+    ):
+        return []
+    return [HearEvent(step, run, outcome)]
 
 
 def on_decision(
-    state: CaseState, definition: ProcessDefinition, step: str, outcome: str
+    state: CaseState,
+    definition: ProcessDefinition,
+    step: str,
+    outcome: str,
+    run: int | None = None,
 ) -> list[Effect]:
-    """What a decision's outcome does at once; `advance` then says what follows from it.
+    """What a decision's outcome does at once; `advance` then says what follows from it. `run` is
+    the run that the decision belongs to, the newest if left out.
 
     Silence never decides: `expired` leaves the step active with an `overdue` exception. Raises
     ValueError if the step is not waiting for a decision or has no such option.
@@ -263,9 +215,13 @@ def on_decision(
     decided = definition.steps.get(step)
     if decided is None or decided.type is not StepType.DECISION:
         raise ValueError(f"'{step}' is not a decision of {definition.key}.")
-    run = state.latest(definition)[step]
-    if run.status is not StepStatus.ACTIVE or state.status is not CaseStatus.ACTIVE:
-        raise ValueError(f"'{step}' is not waiting for a decision: it is {run.status}.")
+    found = state.run_of(definition, step, run)
+    if found is None:
+        raise ValueError(f"'{step}' is not waiting for a decision: it was begun anew.")
+    if state.status is not CaseStatus.ACTIVE:
+        raise ValueError(f"'{step}' is not waiting for a decision: the case is {state.status}.")
+    if found.status is not StepStatus.ACTIVE:
+        raise ValueError(f"'{step}' is not waiting for a decision: it is {found.status}.")
     if outcome == "withdrawn":
         return []
     if outcome == "expired":
@@ -275,12 +231,12 @@ def on_decision(
                 step,
                 f"Nobody has decided '{step}' in time",
                 "The step stays open; the decision can still be made.",
-                run.run,
+                found.run,
             )
         ]
     if outcome not in decided.options:
         raise ValueError(f"'{outcome}' is not an option. Options: {', '.join(decided.options)}.")
-    effects: list[Effect] = [CompleteStep(step, run.run, outcome)]
+    effects: list[Effect] = [CompleteStep(step, found.run, outcome)]
     follows = decided.outcomes.get(outcome)
     if follows is None:
         return effects
@@ -296,23 +252,23 @@ def terminate(state: CaseState, definition: ProcessDefinition, reason: str) -> l
     """End the case now: nothing that is still open is needed any more."""
     ended: list[Effect] = [
         TerminateStep(run.key, run.run)
-        for run in state.latest(definition).values()
+        for runs in state.newest(definition).values()
+        for run in runs
         if run.status in UNFINISHED
     ]
     return [*ended, TerminateCase(reason)]
 
 
 def reopen(state: CaseState, definition: ProcessDefinition, step: str) -> list[Effect]:
-    """A new run of a step and of everything after it. What was never reached needs none."""
-    latest = state.latest(definition)
+    """A new round of a step and of everything after it. What was never reached needs none."""
+    newest = state.newest(definition)
     effects: list[Effect] = []
     for key in (step, *successors_of(step, definition.after)):
-        run = latest[key]
-        if run.status is StepStatus.AVAILABLE:
+        runs = newest[key]
+        if len(runs) == 1 and runs[0].index is None and runs[0].status is StepStatus.AVAILABLE:
             continue
-        if run.status in UNFINISHED:
-            effects.append(TerminateStep(key, run.run))
-        effects.append(ReopenStep(key, run.run + 1))
+        effects += [TerminateStep(key, run.run) for run in runs if run.status in UNFINISHED]
+        effects.append(ReopenStep(key, max(run.run for run in runs) + 1))
     return effects
 
 
@@ -332,12 +288,10 @@ def on_task_status(
 
     Only `done`, with the form where one is required, completes a task step. A cancelled or reopened
     task, one done without its form, and a decision's task closed in a tool are for a person to see.
-    A task of an earlier run means nothing any more.
+    A task of an earlier round means nothing any more.
     """
-    found = state.latest(definition).get(step)
+    found = state.run_of(definition, step, run)
     if found is None or before is after or state.status is not CaseStatus.ACTIVE:
-        return []
-    if run is not None and run != found.run:
         return []
 
     def flag(title: str, detail: str) -> list[Effect]:

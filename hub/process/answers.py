@@ -4,7 +4,8 @@ module.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from hub.flow import change
@@ -12,40 +13,23 @@ from hub.live import Snapshot
 from hub.participants import asks
 from hub.process import advance as engine
 from hub.process import cases as moving
-from hub.process import evidence
+from hub.process import evidence, questions
 from hub.process.effects import carry_out
 from hub.process.model import StepDefinition
-from hub.process.running_case import hold
+from hub.process.refusal import Refused as Refused
+from hub.process.refusal import human as human
+from hub.process.running_case import Running, answered, hold, with_answers
+from hub.process.seating import seat_for
+from hub.process.tally import Standing, tally
 from hub.store import cases, work
+from hub.store import seats as store
+from hub.store.exceptions import Trouble
 from hub.unit import Unit, person_actor
 
 Row = dict[str, Any]
 
 CHANNEL = 20
 """Characters of a channel's name that are kept with a decision; its event has all of them."""
-
-
-class Refused(Exception):
-    """An answer that cannot be taken. `code` is stable; `status` is the HTTP status that fits."""
-
-    def __init__(
-        self, code: str, message: str, status: int = 409, errors: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.status = status
-        self.errors = dict(errors or {})
-
-
-def human(party: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The party, if it is a person. Raises Refused `human_required`."""
-    if party is None or party["kind"] != "person":
-        raise Refused(
-            "human_required",
-            "Only a person can do this. Use a token that is bound to a person.",
-            403,
-        )
-    return party
 
 
 def decide(
@@ -58,13 +42,67 @@ def decide(
     comment: str | None = None,
     channel: str = "api",
 ) -> Row:
-    """Take a person's decision. Raises Refused; LookupError if there is no such decision."""
+    """Take a person's voice, or change it; the decision, which has an outcome if that tipped it.
+    Raises Refused; LookupError if there is no such decision.
+    """
     who = human(party)
-    seen = cases.decision(unit.tx, decision_id)
+    held, decision, seats = open_decision(unit, decision_id)
+    if outcome not in decision["options"]:
+        raise Refused(
+            "unknown_option",
+            f"'{outcome}' is not an option. Options: {', '.join(decision['options'])}.",
+            422,
+        )
+    step = next(one for one in held.steps if one["id"] == decision["step_id"])
+    definition = held.definition.steps[step["key"]]
+    known = evidence.gather(unit.tx, held.case)
+    hash = cases.evidence_hash(known)
+    seat = seat_for(unit.snapshot, definition, decision, seats, who, unit.now, hash)
+    if decision["held"]:
+        raise Refused(
+            "exclusion_unclear",
+            f"Nobody can decide yet: it is not clear who must not. {decision['held']}",
+        )
+    if hash != evidence_hash:
+        raise Refused(
+            "evidence_changed",
+            "What the decision rests on has changed since you saw it. Look again, then decide.",
+        )
+    try:  # is it waited for at all?
+        engine.on_decision(held.state(), held.definition, step["key"], outcome, step["run"])
+    except ValueError as error:
+        raise Refused("not_waiting", str(error)) from error
+    before = seat["outcome"]
+    seat |= {
+        "outcome": outcome,
+        "given_by": who["id"],
+        "given_by_kind": who["kind"],
+        "channel": channel[:CHANNEL],
+        "comment": comment,
+        "evidence_hash": hash,
+        "asked_on": hash,
+        "asked_at": seat["asked_at"] or unit.now,
+        "given_at": unit.now,
+    }
+    store.save(unit.tx, seat)
+    standing = tally(decision, seats, hash, questions.at_once(definition))
+    with unit.acting(person_actor(who), correlation=unit.correlation):
+        if standing.outcome is None:
+            _voiced(unit, held, step, decision, seats, seat, standing, before)
+        else:
+            _decided(unit, held, step, decision, seat, standing, known)
+    return decision
+
+
+def open_decision(unit: Unit, id: str) -> tuple[Running, Row, list[Row]]:
+    """A decision that can still be taken, with its seats; its case is locked. Raises Refused
+    `already_decided`; LookupError if there is none.
+    """
+    seen = cases.decision(unit.tx, id)
     if seen is None:
-        raise LookupError(f"There is no decision {decision_id}.")
+        raise LookupError(f"There is no decision {id}.")
     held = hold(unit, seen["case_id"])
-    decision = cases.decision(unit.tx, decision_id, lock=True) or seen
+    decision = cases.decision(unit.tx, id, lock=True) or seen
     if decision["outcome"] not in (None, "expired"):
         by = work.load(unit.tx, "party", [decision["decided_by"]]).get(decision["decided_by"] or "")
         raise Refused(
@@ -72,92 +110,151 @@ def decide(
             f"It was decided already: {decision['outcome']}"
             + (f", by {by['name']}." if by else "."),
         )
-    if outcome not in decision["options"]:
-        raise Refused(
-            "unknown_option",
-            f"'{outcome}' is not an option. Options: {', '.join(decision['options'])}.",
-            422,
-        )
-    step = cases.step(unit.tx, decision["step_id"])
-    assert step is not None  # noqa: S101 - a foreign key holds it
-    barred = bar(unit.snapshot, held.definition.steps[step["key"]], decision, who)
-    if barred is not None:
-        raise barred
-    known = evidence.gather(unit.tx, held.case)
-    if cases.evidence_hash(known) != evidence_hash:
-        raise Refused(
-            "evidence_changed",
-            "What the decision rests on has changed since you saw it. Look again, then decide.",
-        )
-    try:
-        effects = engine.on_decision(held.state(), held.definition, step["key"], outcome)
-    except ValueError as error:
-        raise Refused("not_waiting", str(error)) from error
+    return held, decision, store.of(unit.tx, [id])[id]
+
+
+def spoken_for(seat: Mapping[str, Any]) -> str | None:
+    """In whose place a voice was given, if not the giver's own."""
+    owner: str = seat["on_behalf_of"] or seat["party"]
+    return owner if owner != seat["given_by"] else None
+
+
+def _decided(
+    unit: Unit,
+    held: Running,
+    step: Row,
+    decision: Row,
+    seat: Row,
+    standing: Standing,
+    known: Mapping[str, Any],
+) -> None:
+    """The voice that was just given makes it a decision: the case goes on."""
+    outcome = str(standing.outcome)
+    effects = engine.on_decision(held.state(), held.definition, step["key"], outcome, step["run"])
     decision |= {
         "outcome": outcome,
-        "decided_by": who["id"],
-        "decided_by_kind": who["kind"],
-        "channel": channel[:CHANNEL],
-        "comment": comment,
+        "decided_by": seat["given_by"],
+        "decided_by_kind": seat["given_by_kind"],
+        "channel": seat["channel"],
+        "comment": seat["comment"],
         "evidence": known,
-        "evidence_hash": evidence_hash,
+        "evidence_hash": seat["evidence_hash"],
         "decided_at": unit.now,
-        "on_behalf_of": decision["decider"] if decision["decider"] != who["id"] else None,
+        "on_behalf_of": spoken_for(seat),
     }
     cases.save_decision(unit.tx, decision)
+    data = {
+        "question": decision["question"],
+        "outcome": outcome,
+        "comment": seat["comment"] or "",
+        "channel": seat["channel"],
+    }
+    if decision["quorum"] > 1:
+        data["voices"] = dict(standing.counts)
+    made = unit.emit(
+        "decision.made",
+        decision["id"],
+        case=held.case["id"],
+        data=data,
+        on_behalf_of=decision["on_behalf_of"],
+    )
+    unit.cause = made.id
+    unit.correlation = made.correlation
+    carry_out(unit, held, effects)
+    asks.settle(unit, held.case, step["id"], _line(unit, outcome, seat))
+    moving.settle(unit, held.case["id"])
+
+
+def _line(unit: Unit, what: str, seat: Mapping[str, Any]) -> str:
+    behalf = spoken_for(seat)
+    people = work.load(unit.tx, "party", {seat["given_by"], behalf or seat["given_by"]})
+    return asks.said(unit, what, people[seat["given_by"]], people.get(behalf) if behalf else None)
+
+
+def _voiced(
+    unit: Unit,
+    held: Running,
+    step: Row,
+    decision: Row,
+    seats: Sequence[Row],
+    seat: Row,
+    standing: Standing,
+    before: str | None,
+) -> None:
+    """A voice that decides nothing yet: it is shown, and the next are asked."""
+    unit.emit(
+        "decision.answered",
+        decision["id"],
+        case=held.case["id"],
+        data={
+            "question": decision["question"],
+            "outcome": seat["outcome"],
+            "before": before,
+            "comment": seat["comment"] or "",
+            "channel": seat["channel"],
+            "standing": standing.in_words(),
+        },
+        on_behalf_of=spoken_for(seat),
+    )
+    still = asks.label(f"{seat['outcome']} (not decided yet: {standing.in_words()})")
+    asks.settle(unit, held.case, step["id"], _line(unit, still, seat))
+    questions.ask(unit, held, step, decision, seats, f"'{step['title']}' waits for your decision.")
+    cases.save_step(unit.tx, step)
+    if standing.stalled and len(seats) >= decision["quorum"]:
+        unit.trouble(
+            Trouble(
+                "stalled",
+                f"All have spoken, and '{step['title']}' is not decided",
+                f"The voices: {standing.in_words()}. Whoever gave one can change it until it is"
+                " decided; talk to each other.",
+                severity="high",
+                subject=step["id"],
+                owner=step["accountable"],
+                place="voices",
+                data={"case": held.case["id"], "decision": decision["id"]},
+            )
+        )
+
+
+def take_back(unit: Unit, decision_id: str, party: Mapping[str, Any] | None) -> None:
+    """Take back the voice that a person gave, while it has decided nothing. Raises Refused;
+    LookupError if there is no such decision.
+    """
+    who = human(party)
+    held, decision, seats = open_decision(unit, decision_id)
+    seat = next((one for one in seats if one["given_by"] == who["id"]), None)
+    if seat is None:
+        raise Refused("no_voice", "You have not answered this, so there is nothing to take back.")
+    before = seat["outcome"]
+    behalf = spoken_for(seat)
+    seat |= dict.fromkeys(store.VOICE)
+    store.save(unit.tx, seat)
     with unit.acting(person_actor(who), correlation=unit.correlation):
-        made = unit.emit(
-            "decision.made",
+        unit.emit(
+            "decision.taken_back",
             decision["id"],
             case=held.case["id"],
-            data={
-                "question": decision["question"],
-                "outcome": outcome,
-                "comment": comment or "",
-                "channel": channel,
-            },
-            on_behalf_of=decision["on_behalf_of"],
+            data={"question": decision["question"], "outcome": before},
+            on_behalf_of=behalf,
         )
-        unit.cause = made.id
-        unit.correlation = made.correlation
-        carry_out(unit, held, effects)
-        behalf = decision["on_behalf_of"]
-        asked = work.load(unit.tx, "party", [behalf]).get(behalf) if behalf else None
-        asks.settle(unit, held.case, step["id"], asks.said(unit, outcome, who, asked))
-        moving.settle(unit, held.case["id"])
-    return decision
 
 
 def bar(
     snapshot: Snapshot,
     definition: StepDefinition,
     decision: Mapping[str, Any],
+    seats: Sequence[Row],
     who: Mapping[str, Any] | None,
+    now: datetime,
 ) -> Refused | None:
-    """Why this party may not take a decision, or None: it is the decider's, a deputy's, or that of
-    another member of the role that decides.
-    """
+    """Why this party may not answer, or change what they answered; None: they may."""
     try:
-        who = human(who)
+        seat_for(snapshot, definition, decision, seats, human(who), now)
     except Refused as refused:
         return refused
-    names = {who["id"], who.get("person"), who.get("email")} - {None}
-    if names & set(decision["exclude"]):
-        return Refused(
-            "excluded", "Whoever started the case cannot decide this; somebody else must.", 403
-        )
-    if decision["decider"] in (None, who["id"]):
-        return None
-    key, mine = snapshot.person_key(decision["decider"]), snapshot.person_key(who["id"])
-    people, roles = snapshot.workspace.people, snapshot.workspace.roles
-    if key and key in people and mine in people[key].deputies:
-        return None
-    pointer = definition.decider
-    if pointer and pointer.kind == "role" and mine in roles.get(pointer.name, ()):
-        return None
-    return Refused(
-        "not_yours", "This decision is somebody else's; their deputy could take it.", 403
-    )
+    if decision["held"]:
+        return Refused("exclusion_unclear", f"It waits: {decision['held']}")
+    return None
 
 
 def submit(
@@ -181,9 +278,9 @@ def submit(
     errors = check_form(step["form"], answers)
     if errors:
         raise Refused("form_invalid", "Some answers are not as they should be.", 422, errors)
-    before = held.case["data"].get(step["key"])
+    before = answered(held.case, step)
     if step["form"]:
-        held.case["data"] = {**held.case["data"], step["key"]: dict(answers)}
+        held.case["data"] = with_answers(held.case, step, answers)
         cases.save(unit.tx, held.case)
     with unit.acting(person_actor(who), correlation=unit.correlation):
         task = work.load(unit.tx, "task", [step["task"]], lock=True).get(step["task"] or "")

@@ -99,6 +99,8 @@ class Calendar:
         closed: Collection[date] = (),
     ) -> None:
         self._ends: dict[date, datetime] = {}
+        self._worked: dict[date, bool] = {}
+        self._spans: dict[date, tuple[datetime, datetime]] = {}
         try:
             self._zone: tzinfo = ZoneInfo(timezone)
         except (KeyError, ValueError, OSError):
@@ -123,12 +125,27 @@ class Calendar:
         self._opens, self._closes = parse_hours(hours)
 
     def is_workday(self, day: date) -> bool:
-        """Whether people work on this local date."""
-        if day.weekday() not in self.workdays or day in self.closed:
+        """Whether people work on this local date. One that a zone left out, as Samoa did on 30
+        December 2011, is no day at all.
+        """
+        found = self._worked.get(day)
+        if found is None:
+            if len(self._worked) > 20_000:
+                self._worked.clear()
+            found = self._worked[day] = self._is_workday(day)
+        return found
+
+    def _is_workday(self, day: date) -> bool:
+        if day.weekday() not in self.workdays or day in self.closed or not self._exists(day):
             return False
         return self.country is None or day not in public_holidays(
             self.country, self.subdivision, day.year
         )
+
+    def in_zone(self, timezone: str) -> Calendar:
+        """The same days and hours, lived in another zone. Raises ValueError for an unknown one."""
+        days = [WEEKDAYS[number] for number in sorted(self.workdays)]
+        return Calendar(timezone, days, self.hours, self.country, self.subdivision, self.closed)
 
     def is_working(self, moment: datetime) -> bool:
         """Whether people work at this moment; the closing moment itself no longer counts."""
@@ -149,13 +166,19 @@ class Calendar:
 
         `bd` keeps the wall time, moved into working hours; a start outside working days counts from
         the close of the last one. `bh` uses up working time. `d` keeps the wall time. `h`, `m` and
-        `s` are absolute.
+        `s` are absolute. A later start never gives an earlier end: in an hour that the wall clock
+        shows twice, the second time counts from the end of that hour.
         """
         return self._move(start, duration, 1)
 
     def subtract(self, end: datetime, duration: Duration) -> datetime:
         """The moment (UTC) that lies `duration` before `end`; the mirror image of `add`."""
         return self._move(end, duration, -1)
+
+    def after_working(self, start: datetime, worked: timedelta) -> datetime:
+        """The moment (UTC) at which so much working time has passed since `start`."""
+        start = start.astimezone(UTC)
+        return self._business_time(start, worked, 1) if worked > timedelta() else start
 
     def working_time(self, start: datetime, end: datetime) -> timedelta:
         """How much working time lies between two moments; zero if `end` is not later."""
@@ -164,8 +187,9 @@ class Calendar:
         last = end.astimezone(self._zone).date()
         while day <= last:
             if self.is_workday(day):
-                span = min(end, self._close(day)) - max(start, self._open(day))
-                total += max(span, timedelta())
+                opens, closes = self._span(day)
+                if start < closes and end > opens:
+                    total += min(end, closes) - max(start, opens)
             day += timedelta(days=1)
         return total
 
@@ -182,8 +206,8 @@ class Calendar:
             case "bh":
                 return self._business_time(start, timedelta(hours=amount), sign)
             case "d":
-                local = start.astimezone(self._zone)
-                return self._utc(local.date() + timedelta(days=sign * amount), local.time())
+                shown = self._shown(start)
+                return self._utc(self._days_on(shown.date(), amount, sign), shown.time())
             case "h":
                 return start + sign * timedelta(hours=amount)
             case "m":
@@ -192,7 +216,7 @@ class Calendar:
                 return start + sign * timedelta(seconds=amount)
 
     def _business_days(self, start: datetime, amount: int, sign: Literal[1, -1]) -> datetime:
-        local = start.astimezone(self._zone)
+        local = self._shown(start)
         day, wall = local.date(), timedelta(hours=local.hour, minutes=local.minute)
         wall += timedelta(seconds=local.second, microseconds=local.microsecond)
         if not self.is_workday(day):
@@ -226,6 +250,60 @@ class Calendar:
                 return day
         raise ValueError("this calendar has no working day in ten years")
 
+    def _shown(self, moment: datetime) -> datetime:
+        """What the wall clock shows, without a zone. While it shows an hour for the second time it
+        counts as standing at the end of that hour, so that it never goes back.
+        """
+        local = moment.astimezone(self._zone)
+        shown = local.replace(tzinfo=None, fold=0)
+        if not local.fold:
+            return shown
+        first = shown.replace(tzinfo=self._zone).utcoffset()
+        repeated = (first or timedelta()) - (local.utcoffset() or timedelta())
+        # the first pass ended, by the wall clock, where the second one will
+        ended = self._turned(moment.astimezone(UTC) - repeated, moment.astimezone(UTC))
+        return (ended + (first or timedelta())).replace(tzinfo=None)
+
+    def _turned(self, before: datetime, after: datetime) -> datetime:
+        """When, between two moments, the zone changed its distance from UTC."""
+        early = before.astimezone(self._zone).utcoffset()
+        while after - before > timedelta(seconds=1):
+            middle = before + (after - before) / 2
+            if middle.astimezone(self._zone).utcoffset() == early:
+                before = middle
+            else:
+                after = middle
+        return after.replace(microsecond=0)
+
+    def _exists(self, day: date) -> bool:
+        """Whether any moment has this local date."""
+        return self._utc(day, time()).astimezone(self._zone).date() == day
+
+    def _days_on(self, day: date, amount: int, sign: Literal[1, -1]) -> date:
+        """The local date so many days on; dates that the zone left out are not counted."""
+        target = day + sign * timedelta(days=amount)
+        first, last = min(day, target), max(day, target)
+        noon = time(12)
+        offsets = [
+            datetime.combine(one, noon, self._zone).utcoffset() or timedelta()
+            for one in (first, last)
+        ]
+        if abs(offsets[1] - offsets[0]) < timedelta(hours=20) and self._exists(target):
+            return target
+        for _ in range(amount):
+            day += timedelta(days=sign)
+            while not self._exists(day):
+                day += timedelta(days=sign)
+        return day
+
+    def _span(self, day: date) -> tuple[datetime, datetime]:
+        found = self._spans.get(day)
+        if found is None:
+            if len(self._spans) > 10_000:
+                self._spans.clear()
+            found = self._spans[day] = (self._open(day), self._close(day))
+        return found
+
     def _open(self, day: date) -> datetime:
         return self._at(day, self._opens)
 
@@ -242,15 +320,7 @@ class Calendar:
         moment = local.astimezone(UTC)
         if moment.astimezone(self._zone).replace(tzinfo=None) == local.replace(tzinfo=None):
             return moment
-        before, after = local.replace(fold=1).astimezone(UTC), moment
-        early = before.astimezone(self._zone).utcoffset()
-        while after - before > timedelta(seconds=1):
-            middle = before + (after - before) / 2
-            if middle.astimezone(self._zone).utcoffset() == early:
-                before = middle
-            else:
-                after = middle
-        return after.replace(microsecond=0)
+        return self._turned(local.replace(fold=1).astimezone(UTC), moment)
 
 
 def parse_hours(hours: str) -> tuple[timedelta, timedelta]:

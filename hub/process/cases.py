@@ -13,9 +13,9 @@ from hub.flow import change
 from hub.ids import new_id
 from hub.process import advance as engine
 from hub.process import asking, clocks
-from hub.process.effects import carry_out, new_step
-from hub.process.people import Nobody, owner, resolve
-from hub.process.running_case import hold, view
+from hub.process.effects import carry_out, listen, new_step
+from hub.process.people import Nobody, answering, owner
+from hub.process.running_case import Running, answered, hold, view
 from hub.store import cases
 from hub.unit import Unit
 from mappings.canonical import TaskStatus
@@ -31,8 +31,11 @@ def start(
     key: str | None = None,
     data: Mapping[str, Any] | None = None,
     item: str | None = None,
+    parent: Mapping[str, Any] | None = None,
+    started_by: Mapping[str, Any] | None = None,
 ) -> tuple[str, bool]:
     """Start a case, or join the running one that has this key: its id, and whether it is new.
+    `parent` is the step that it is run as; `started_by` whoever set that off, else who acts now.
     Raises LookupError.
     """
     definition = unit.snapshot.workspace.processes.get(process)
@@ -44,14 +47,18 @@ def start(
             cases.add_item(unit.tx, there, item)
         return there, False
     file = definition.place.file
-    version = cases.keep_definition(unit.tx, process, file, unit.snapshot.files[file], unit.now)
+    version = cases.keep_definition(
+        unit.tx, process, file, unit.snapshot.files[file], unit.now,
+        listens=bool(definition.waits),
+    )  # fmt: skip
     try:
-        answering = resolve(unit, definition.accountable, {})["id"]
+        answers = answering(unit, definition.accountable)["id"]
     except Nobody as nobody:
-        answering = owner(unit)
-        if answering is None:
+        answers = owner(unit)
+        if answers is None:
             raise LookupError(f"{nobody} A case needs one accountable person.") from nobody
-    due_by = clocks.deadline(unit, definition.due, unit.now)
+    calendar = unit.snapshot.workspace.calendars.of_case(definition)
+    due_by = clocks.deadline(unit, definition.due, unit.now, calendar)
     case: Row = {
         "id": new_id("cas"),
         "version": 1,
@@ -61,22 +68,27 @@ def start(
         "title": title,
         "status": "active",
         "health": "on_track",
-        "accountable": answering,
+        "accountable": answers,
         "accountable_kind": "person",
         "data": dict(data or {}),
-        "started_by": dict(unit.actor),
+        "started_by": dict(started_by or unit.actor),
         "started_at": unit.now,
         "updated_at": unit.now,
         "due": change.at(due_by) if due_by else None,
         "due_by": due_by,
         "completed_at": None,
         "outcome": None,
+        "parent_case": parent["case_id"] if parent else None,
+        "parent_step": parent["id"] if parent else None,
     }
     cases.insert(unit.tx, case)
     if item:
         cases.add_item(unit.tx, case["id"], item)
     rows = [new_step(case, step, 1) for step in definition.steps.values()]
     cases.insert_steps(unit.tx, rows)
+    if definition.waits:
+        listen(unit, Running(case, rows, definition), rows)
+        unit.listening = None
     unit.emit(
         "case.started",
         case["id"],
@@ -100,7 +112,7 @@ def on_task_status(unit: Unit, task: Mapping[str, Any], before: str, after: str)
     if step is None:
         return
     held = hold(unit, step["case_id"])
-    missing = bool(step["form"]) and step["key"] not in held.case["data"]
+    missing = bool(step["form"]) and answered(held.case, step) is None
     effects = engine.on_task_status(
         held.state(),
         held.definition,

@@ -17,8 +17,9 @@ from sqlalchemy.exc import OperationalError
 
 from hub.participants import asks, links, messages
 from hub.participants.messages import Message
-from hub.process.calendar import Duration, parse_duration
-from hub.process.model import StepDefinition
+from hub.process.calendar import Calendar, Duration, parse_duration
+from hub.process.model import ProcessDefinition, StepDefinition
+from hub.process.pausing import TIMERS, clock_of_step
 from hub.process.people import Nobody, resolve
 from hub.process.running_case import hold, judge_health
 from hub.process.who import Who
@@ -32,17 +33,30 @@ log = structlog.get_logger("hub.clocks")
 Row = dict[str, Any]
 
 
-def deadline(unit: Unit, due: Duration | None, start: datetime) -> datetime | None:
-    """When something promised within `due` is late, in the workspace's calendar."""
-    return unit.snapshot.workspace.calendar.add(start, due) if due else None
+def deadline(
+    unit: Unit, due: Duration | None, start: datetime, calendar: Calendar | None = None
+) -> datetime | None:
+    """When something promised within `due` is late; in the workspace's calendar if no other is
+    given. It is a moment from then on: whoever has the work later, the promise stays.
+    """
+    return (calendar or unit.snapshot.workspace.calendar).add(start, due) if due else None
 
 
-def wind(unit: Unit, step: Row, definition: StepDefinition) -> None:
-    """Set the timers of a step that has just become active."""
+def calendar_of(
+    unit: Unit, process: ProcessDefinition, definition: StepDefinition, step: Row
+) -> Calendar:
+    """The calendar that the clock of a step goes by."""
+    return clock_of_step(unit.snapshot, process, definition, step).calendar
+
+
+def wind(
+    unit: Unit, step: Row, definition: StepDefinition, calendar: Calendar | None = None
+) -> None:
+    """Set the timers of a step that has just become active, in the calendar of its due."""
     due = step["due_by"]
     if due is None:
         return
-    calendar = unit.snapshot.workspace.calendar
+    calendar = calendar or unit.snapshot.workspace.calendar
     remind = definition.remind
     if remind is not None:
         for number, before in enumerate(remind.before):
@@ -76,15 +90,19 @@ def fire(unit: Unit) -> int:
     """Do what due timers ask for; how many there were. Of several reminders that come due at once,
     because nobody could fire them, one is sent.
     """
-    timers = running.due_timers(unit.tx, unit.now)
+    timers = running.due_timers(unit.tx, unit.now, TIMERS)
+    steps = cases.some_steps(unit.tx, {timer["subject"] for timer in timers})
+    about = cases.load(unit.tx, {step["case_id"] for step in steps.values()})
     reminded: set[str] = set()
     for timer in timers:
-        step = cases.step(unit.tx, timer["subject"])
+        step = steps.get(timer["subject"])
         if step is None or step["status"] != "active":
+            continue
+        case = about[step["case_id"]]
+        if case["status"] != "active":
             continue
         if timer["kind"] != "escalate" and step["id"] in reminded:
             continue
-        case = cases.load(unit.tx, [step["case_id"]])[step["case_id"]]
         try:
             with unit.attempt():
                 if timer["kind"] == "escalate":
@@ -126,12 +144,8 @@ def _remind(unit: Unit, case: Row, step: Row) -> None:
             subject=f"{'Overdue' if late else 'Reminder'}: {step['title']} ({case['title']})",
             opening=f"'{step['title']}' is {'overdue' if late else 'due soon'} and waits for you.",
             facts=facts(unit, case, step),
-            button=(
-                ("Answer", links.link(invitation))
-                if invitation
-                else ("Open the case", links.page(f"cases/{case['id']}"))
-            ),
-            code=links.code(invitation) if invitation else None,
+            button=None if external else ("Open the case", links.page(f"cases/{case['id']}")),
+            invitation=invitation,
             closing="Once it is done you hear no more of this.",
             case=case["id"],
             purpose="reminder",
@@ -213,14 +227,11 @@ def note_overdue(unit: Unit) -> int:
 
 
 def _expire(unit: Unit, step: Row) -> None:
-    """Silence decides nothing: an unanswered question or handoff is noted as expired, and can
-    still be answered.
+    """Silence decides nothing: an unanswered question is noted as expired, and can still be
+    answered. Handoffs have a time of their own (see `offering.chase`).
     """
     decision = cases.decision(unit.tx, step["decision"], lock=True) if step["decision"] else None
     if decision and decision["outcome"] is None:
         decision["outcome"] = "expired"
         cases.save_decision(unit.tx, decision)
         unit.emit("decision.expired", decision["id"], case=step["case_id"])
-    handoff = step["handoff"]
-    if handoff and cases.answer_handoff(unit.tx, handoff, "expired", unit.now, None):
-        unit.emit("handoff.expired", handoff, case=step["case_id"])

@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hub import keys
+from hub.process.clock_keys import read_calendar, read_pause, stands_from_the_start
+from hub.process.decision_keys import KEYS as DECISION_KEYS
+from hub.process.decision_keys import read_decision
 from hub.process.model import (
     Escalation,
     Outcome,
@@ -16,8 +19,10 @@ from hub.process.model import (
     StepDefinition,
 )
 from hub.process.order import find_cycle, predecessors_of, successors_of
-from hub.process.who import Known, parse_who, read_who
-from hub.reading import Reader, descend, plain, unknown
+from hub.process.process_tests import read_tests
+from hub.process.step_kinds import OF_ELEMENT, read_each, read_part, read_wait
+from hub.process.who import Known, WhoKind, read_who
+from hub.reading import VARIABLES, Reader, descend, plain, unknown
 from mappings.canonical import StepType, WaitingOn
 from mappings.expressions import Template, compile_text
 from mappings.source import Finding, Map, did_you_mean
@@ -31,18 +36,18 @@ __all__ = [
     "load_process",
 ]
 
-RUNNABLE = (StepType.TASK, StepType.DECISION, StepType.MILESTONE)
 DEFAULT_REMINDERS = 3
-RESERVED_OUTCOMES = ("expired", "withdrawn")
 
 _COMMON = {"type", "title", "description", "delivers", "after", "if", "each"}
-_OWNED = {"responsible", "accountable", "due", "remind", "escalate", "labels", "waiting_on"}
-_MIRRORED = {"connection", "object"}
+_OWNED = {
+    "responsible", "accountable", "due", "remind", "escalate", "waiting_on", "compensation",
+    "calendar", "pause",
+}  # fmt: skip
+_MIRRORED = {"connection", "object", "labels"}
+_COLLEAGUE: tuple[WhoKind, ...] = ("person", "role", "accountable")
 STEP_KEYS: Mapping[StepType, frozenset[str]] = {
-    StepType.TASK: frozenset(_COMMON | _OWNED | _MIRRORED | {"form"}),
-    StepType.DECISION: frozenset(
-        _COMMON | _OWNED | _MIRRORED | {"decider", "options", "quorum", "exclude", "outcomes"}
-    ),
+    StepType.TASK: frozenset(_COMMON | _OWNED | _MIRRORED | {"form", "accept_within"}),
+    StepType.DECISION: frozenset(_COMMON | _OWNED | _MIRRORED | DECISION_KEYS),
     StepType.MILESTONE: frozenset(_COMMON),
     StepType.WAIT: frozenset(_COMMON | _OWNED | {"event", "key"}),
     StepType.PROCESS: frozenset(_COMMON | _OWNED | {"process", "key", "data"}),
@@ -93,13 +98,16 @@ class _Loading:
         title = reader.text(document, "title")
         due = reader.duration(document, "due")
         description = reader.text(document, "description")
-        tests = tuple(plain(test) for test in reader.maps(document, "tests"))
+        tests = read_tests(reader, document, steps)
         if key is None or accountable is None or written is None:
             return None
         self.outcomes_lead_back(written, steps)
         return ProcessDefinition(
-            key, title or key, accountable, steps, document.place, due, description, tests
-        )
+            key, title or key, accountable, steps, document.place, due, description,
+            accept_within=reader.duration(document, "accept_within"), tests=tests,
+            calendar=read_calendar(reader, document, self.known.calendars),
+            pause=read_pause(reader, document),
+        )  # fmt: skip
 
     # ------------------------------------------------------------------------------- one step
 
@@ -110,23 +118,32 @@ class _Loading:
         what = f"a {kind} step" if kind is not StepType.TASK else "a step"
         if "type" not in body or body["type"] in tuple(StepType):
             self.keys(body, kind, what)
-        if kind not in RUNNABLE:
-            reader.error(
-                body.at("type"),
-                f"this version cannot run '{kind}' steps yet.",
-                f"Use {', '.join(RUNNABLE)} for now, or leave '{key}' out.",
-            )
-        if "each" in body:
-            reader.error(
-                body.key_at("each"),
-                "this version cannot run a step once per element ('each') yet.",
-                "Write one step, or one step per element.",
-            )
-            return None
         reader.required(body, "title", "a step")
+        each = read_each(reader, body)
+        if "each" in body:
+            reader.variables = (*VARIABLES, *OF_ELEMENT)
+        try:
+            return self.parts(key, kind, body, steps, each)
+        finally:
+            reader.variables = VARIABLES
+
+    def parts(
+        self, key: str, kind: StepType, body: Map, steps: Map, each: Template | None
+    ) -> StepDefinition:
+        """What the keys of a step say, each read for itself."""
+        reader = self.reader
+        waits = kind is StepType.WAIT
+        # nobody outside is asked for anything by a wait or a process
+        askable = (
+            (*_COLLEAGUE, "external")
+            if kind in (StepType.TASK, StepType.DECISION)
+            else (_COLLEAGUE)
+        )
         title = reader.template(body, "title")
         labels = [reader.template_of(*label) for label in reader.texts(body, "labels")]
-        decision = self.decision(body) if kind is StepType.DECISION else {}
+        decision = (
+            read_decision(reader, self.known, key, body, steps) if kind is StepType.DECISION else {}
+        )
         step = StepDefinition(
             key=key,
             type=kind,
@@ -135,26 +152,32 @@ class _Loading:
             description=reader.template(body, "description"),
             delivers=reader.text(body, "delivers"),
             after=self.after(key, body, steps),
-            condition=reader.condition(body, "if"),
-            condition_place=body.at("if") if "if" in body else None,
-            responsible=read_who(
-                reader,
-                body,
-                "responsible",
-                self.known,
-                ("person", "role", "accountable", "external"),
-            ),
+            condition=None if waits else reader.condition(body, "if"),
+            condition_place=body.at("if") if "if" in body and not waits else None,
+            each=each,
+            each_place=body.at("each") if "each" in body else None,
+            wait=read_wait(reader, body) if waits else None,
+            part=read_part(reader, body) if kind is StepType.PROCESS else None,
+            compensation=reader.template(body, "compensation"),
+            responsible=read_who(reader, body, "responsible", self.known, askable),
             accountable=read_who(reader, body, "accountable", self.known, ("person", "role")),
             connection=self.connection(body),
             object=reader.text(body, "object"),
             due=reader.duration(body, "due"),
-            waiting_on=WaitingOn(reader.choice(body, "waiting_on", tuple(WaitingOn)) or "internal"),
+            calendar=read_calendar(reader, body, self.known.calendars),
+            pause=read_pause(reader, body),
+            waiting_on=WaitingOn(
+                reader.choice(body, "waiting_on", tuple(WaitingOn))
+                or ("system" if waits else "internal")
+            ),
             form=self.form(body) if kind is StepType.TASK else None,
+            accept_within=reader.duration(body, "accept_within"),
             remind=self.remind(body),
             escalate=self.escalate(body),
             labels=tuple(label for label in labels if label is not None),
             **decision,
         )
+        stands_from_the_start(reader, body, step.pause, step.waiting_on, step.responsible)
         if step.object is not None and step.connection is None and "connection" not in body:
             reader.error(
                 body.key_at("object"), "'object' needs a 'connection' beside it.", "Name the tool."
@@ -264,73 +287,6 @@ class _Loading:
                 body.key_at("escalate"), "there is nothing to be late for.", "Add a 'due'."
             )
         return tuple(found)
-
-    # ------------------------------------------------------------------------------ decisions
-
-    def decision(self, body: Map) -> dict[str, Any]:
-        reader = self.reader
-        for needed in ("decider", "options"):
-            reader.required(body, needed, "a decision")
-        options = self.options(body)
-        quorum = reader.integer(body, "quorum") or 1
-        decider = read_who(reader, body, "decider", self.known)
-        if quorum > 1:
-            reader.error(
-                body.at("quorum"),
-                "this version cannot count more than one vote yet.",
-                "Write quorum: 1, or ask in two steps, one after the other.",
-            )
-        return {
-            "decider": decider,
-            "options": options,
-            "quorum": quorum,
-            "exclude": self.exclude(body),
-            "outcomes": self.outcomes(body, options),
-        }
-
-    def options(self, body: Map) -> tuple[str, ...]:
-        found: list[str] = []
-        for option, place in self.reader.texts(body, "options"):
-            if option in RESERVED_OUTCOMES:
-                self.reader.error(place, f"'{option}' is what the hub itself calls an outcome.")
-            elif option in found:
-                self.reader.error(place, f"the option '{option}' is listed twice.")
-            else:
-                found.append(option)
-        if body.get("options") is not None and len(found) < 2:
-            self.reader.error(body.at("options"), "a decision needs at least two options.")
-        return tuple(found)
-
-    def exclude(self, body: Map) -> tuple[Template, ...]:
-        found = []
-        for text, place in self.reader.texts(body, "exclude"):
-            if "${" not in text:
-                parse_who(self.reader, text, place, self.known)
-            template = self.reader.template_of(text, place)
-            if template is not None:
-                found.append(template)
-        return tuple(found)
-
-    def outcomes(self, body: Map, options: tuple[str, ...]) -> Mapping[str, Outcome]:
-        reader, found = self.reader, {}
-        written = reader.mapping(body, "outcomes")
-        for option in written or ():
-            if written is None:
-                break
-            if option not in options:
-                reader.error(written.key_at(option), *unknown(option, "option", options))
-            entry = reader.mapping(written, option)
-            if entry is None:
-                continue
-            reader.only(entry, keys.OUTCOME, "an outcome")
-            if len(entry) != 1:
-                reader.error(
-                    written.at(option),
-                    "an outcome does exactly one thing.",
-                    "Write {terminate: reason} or {reopen: step}.",
-                )
-            found[option] = Outcome(reader.text(entry, "terminate"), reader.text(entry, "reopen"))
-        return found
 
     # -------------------------------------------------------------------------- steps together
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.flow import connections, people, sweep
+from hub.process import deciders, questions
 from hub.process.answers import Refused
 from hub.process.closing import close, opened
 from hub.process.conflicts import Choice as Choice
@@ -90,6 +91,8 @@ def waive(unit: Unit, id: str, actor: Actor, comment: str | None) -> None:
         elif row["type"] == "mapping_error" and row["data"].get("object"):
             about = (row["data"][name] for name in ("connection", "object", "external_id"))
             records.let_go(unit.tx, [records.lane_of(*about)])
+        elif row["data"].get("about") == questions.EXCLUDE:
+            deciders.let_everybody_in(unit, row, actor)
         elif row["type"] == "mass_deletion":
             sweep.excuse(unit, row["data"]["connection"], row["data"]["object"])
         close(unit, row, "waived", actor, str(comment), {})

@@ -87,6 +87,9 @@ def _case_of(unit: Unit, target: str) -> str | None:
     if target.startswith("tsk_"):
         task = work.load(unit.tx, "task", [target]).get(target)
         return task["case_id"] if task else None
+    if target.startswith("stp_"):
+        step = cases.step(unit.tx, target)
+        return step["case_id"] if step else None
     return None
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -48,6 +49,10 @@ class Running:
                     StepStatus(step["status"]),
                     step["outcome"],
                     bool(step["blocked"]),
+                    step["round"],
+                    step["each_index"],
+                    step["element"],
+                    step["heard"] is not None,
                 )
                 for step in self.steps
             ),
@@ -65,10 +70,9 @@ class Running:
 
 def hold(unit: Unit, case_id: str) -> Running:
     """Lock a case. Raises LookupError if there is none."""
-    found = cases.load(unit.tx, [case_id], lock=True)
-    if case_id not in found:
+    case = cases.lock(unit.tx, case_id)
+    if case is None:
         raise LookupError(f"There is no case {case_id}.")
-    case = found[case_id]
     return Running(
         case,
         cases.steps_of(unit.tx, [case_id])[case_id],
@@ -84,25 +88,62 @@ def definition_of(tx: Connection, version: str) -> ProcessDefinition:
     return _parsed(version, *stored)
 
 
-def view(unit: Unit, case: Mapping[str, Any]) -> Context:
-    """What conditions and texts of a case see."""
+def view(unit: Unit, case: Mapping[str, Any], step: Mapping[str, Any] | None = None) -> Context:
+    """What conditions and texts of a case see; those of a step with `each`, its element too."""
     about = cases.items_of(unit.tx, [case["id"]]).get(case["id"], [])
     item = work.load(unit.tx, "item", about[:1])
-    return make_ready(
+    sees = make_ready(
         {
-            "case": {
-                "id": case["id"],
-                "title": case["title"],
-                "key": case["key"],
-                "status": case["status"],
-                "data": case["data"],
-                "started_by": case["started_by"].get("id"),
-                "accountable": case["accountable"],
-            },
+            "case": seen_case(case),
             "item": next(iter(item.values()), {}),
             "now": unit.now,
         }
     )
+    if step is None:
+        return sees
+    return engine.with_element(sees, step["element"], step["each_index"])
+
+
+def answered(case: Mapping[str, Any], step: Mapping[str, Any]) -> Any:
+    """What was filled in for a run of a step; None if nothing was."""
+    found = case["data"].get(step["key"])
+    if step["each_index"] is None:
+        return found
+    index = step["each_index"]
+    return found[index] if isinstance(found, list) and index < len(found) else None
+
+
+def with_answers(
+    case: Mapping[str, Any], step: Mapping[str, Any], answers: Mapping[str, Any]
+) -> Row:
+    """The data of a case with what was filled in for a run of a step: under the key of the step;
+    of one with `each`, in a list with a place for every element.
+    """
+    if step["each_index"] is None:
+        return {**case["data"], step["key"]: dict(answers)}
+    found = case["data"].get(step["key"])
+    places = list(found) if isinstance(found, list) else []
+    places += [None] * (step["each_index"] + 1 - len(places))
+    places[step["each_index"]] = dict(answers)
+    return {**case["data"], step["key"]: places}
+
+
+def seen_case(case: Mapping[str, Any]) -> Row:
+    """A case as its conditions and texts see it."""
+    return {
+        "id": case["id"],
+        "title": case["title"],
+        "key": case["key"],
+        "status": case["status"],
+        "data": case["data"],
+        "started_by": case["started_by"].get("id"),
+        "accountable": case["accountable"],
+    }
+
+
+def _late(row: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a case or step is past its due. While its clock stands nothing becomes late."""
+    return bool(row["due_by"]) and row["due_by"] < (row.get("paused_at") or now)
 
 
 def judge_health(unit: Unit, held: Running) -> None:
@@ -111,14 +152,13 @@ def judge_health(unit: Unit, held: Running) -> None:
     if case["status"] != "active":
         return
     open_steps = [step for step in held.steps if step["status"] in ("available", "active")]
-    late = any(
-        step["due_by"] and step["due_by"] < unit.now and step["status"] == "active"
-        for step in open_steps
-    )
+    active = [step for step in open_steps if step["status"] == "active"]
     if any(step["blocked"] for step in open_steps):
         health = "blocked"
-    elif late or (case["due_by"] and case["due_by"] < unit.now):
+    elif any(_late(one, unit.now) for one in (case, *active)):
         health = "overdue"
+    elif any(step.get("at_risk") for step in active):
+        health = "at_risk"
     else:
         health = "on_track"
     if health != case["health"]:

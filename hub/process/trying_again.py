@@ -7,6 +7,7 @@ from typing import Any
 
 from hub.flow import change, connections
 from hub.process import cases as moving
+from hub.process import deciders, parts
 from hub.process.answers import Refused
 from hub.process.closing import entity_of
 from hub.process.conflicts import conflict_of, rebase
@@ -45,7 +46,11 @@ def again(unit: Unit, row: Row) -> str | None:
         case "mapping_error" | "unmapped_value" | "validation" if data.get("connection"):
             return map_again(unit, row)
         case "validation" if is_step(row):
-            let_go_on(unit, row, None)
+            step = cases.step(unit.tx, subject)
+            if step is not None and parts.broken(unit, step):
+                parts.again(unit, step)
+            else:
+                let_go_on(unit, row, None)
             return None
         case "connection" if subject:
             connections.resume(unit, subject)
@@ -60,7 +65,9 @@ def again(unit: Unit, row: Row) -> str | None:
 
 
 def let_go_on(unit: Unit, row: Row, data: Mapping[str, Any] | None) -> Row:
-    """Let a case try to go on, with what was missing; refused while its step still cannot."""
+    """Let a case try to go on, with what was missing, or without the process that was to be run as
+    its step; refused while its step still cannot.
+    """
     step = cases.step(unit.tx, str(row["subject"]))
     if step is None:
         return {}
@@ -70,7 +77,11 @@ def let_go_on(unit: Unit, row: Row, data: Mapping[str, Any] | None) -> Row:
         held.case["version"] += 1
         held.case["updated_at"] = unit.now
         cases.save(unit.tx, held.case)
-    if row["type"] == "validation" and step["blocked"]:
+    if row["data"].get("decision") and row["data"].get("about"):
+        deciders.seat_with_what_was_added(unit, row)
+    elif row["type"] == "validation" and parts.broken(unit, step):
+        parts.go_on_without(unit, step)
+    elif row["type"] == "validation" and step["blocked"]:
         moving.settle(unit, step["case_id"])
         after = cases.step(unit.tx, step["id"])
         if after and after["blocked"]:

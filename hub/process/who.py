@@ -25,6 +25,7 @@ class Known:
     roles: Mapping[str, Sequence[str]] | None = None
     connections: frozenset[str] | None = None
     processes: frozenset[str] | None = None
+    calendars: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,20 @@ def revoke(tx: Connection, id: str) -> bool:
     return bool(tx.execute(sa.delete(tokens).where(tokens.c.id == id)).rowcount)
 
 
+def end_links(tx: Connection, subject: str, but: str, now: datetime) -> int:
+    """End the participants' links to a step that all but this party have; how many those were."""
+    return tx.execute(
+        sa.update(tokens)
+        .where(
+            tokens.c.subject == subject,
+            tokens.c.kind == "participant",
+            tokens.c.party != but,
+            sa.or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now),
+        )
+        .values(expires_at=now)
+    ).rowcount
+
+
 def list_tokens(tx: Connection, kind: str = "api") -> Sequence[RowMapping]:
     """Tokens without anything secret."""
     columns = [column for column in tokens.c if "hash" not in column.name]

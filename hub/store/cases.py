@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from hub.store import dialect
+from hub.store import dialect, seats
 from hub.store.tables import (
     case_items,
     cases,
@@ -36,6 +36,18 @@ def load(tx: Connection, ids: Collection[str], *, lock: bool = False) -> dict[st
     return {row["id"]: dict(row) for row in tx.execute(statement).mappings()}
 
 
+def lock(tx: Connection, id: str) -> Row | None:
+    """One case, held until the transaction ends. Of one that is a part of another, that is held
+    too, and first: who ends a case ends its parts, and a part that ends moves its case.
+    """
+    whole = sa.select(cases.c.parent_case).where(cases.c.id == id).scalar_subquery()
+    statement = (
+        sa.select(cases).where(sa.or_(cases.c.id == id, cases.c.id == whole)).order_by(cases.c.id)
+    )
+    found = tx.execute(dialect.for_update(statement, tx)).mappings().all()
+    return next((dict(row) for row in found if row["id"] == id), None)
+
+
 def running(tx: Connection, process: str, key: str) -> str | None:
     """The id of the running case of a process with this key. Whoever asks may then start one: two
     who ask at once take turns.
@@ -46,6 +58,22 @@ def running(tx: Connection, process: str, key: str) -> str | None:
             cases.c.process == process, cases.c.key == key, cases.c.status.in_(RUNNING)
         )
     )
+
+
+def outdated(
+    tx: Connection, process: str, version: str, ids: Collection[str] = ()
+) -> list[tuple[str, str]]:
+    """Ids and titles of the running cases of a process that have another version of it, the oldest
+    first; of these, if any are named.
+    """
+    statement = sa.select(cases.c.id, cases.c.title).where(
+        cases.c.process == process,
+        cases.c.process_version != version,
+        cases.c.status.in_(RUNNING),
+    )
+    if ids:
+        statement = statement.where(cases.c.id.in_(ids))
+    return [(id, title) for id, title in tx.execute(statement.order_by(cases.c.id))]
 
 
 def insert(tx: Connection, row: Row) -> None:
@@ -103,15 +131,26 @@ def items_of(tx: Connection, ids: Collection[str]) -> dict[str, list[str]]:
 # ------------------------------------------------------------------------------------- definitions
 
 
-def keep_definition(tx: Connection, process: str, file: str, text: str, now: datetime) -> str:
+def keep_definition(
+    tx: Connection, process: str, file: str, text: str, now: datetime, *, listens: bool = False
+) -> str:
     """Store a definition's text once; its version is the hash of it, and running cases keep
-    theirs.
+    theirs. `listens`: a step of it waits for events.
     """
     version = hashlib.sha256(f"{process}\n{text}".encode()).hexdigest()[:16]
     dialect.insert_or_ignore(
         tx,
         definitions,
-        [{"version": version, "process": process, "file": file, "text": text, "created_at": now}],
+        [
+            {
+                "version": version,
+                "process": process,
+                "file": file,
+                "text": text,
+                "created_at": now,
+                "listens": listens,
+            }
+        ],
     )
     return version
 
@@ -143,6 +182,24 @@ def step(tx: Connection, id: str) -> Row | None:
     return dict(row) if row else None
 
 
+def run_as(tx: Connection, subcase: str) -> list[Row]:
+    """The active steps that a case is run as."""
+    statement = (
+        sa.select(steps)
+        .where(steps.c.subcase == subcase, steps.c.status == "active")
+        .order_by(steps.c.case_id, steps.c.id)
+    )
+    return [dict(row) for row in tx.execute(statement).mappings()]
+
+
+def some_steps(tx: Connection, ids: Collection[str]) -> dict[str, Row]:
+    """Steps by id."""
+    if not ids:
+        return {}
+    found = tx.execute(sa.select(steps).where(steps.c.id.in_(ids))).mappings()
+    return {row["id"]: dict(row) for row in found}
+
+
 def insert_steps(tx: Connection, rows: Sequence[Row]) -> None:
     if rows:
         tx.execute(sa.insert(steps), rows)
@@ -169,6 +226,7 @@ def overdue_steps(tx: Connection, now: datetime, limit: int = 200) -> list[Row]:
         .where(
             steps.c.status == "active",
             steps.c.due_by < now,
+            sa.or_(steps.c.paused_at.is_(None), steps.c.due_by < steps.c.paused_at),
             cases.c.status == "active",
             sa.not_(told),
         )
@@ -226,21 +284,6 @@ def list_handoffs(
     return [dict(row) for row in tx.execute(statement).mappings()]
 
 
-def answer_handoff(tx: Connection, id: str, status: str, now: datetime, note: str | None) -> bool:
-    """Accept, decline or expire an offered handoff. False: it is not open to that."""
-    open_to = ("offered", "expired") if status == "accepted" else ("offered",)
-    values: dict[str, Any] = {"status": status, "answered_at": now}
-    if note:
-        values["note"] = note
-    return bool(
-        tx.execute(
-            sa.update(handoffs)
-            .where(handoffs.c.id == id, handoffs.c.status.in_(open_to))
-            .values(**values)
-        ).rowcount
-    )
-
-
 # --------------------------------------------------------------------------------------- decisions
 
 
@@ -273,10 +316,13 @@ def list_decisions(
     case: str | None = None,
     open_only: bool = False,
     decider: str | None = None,
+    concerning: sa.ColumnElement[bool] | None = None,
     before: tuple[datetime, str] | None = None,
     limit: int = 100,
 ) -> list[Row]:
-    """Decisions, newest first; `before` is the (created_at, id) of the last one seen."""
+    """Decisions, newest first; `before` is the (created_at, id) of the last one seen, `concerning`
+    a condition such as `seats.held_by`. An expired one is open: it can still be taken.
+    """
     statement = (
         sa.select(decisions)
         .order_by(decisions.c.created_at.desc(), decisions.c.id.desc())
@@ -290,7 +336,9 @@ def list_decisions(
     if case:
         statement = statement.where(decisions.c.case_id == case)
     if decider:
-        statement = statement.where(decisions.c.decider == decider)
+        statement = statement.where(seats.held_by([decider]))
+    if concerning is not None:
+        statement = statement.where(concerning)
     if open_only:
-        statement = statement.where(decisions.c.outcome.is_(None))
+        statement = statement.where(seats.OPEN)
     return [dict(row) for row in tx.execute(statement).mappings()]

@@ -72,6 +72,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
+    # else INSERT OR REPLACE would take an event away past the rule that none is (append_only)
+    cursor.execute("PRAGMA recursive_triggers=ON")
     cursor.execute("PRAGMA busy_timeout=30000")
     cursor.execute("PRAGMA cache_size=-4000")
     cursor.execute(f"PRAGMA journal_size_limit={LOG_KEPT}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -82,18 +82,17 @@ def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
     return document if type(document) is dict else dict(document)
 
 
+_HASHED = (
+    "id", "type", "source", "subject", "case_id", "actor", "on_behalf_of", "cause", "correlation",
+    "origin", "changed", "data", "time",
+)  # fmt: skip
+"""What a seal covers, in the order in which it is written."""
+
+
 def _digest(previous: str, row: Mapping[str, Any]) -> str:
+    content = {name: row[name] for name in _HASHED}
     time: datetime = row["time"]
-    content = {
-        **{
-            name: row[name]
-            for name in (
-                "id", "type", "source", "subject", "case_id", "actor", "on_behalf_of", "cause",
-                "correlation", "origin", "changed", "data",
-            )
-        },
-        "time": time.astimezone(UTC).isoformat(timespec="microseconds"),
-    }  # fmt: skip
+    content["time"] = time.astimezone(UTC).isoformat(timespec="microseconds")
     return hashlib.sha256(f"{previous}\n{to_json(content)}".encode()).hexdigest()
 
 
@@ -121,60 +120,90 @@ def seal(tx: Connection, limit: int = 1000) -> int:
     sealed = []
     for row in tx.execute(_UNSEALED, {"most": limit}).mappings():
         sequence += 1
-        previous = _digest(previous, _content_as_written(row))
+        previous = _digest(previous, _content_as_written(row.keys(), row.values()))
         sealed.append({"position": row["position"], "sequence": sequence, "hash": previous})
     rows.update(tx, events, ("sequence", "hash"), sealed, key="position")
     return len(sealed)
 
 
 _DOCUMENTS = ("actor", "changed", "data")
+_AS_WRITTEN = {
+    column.name: sa.type_coerce(column, sa.Text).label(column.name)
+    if column.name in _DOCUMENTS
+    else column
+    for column in events.c
+}
 _UNSEALED = (
-    sa.select(
-        *(
-            sa.type_coerce(column, sa.Text).label(column.name)
-            if column.name in _DOCUMENTS
-            else column
-            for column in events.c
-        )
-    )
+    sa.select(*_AS_WRITTEN.values())
     .where(events.c.sequence.is_(None))
     .order_by(events.c.position)
     .limit(sa.bindparam("most"))
+)
+_SEALED = (
+    sa.select(*(_AS_WRITTEN[name] for name in (*_HASHED, "sequence", "hash")))
+    .where(events.c.sequence.is_not(None))
+    .order_by(events.c.sequence)
 )
 _UNSURE = re.compile(r"\\u|[0-9]{16}|NaN|Infinity")
 """What may be written otherwise once it was read: such documents are read."""
 
 
-def _content_as_written(row: RowMapping) -> Mapping[str, Any]:
+def _content_as_written(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
     """A row whose documents are text, ready to be hashed: most are the very text that would be
-    written of their values, and need not be read for that.
+    written of their values, and need not be read for that. Raises ValueError.
     """
-    texts = [row[name] for name in _DOCUMENTS]
-    if any(map(_UNSURE.search, texts)):
-        return dict(row) | {name: from_json(row[name]) for name in _DOCUMENTS}
-    return dict(row) | {name: orjson.Fragment(row[name]) for name in _DOCUMENTS}
+    content = dict(zip(names, values, strict=False))
+    texts = [content[name] for name in _DOCUMENTS]
+    read = from_json if any(map(_UNSURE.search, texts)) else orjson.Fragment
+    for name, text in zip(_DOCUMENTS, texts, strict=True):
+        content[name] = read(text)
+    return content
 
 
-def verify(tx: Connection) -> tuple[int, str, str | None]:
+def verify(
+    tx: Connection,
+    passing: Mapping[int, str] | None = None,
+    told: Callable[[int], object] = lambda number: None,
+) -> tuple[int, str, str | None]:
     """Recompute the chain: how many events are sealed, the head, and what is broken first (None:
-    nothing).
+    nothing). One row at a time, however long the log is.
+
+    `passing` are heads that were kept elsewhere, number to hash: the chain must still pass through
+    each, or its end was cut off, or it was written anew. `told` hears from time to time which
+    number was reached.
     """
-    previous, number = GENESIS, 0
-    statement = (
-        sa.select(events)
-        .where(events.c.sequence.is_not(None))
-        .order_by(events.c.sequence)
-        .execution_options(yield_per=1000)
+    previous, number, kept = GENESIS, 0, passing or {}
+    loose = tx.scalar(
+        sa.select(events.c.id)
+        .where(events.c.sequence.is_(None), events.c.hash.is_not(None))
+        .limit(1)
     )
-    with tx.execute(statement) as rows:
-        for row in rows.mappings():
-            number += 1
-            if row["sequence"] != number:
-                return number - 1, previous, f"event {number} is missing before {row['id']}"
-            digest = _digest(previous, dict(row))
-            if digest != row["hash"]:
-                return number - 1, previous, f"event {number} ({row['id']}) was changed"
-            previous = digest
+    if loose is not None:
+        return 0, GENESIS, f"the sealed event {loose} has lost its number"
+    with tx.execute(_SEALED, execution_options={"yield_per": 2000}) as found:
+        for part in found.partitions():
+            for row in part:
+                sequence, known = row[-2:]
+                number += 1
+                if sequence != number:
+                    return number - 1, previous, f"event {number} is missing before {row[0]}"
+                try:
+                    digest = _digest(previous, _content_as_written(_HASHED, row))
+                except ValueError:  # no JSON any more
+                    digest = ""
+                if digest != known:
+                    return number - 1, previous, f"event {number} ({row[0]}) was changed"
+                if number in kept and kept[number] != digest:
+                    return (
+                        number - 1,
+                        previous,
+                        f"event {number} ({row[0]}) is not the one that the head names:"
+                        " what stands up to there was written anew",
+                    )
+                previous = digest
+            told(number)
+    if (last := max(kept, default=0)) > number:
+        return number, previous, f"the log ends at event {number}, but its head was at {last}"
     return number, previous, None
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from hub.store import inbox, outbox, records
 from hub.store.queue import Queue
-from hub.store.tables import cases, deliveries, events, exceptions, steps
+from hub.store.tables import cases, deliveries, events, exceptions
 
 QUEUES: tuple[tuple[str, Queue], ...] = (
     ("deliveries", inbox.DELIVERIES),
@@ -108,31 +108,3 @@ def running_cases(tx: Connection) -> Counted:
 def event_count(tx: Connection) -> int:
     """How many events were ever stored: they are append-only, so the last position tells."""
     return tx.scalar(sa.select(sa.func.max(events.c.position))) or 0
-
-
-def case_times(tx: Connection, process: str | None) -> list[dict[str, Any]]:
-    """What the figures of a process are made of: each case's times."""
-    statement = sa.select(
-        cases.c.id, cases.c.process, cases.c.status, cases.c.started_at, cases.c.completed_at,
-        cases.c.due_by,
-    )  # fmt: skip
-    if process:
-        statement = statement.where(cases.c.process == process)
-    return [dict(row) for row in tx.execute(statement).mappings()]
-
-
-def step_times(tx: Connection, process: str | None) -> list[dict[str, Any]]:
-    """Each step run that began: its times and who held it."""
-    statement = (
-        sa.select(
-            cases.c.process, steps.c.case_id, steps.c.key, steps.c.title, steps.c.status,
-            steps.c.started_at, steps.c.completed_at, steps.c.due_by, steps.c.waiting_on,
-            cases.c.completed_at.label("case_completed_at"),
-        )
-        .join(cases, cases.c.id == steps.c.case_id)
-        .where(steps.c.started_at.is_not(None))
-        .order_by(steps.c.id)
-    )  # fmt: skip
-    if process:
-        statement = statement.where(cases.c.process == process)
-    return [dict(row) for row in tx.execute(statement).mappings()]

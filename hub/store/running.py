@@ -4,7 +4,7 @@ timers, leases.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from hub.store.tables import (
     connections,
     leases,
     revisions,
+    steps,
     timers,
 )
 
@@ -65,17 +66,18 @@ def newest_number(tx: Connection) -> int:
     return tx.scalar(sa.select(sa.func.max(revisions.c.number))) or 0
 
 
-def configuration_stamp(tx: Connection) -> tuple[int, Any, Any, Any, Any]:
+def configuration_stamp(tx: Connection) -> tuple[int, Any, Any, Any, Any, Any]:
     """The revision in force (0 before the first), when a stored secret last changed, when a vendor
-    last handed one over, when the fields of an account last changed, and when it last changed who
-    is who in a tool: as the driver tells, to be compared. Every transaction of the pipeline asks.
+    last handed one over, when the fields of an account last changed, when somebody last told that
+    they are away, and when it last changed who is who in a tool: as the driver tells, to be
+    compared. Every transaction of the pipeline asks.
     """
     row = tx.exec_driver_sql(
         "SELECT (SELECT max(number) FROM revisions), (SELECT max(changed_at) FROM secrets),"
         " (SELECT max(secret_at) FROM subscriptions), (SELECT max(changed_at) FROM schemas),"
-        " (SELECT max(changed_at) FROM accounts)"
+        " (SELECT max(changed_at) FROM absences), (SELECT max(changed_at) FROM accounts)"
     ).one()
-    return row[0] or 0, row[1], row[2], row[3], row[4]
+    return row[0] or 0, row[1], row[2], row[3], row[4], row[5]
 
 
 def list_revisions(tx: Connection, limit: int = 50) -> Sequence[RowMapping]:
@@ -190,11 +192,21 @@ def set_timer(
     )
 
 
-def due_timers(tx: Connection, now: datetime, limit: int = 200) -> list[Row]:
-    """Timers whose time has come, locked."""
+def due_timers(
+    tx: Connection, now: datetime, kinds: Collection[str], limit: int = 200
+) -> list[Row]:
+    """Timers of these kinds whose time has come, locked. Those of a step that rests with its case
+    stay set until it goes on.
+    """
+    rests = sa.exists().where(steps.c.id == timers.c.subject, steps.c.suspended)
     statement = (
         sa.select(timers)
-        .where(timers.c.status == "set", timers.c.due_at <= now)
+        .where(
+            timers.c.status == "set",
+            timers.c.due_at <= now,
+            timers.c.kind.in_(kinds),
+            sa.not_(rests),
+        )
         .order_by(timers.c.due_at)
         .limit(limit)
     )
@@ -210,7 +222,7 @@ def stop_timers(tx: Connection, subject: str) -> None:
     """Nothing more will be said about this subject."""
     tx.execute(
         sa.update(timers)
-        .where(timers.c.subject == subject, timers.c.status == "set")
+        .where(timers.c.subject == subject, timers.c.status.in_(("set", "paused")))
         .values(status="stopped")
     )
 

@@ -6,12 +6,22 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from hub.store import connection_tables, match_tables, process_tables, queue_tables
+from hub.store import (
+    connection_tables,
+    held_tables,
+    match_tables,
+    nudge_tables,
+    people_tables,
+    process_tables,
+    queue_tables,
+    seat_tables,
+)
 from hub.store.metadata import id_ as _id
 from hub.store.metadata import metadata as metadata
 from hub.store.metadata import position as _position
 from hub.store.types import Document, Moment, Position
 
+absences = people_tables.absences
 accounts = connection_tables.accounts
 case_items = process_tables.case_items
 cases = process_tables.cases
@@ -21,23 +31,30 @@ cursors = connection_tables.cursors
 decisions = process_tables.decisions
 definitions = process_tables.definitions
 deliveries = queue_tables.deliveries
+durations = held_tables.durations
 exceptions = process_tables.exceptions
 handoffs = process_tables.handoffs
+held = held_tables.held
 match_heads = match_tables.match_heads
 match_keys = match_tables.match_keys
 notice_counts = connection_tables.notice_counts
 notices = connection_tables.notices
+nudges = nudge_tables.nudges
 parted = match_tables.parted
 proposals = process_tables.proposals
 pushes = queue_tables.pushes
 records = queue_tables.records
 schemas = connection_tables.schemas
+seats = seat_tables.seats
 sightings = connection_tables.sightings
 steps = process_tables.steps
+snoozes = nudge_tables.snoozes
+standings = people_tables.standings
 subscriptions = connection_tables.subscriptions
 timers = process_tables.timers
 tombstones = queue_tables.tombstones
 vault = connection_tables.vault
+waits = process_tables.waits
 
 # ------------------------------------------------------------------------------------------ work
 

@@ -141,6 +141,19 @@ def mark_deleted(tx: Connection, id: str, now: datetime) -> None:
     tx.execute(sa.update(links).where(links.c.id == id).values(**gone))
 
 
+def beside_steps(tx: Connection, ids: Collection[str]) -> dict[str, list[Row]]:
+    """Tasks that belong to a case and to none of its steps, by case, the oldest first."""
+    statement = (
+        sa.select(tasks)
+        .where(tasks.c.case_id.in_(ids), tasks.c.step_id.is_(None))
+        .order_by(tasks.c.id)
+    )
+    found: dict[str, list[Row]] = {}
+    for row in tx.execute(statement).mappings():
+        found.setdefault(row["case_id"], []).append(dict(row))
+    return found
+
+
 def remove_task(tx: Connection, id: str) -> None:
     """Delete a task with its comments. Their links stay."""
     tx.execute(sa.delete(comments).where(comments.c.task == id))
@@ -166,6 +179,8 @@ class PersonRow:
     key: str
     name: str
     email: str | None
+    active: bool = True
+    """False: their last day is over."""
 
 
 def keep_people(tx: Connection, people: Sequence[PersonRow], now: datetime) -> None:
@@ -176,7 +191,7 @@ def keep_people(tx: Connection, people: Sequence[PersonRow], now: datetime) -> N
     }
     wanted = {person.key: person for person in people}
     for key, person in wanted.items():
-        values = {"name": person.name, "email": person.email, "active": True}
+        values = {"name": person.name, "email": person.email, "active": person.active}
         if key not in known:
             tx.execute(
                 sa.insert(parties).values(

@@ -12,9 +12,12 @@ from sqlalchemy.engine import Connection
 
 from hub.identity import Caller
 from hub.live import Snapshot
-from hub.process.answers import bar
+from hub.process import seating
+from hub.process.model import StepDefinition
+from hub.process.refusal import Refused
 from hub.process.running_case import definition_of
 from hub.store import cases, overview, work
+from hub.store import seats as seat_store
 from hub.web.site import Site, When
 
 Row = Mapping[str, Any]
@@ -144,7 +147,10 @@ def asks(site: Site, tx: Connection, caller: Caller) -> list[Ask]:
     snapshot = site.snapshot()
     if caller.party is None or snapshot is None:
         return []
-    open_ = cases.list_decisions(tx, open_only=True, limit=100)
+    open_ = cases.list_decisions(
+        tx, open_only=True, concerning=seating.concerning(snapshot, caller.party), limit=100
+    )
+    seats = seat_store.of(tx, [row["id"] for row in open_])
     offered = overview.offers(tx, caller.party["id"])
     about = {row["case_id"] for row in open_} | {row["case_id"] or "" for row in offered}
     found = cases.load(tx, about)
@@ -156,13 +162,29 @@ def asks(site: Site, tx: Connection, caller: Caller) -> list[Ask]:
         if case is None or step is None or case["status"] != "active":
             continue
         wanted = definition_of(tx, case["process_version"]).steps.get(step["key"])
-        if wanted and bar(snapshot, wanted, decision, caller.party) is None:
+        if wanted and _waits_for(site, snapshot, wanted, decision, seats, caller.party):
             listed.append(_ask(site, "decision", decision["question"], case, step))
     for offer in offered:
         case, step = found.get(offer["case_id"] or ""), steps.get(offer["step_id"] or "")
         if case and step and step["status"] == "active":
             listed.append(_ask(site, "handoff", step["title"], case, step))
     return listed
+
+
+def _waits_for(
+    site: Site,
+    snapshot: Snapshot,
+    wanted: StepDefinition,
+    decision: Row,
+    seats: Mapping[str, list[dict[str, Any]]],
+    me: Row,
+) -> bool:
+    """Whether a voice of this person is still to be given, or given again."""
+    try:
+        seat = seating.seat_for(snapshot, wanted, decision, seats[decision["id"]], me, site.now)
+    except Refused:
+        return False
+    return not decision["held"] and not seating.settled(seat)
 
 
 def _ask(site: Site, kind: str, title: str, case: Row, step: Row) -> Ask:

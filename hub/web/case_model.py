@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hub.web.board import Person
+from hub.web.decision_view import Panel
 from hub.web.sentences import Sentence
 from hub.web.site import When
 
@@ -50,6 +51,7 @@ class DecisionView:
     evidence_hash: str
     open: bool
     barred: str
+    panel: Panel
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class HandoffView:
     note: str
     offered: When
     mine: bool
+    brings: Facts = ()
+    """What comes with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +82,29 @@ class StepView:
     planned: str
     accountable: Person | None
     waits_for: tuple[str, ...]
+    clock: str
+    """Why its clock stands, or how long others like it take; may be empty."""
+    had: str
+    """Who had it for how long."""
     waiting_on: str
     due: When
     started: When
     completed: When
     outcome: str
     task: str
+    mark: str = ""
+    """Which of several runs it is."""
+    part: str = ""
+    """The case that is run as this step."""
+    by_hand: bool = False
+    """A person may complete or skip it."""
     links: tuple[LinkView, ...] = ()
     answers: Facts = ()
     decision: DecisionView | None = None
     handoff: HandoffView | None = None
     comments: tuple[CommentView, ...] = ()
+    stands_in: str = ""
+    """Who stands in for the responsible, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +134,18 @@ class ItemView:
 
 
 @dataclass(frozen=True, slots=True)
+class UndoView:
+    """A task of a case that belongs to none of its steps: what is to be undone, or made by a
+    rule.
+    """
+
+    title: str
+    state: str
+    assignee: Person | None
+    links: tuple[LinkView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CaseView:
     """One case."""
 
@@ -138,6 +166,13 @@ class CaseView:
     steps: tuple[StepView, ...]
     items: tuple[ItemView, ...]
     data: Facts
+    beside: tuple[UndoView, ...]
+    parent: tuple[str, str] | None
+    """Id and title of the case that this one is a part of."""
+    steers: bool
+    """The reader may let it rest, and end it."""
     troubles: tuple[TroubleView, ...]
     timeline: tuple[Happening, ...]
     more: bool
+    stands_in: str = ""
+    """Who stands in for whoever answers for it, in words."""

@@ -11,11 +11,15 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from hub.identity import Caller
 from hub.live import Snapshot
-from hub.process import evidence
-from hub.process.answers import bar
+from hub.participants.forms import shown
+from hub.process import ball, bringing, clock_view, evidence
+from hub.process.advance import with_element
+from hub.process.by_hand import BY_HAND
+from hub.process.forecast import forecast_of, length
 from hub.process.model import ProcessDefinition, StepDefinition
-from hub.process.running_case import definition_of
-from hub.store import cases, exceptions, overview, work
+from hub.process.running_case import answered, definition_of
+from hub.store import cases, exceptions, held, overview, work
+from hub.store import seats as seat_store
 from hub.web import words
 from hub.web.board import People, process_title, progress, state_of
 from hub.web.case_model import (
@@ -29,8 +33,9 @@ from hub.web.case_model import (
     LinkView,
     StepView,
     TroubleView,
+    UndoView,
 )
-from hub.web.forms import shown
+from hub.web.decision_view import panel
 from hub.web.sentences import handle, ids_of, sentence, told_elsewhere
 from hub.web.site import Site
 from mappings.expressions import Context, ExpressionError, context
@@ -63,13 +68,22 @@ class _Reading:
             cases.steps_of(tx, [id])[id],
             key=lambda step: (order.get(step["key"], len(order)), step["run"]),
         )
+        self.stretches = held.of(tx, [id])
         self.tasks = work.load(tx, "task", [s["task"] for s in self.steps if s["task"]])
+        self.beside = work.beside_steps(tx, [id]).get(id, [])
+        whole = case["parent_case"]
+        self.parent = cases.load(tx, [whole]).get(whole) if whole else None
         self.items = work.load(tx, "item", cases.items_of(tx, [id]).get(id, []))
         self.decisions = {row["id"]: row for row in cases.list_decisions(tx, case=id, limit=500)}
+        self.seats = seat_store.of(tx, list(self.decisions))
         self.handoffs = {row["id"]: row for row in cases.handoffs_of(tx, id)}
         self.comments = {task: work.comments_of(tx, task) for task in self.tasks}
         said = [row["id"] for rows in self.comments.values() for row in rows]
-        self.links = work.links_of(tx, [*self.tasks, *self.items, *said], briefly=True)
+        self.links = work.links_of(
+            tx,
+            [*self.tasks, *self.items, *said, *(one["id"] for one in self.beside)],
+            briefly=True,
+        )
 
     def view(self, everything: bool) -> CaseView:
         case, site = self.case, self.site
@@ -88,6 +102,7 @@ class _Reading:
             status=case["status"],
             outcome=case["outcome"] or "",
             accountable=self.people.get(case["accountable"]),
+            stands_in=self._stand_in(case["accountable"]),
             started_by=str(case["started_by"].get("name") or case["started_by"].get("id") or ""),
             started=site.past(case["started_at"]),
             completed=site.past(case["completed_at"]) if case["completed_at"] else site.due(None),
@@ -97,17 +112,30 @@ class _Reading:
             steps=tuple(self._step(step) for step in self.steps),
             items=tuple(self._item(item) for item in self.items.values()),
             data=self._data(),
+            beside=tuple(
+                UndoView(
+                    task["title"],
+                    task["status"],
+                    self.people.get(task["assignee"]),
+                    self._links(task["id"]),
+                )
+                for task in self.beside
+            ),
+            parent=(self.parent["id"], self.parent["title"]) if self.parent else None,
+            steers=case["status"] in cases.RUNNING and self._steers(),
             troubles=self._troubles(),
             timeline=self._timeline(events[:limit], everything),
             more=not everything,
         )
 
     def _party_ids(self, events: Sequence[Row]) -> set[str]:
-        wanted = {self.case["accountable"]}
+        wanted = {self.case["accountable"], *(one["assignee"] for one in self.beside)}
         for step in self.steps:
             wanted |= {step["responsible"], step["accountable"]}
         for decision in self.decisions.values():
             wanted |= {decision["decider"], decision["decided_by"], decision["on_behalf_of"]}
+        for seat in (seat for each in self.seats.values() for seat in each):
+            wanted |= {seat["party"], seat["on_behalf_of"], seat["given_by"]}
         for handoff in self.handoffs.values():
             wanted |= {handoff["from_party"], handoff["to_party"]}
         wanted |= {row["author"] for rows in self.comments.values() for row in rows}
@@ -123,7 +151,7 @@ class _Reading:
         waits_for: tuple[str, ...] = ()
         if step["status"] == "available" and wanted is not None:
             planned, waits_for = self._plan(wanted)
-        answers = self.case["data"].get(step["key"]) if step["form"] else None
+        answers = answered(self.case, step) if step["form"] else None
         return StepView(
             id=step["id"],
             key=step["key"],
@@ -135,18 +163,60 @@ class _Reading:
             responsible=self.people.get(step["responsible"]),
             planned=planned,
             accountable=self.people.get(step["accountable"]),
+            stands_in=self._stand_in(step["responsible"] if active else None),
             waits_for=waits_for,
             waiting_on=step["waiting_on"],
             due=site.due(step["due_by"] if active else None),
+            clock=self._clock(step) if active else "",
+            had=self._had(step),
             started=site.past(step["started_at"]) if step["started_at"] else site.due(None),
             completed=site.past(step["completed_at"]) if step["completed_at"] else site.due(None),
             outcome=step["outcome"] or "",
             task=step["task"] or "",
+            mark=self._mark(step),
+            part=step["subcase"] or "",
+            by_hand=active and step["type"] in BY_HAND and self._steers(),
             links=self._links(step["task"]),
             answers=_facts(shown(step["form"], answers)) if step["status"] == "completed" else (),
             decision=self._decision(step, wanted),
             handoff=self._handoff(step),
             comments=tuple(self._comment(row) for row in self.comments.get(step["task"], ())),
+        )
+
+    def _mark(self, step: Row) -> str:
+        """Which of the runs of a step it is, where there are several."""
+        again = f"round {step['round']}" if step["round"] > 1 else ""
+        if step["each_index"] is None:
+            return f"run {step['run']}" if again else ""
+        runs = [
+            one for one in self.steps if (one["key"], one["round"]) == (step["key"], step["round"])
+        ]
+        return ", ".join(filter(None, (f"{step['each_index'] + 1} of {len(runs)}", again)))
+
+    def _steers(self) -> bool:
+        return self.caller.role != "assistant" and (
+            self.caller.party is not None or self.caller.may("operator")
+        )
+
+    def _clock(self, step: Row) -> str:
+        """What there is to say about the time of an open step."""
+        takes = clock_view.takes(forecast_of(self.tx, self.case["process"], step["key"]))
+        if step["paused_at"]:
+            takes = clock_view.stands(step)
+        return f"Likely late. {takes}" if step["at_risk"] else takes
+
+    def _had(self, step: Row) -> str:
+        """With whom a step lay for how long, where that was more than one of us."""
+        if step["started_at"] is None:
+            return ""
+        ended = step["completed_at"] or self.case["completed_at"] or self.site.now
+        told = ball.parts(self.stretches.get(step["id"], ()), step["started_at"], ended)
+        sides = [(side, told[side]) for side in ball.SIDES if told[side] >= 60]
+        if [side for side, _ in sides] in ([], ["internal"]):
+            return ""
+        words_for = {"internal": "us", "external": "somebody outside", "system": "systems"}
+        return "Lay with " + ", ".join(
+            f"{words_for[side]} for {length(seconds, 'elapsed')}" for side, seconds in sides
         )
 
     def _title(self, step: Row) -> str:
@@ -155,7 +225,8 @@ class _Reading:
         if step["status"] != "available" or wanted is None:
             return str(step["title"])
         try:
-            return str(wanted.title.render(self._context()))
+            sees = with_element(self._context(), step["element"], step["each_index"])
+            return str(wanted.title.render(sees))
         except ExpressionError:
             return words.label(step["key"])
 
@@ -203,6 +274,10 @@ class _Reading:
             ),
         )
 
+    def _brings(self, row: RowMapping) -> Facts:
+        """What comes with a handoff, beside what the page shows of the step anyway."""
+        return tuple(bringing.lines(bringing.brings(self.tx, [dict(row)])[row["id"]], row["note"]))
+
     def _handoff(self, step: Row) -> HandoffView | None:
         row = self.handoffs.get(step["handoff"] or "")
         if row is None:
@@ -214,19 +289,33 @@ class _Reading:
             by=self.people.get(row["from_party"]),
             status=row["status"],
             note=row["note"] or "",
+            brings=self._brings(row) if row["status"] in ("offered", "expired") else (),
             offered=self.site.past(row["offered_at"]),
             mine=row["status"] in ("offered", "expired")
+            and not row["closed"]
             and step["status"] == "active"
             and me is not None
             and self._stands_for(me, row["to_party"]),
         )
 
+    def _stand_in(self, party: str | None) -> str:
+        """Who stands in for somebody who is away, in words: `Lee Kim stands in until 3 Jan`."""
+        if self.snapshot is None or party is None or self.case["status"] not in cases.RUNNING:
+            return ""
+        now = self.site.hub.clock()
+        stands = self.snapshot.presence.stands(party, now)
+        if stands.standing == "present":
+            return ""
+        acting = self.snapshot.people_by_id.get(stands.acting or "")
+        until = f" until {words.day(stands.until, now.date())}" if stands.until else ""
+        if acting is None:
+            return f"away{until}, and nobody stands in"
+        return f"{acting['name']} stands in{until}"
+
     def _stands_for(self, me: Row, party: str) -> bool:
         if me["id"] == party or self.snapshot is None:
             return bool(me["id"] == party)
-        key, mine = self.snapshot.person_key(party), self.snapshot.person_key(me["id"])
-        people = self.snapshot.workspace.people
-        return bool(key and mine and key in people and mine in people[key].deputies)
+        return self.snapshot.stands_in(party, me["id"], self.site.hub.clock())
 
     def _decision(self, step: Row, wanted: StepDefinition | None) -> DecisionView | None:
         row = self.decisions.get(step["decision"] or "")
@@ -234,14 +323,18 @@ class _Reading:
             return None
         open_ = row["outcome"] in (None, "expired") and step["status"] == "active"
         known = evidence.gather(self.tx, self.case) if open_ else row["evidence"]
-        barred = ""
-        if open_:
-            refused = (
-                bar(self.snapshot, wanted, row, self.caller.party)
-                if wanted is not None and self.snapshot is not None
-                else None
-            )
-            barred = str(refused) if refused else ""
+        hash = cases.evidence_hash(known) if open_ else row["evidence_hash"]
+        around = panel(
+            self.site,
+            self.snapshot,
+            self.people,
+            {**row, "evidence_hash": hash},
+            self.seats[row["id"]],
+            wanted,
+            step,
+            self.caller.party,
+            open_=open_,
+        )
         return DecisionView(
             id=row["id"],
             question=row["question"],
@@ -253,9 +346,10 @@ class _Reading:
             decided=self.site.past(row["decided_at"]) if row["decided_at"] else self.site.due(None),
             comment=row["comment"] or "",
             evidence=_evidence(known, self._forms()),
-            evidence_hash=cases.evidence_hash(known) if open_ else row["evidence_hash"],
+            evidence_hash=hash,
             open=open_,
-            barred=barred,
+            barred=around.barred,
+            panel=around,
         )
 
     def _forms(self) -> dict[str, tuple[str, Row]]:

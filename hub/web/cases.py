@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from hub.identity import Caller
-from hub.process import answers, handoffs
+from hub.process import answers, delegation, handoffs
 from hub.process.answers import Refused
-from hub.store import overview
+from hub.store import overview, work
 from hub.store.overview import CaseFilter
 from hub.web import board
 from hub.web.case_view import case_view
+from hub.web.processes import case_picture
 from hub.web.site import Site, Stop, Typed, first, typed
 
 PER_PAGE = 50
@@ -22,8 +23,17 @@ STATUSES = ("active", "suspended", "completed", "terminated", "all")
 HEALTHS = ("on_track", "at_risk", "overdue", "blocked")
 NOTES = {
     "decided": "Your decision is taken. Thank you.",
+    "voiced": "Your voice is taken. Others have still to agree.",
+    "delegate": "Somebody else is asked now; you may still answer first.",
+    "revoke": "It is back with whoever had it before.",
+    "take-back": "What you said is taken back.",
     "accepted": "It is yours now. Thank you.",
     "declined": "You declined; whoever answers for it has it back.",
+    "suspend": "The case rests. Nobody is chased until it goes on.",
+    "resume": "The case goes on.",
+    "terminate": "The case is ended.",
+    "complete": "The step is completed.",
+    "skip": "The case goes on without that step.",
 }
 NO_CASE = partial(Stop, 404, "There is no such case", "It may have a typo in its address.")
 
@@ -93,11 +103,12 @@ def add_cases(router: APIRouter, site: Site) -> None:
     ) -> Response:
         with hub.database.read() as tx:
             view = case_view(site, tx, id, caller, everything=everything)
+            drawn = case_picture(site, tx, id)
         if view is None:
             raise NO_CASE()
         return site.page(
             "case.html", caller, status=status, nav="cases", case=view, note=note,
-            problem=problem, kept=kept,
+            problem=problem, kept=kept, drawn=drawn,
         )  # fmt: skip
 
     @router.get("/cases/{id}")
@@ -116,7 +127,7 @@ def add_cases(router: APIRouter, site: Site) -> None:
             return show(caller, id, status=422, problem=problem, kept=comment)
         try:
             with hub.unit() as unit:
-                answers.decide(
+                made = answers.decide(
                     unit,
                     decision,
                     outcome,
@@ -129,7 +140,33 @@ def add_cases(router: APIRouter, site: Site) -> None:
             return show(caller, id, status=refused.status, problem=str(refused), kept=comment)
         except LookupError as error:
             raise Stop(404, "There is no such decision", str(error)) from error
-        return RedirectResponse(f"/cases/{id}?done=decided", 303)
+        done = "decided" if made["outcome"] == outcome else "voiced"
+        return RedirectResponse(f"/cases/{id}?done={done}", 303)
+
+    @router.post("/cases/{id}/decisions/{decision}/{what}")
+    def hand_on(
+        request: Request,
+        id: str,
+        decision: str,
+        what: Literal["delegate", "revoke", "take-back"],
+        sent: Annotated[Typed, Depends(typed)],
+    ) -> Response:
+        caller = site.acting(request, sent)
+        try:
+            with hub.unit() as unit:
+                if what == "delegate":
+                    to = work.find_party(unit.tx, first(sent, "to"))
+                    note = first(sent, "note") or None
+                    delegation.delegate(unit, decision, caller.party, to, note=note)
+                elif what == "revoke":
+                    delegation.revoke(unit, decision, caller.party)
+                else:
+                    answers.take_back(unit, decision, caller.party)
+        except Refused as refused:
+            return show(caller, id, status=refused.status, problem=str(refused))
+        except LookupError as error:
+            raise Stop(404, "There is no such decision", str(error)) from error
+        return RedirectResponse(f"/cases/{id}?done={what}", 303)
 
     @router.post("/cases/{id}/handoffs/{handoff}")
     def answer(

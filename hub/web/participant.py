@@ -17,13 +17,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.engine import Connection, RowMapping
 
 from hub.flow import change
-from hub.participants import links
-from hub.process import answers
+from hub.participants import forms, links
+from hub.process import answers, evidence
 from hub.process.answers import Refused
 from hub.store import access, cases, work
 from hub.unit import Unit, person_actor
-from hub.web import forms
 from hub.web.site import Site, Stop, Typed, When, first, typed
+from hub.web.words import label
 
 UNKNOWN = partial(
     Stop,
@@ -45,6 +45,7 @@ ANSWERED = partial(
     "Thank you. Nothing is open here any more. If something was wrong with the answer, please reply"
     " to the mail.",
 )
+CHANGED = "Something that this rests on has changed since you opened the page. Choose again."
 WRONG_CODE = "This is not the code from the mail. It has six digits and stands below the link."
 
 
@@ -58,6 +59,16 @@ class Asked:
     case_title: str
     accountable: str
     due: When
+    decision: Mapping[str, Any] | None = None
+    evidence: str = ""
+    """The hash of what the decision rests on now."""
+
+    @property
+    def choices(self) -> list[tuple[str, str]]:
+        """What can be answered, and in which words; none of them is the usual one."""
+        if self.decision is not None:
+            return [(one, label(one)) for one in self.decision["options"]]
+        return [("done", "It is done"), ("not_yet", "Not yet, something is missing")]
 
 
 def add_participant(router: APIRouter, site: Site) -> None:
@@ -83,8 +94,10 @@ def add_participant(router: APIRouter, site: Site) -> None:
             return _page(site, asked, sent, {"@code": WRONG_CODE})
         form = asked.step["form"]
         choice, comment = first(sent, "answer"), first(sent, "comment")
-        if not form and choice not in ("done", "not_yet"):
+        if not form and choice not in dict(asked.choices):
             return _page(site, asked, sent, {"@answer": "Please choose one of these."})
+        if asked.decision is not None:
+            return _decide(site, asked, sent, choice, comment)
         if choice == "not_yet" and not comment:
             return _page(site, asked, sent, {"@comment": "Please say what is missing."})
         finished = bool(form) or choice == "done"
@@ -109,6 +122,30 @@ def add_participant(router: APIRouter, site: Site) -> None:
         return site.plain("answered.html", asked=asked, finished=finished)
 
 
+def _decide(site: Site, asked: Asked, sent: Typed, choice: str, comment: str) -> Response:
+    """Take a decision on what the page showed; if that has changed since, it is shown anew."""
+    assert asked.decision is not None  # noqa: S101 - the caller looked
+    try:
+        with site.hub.unit() as unit:
+            answers.decide(
+                unit,
+                asked.decision["id"],
+                choice,
+                asked.party,
+                evidence_hash=first(sent, "evidence"),
+                comment=comment or None,
+                channel="link",
+            )
+            access.use_once(unit.tx, asked.token["id"], unit.now)
+    except Refused as refused:
+        if refused.code == "evidence_changed":
+            return _page(site, asked, sent, {"@answer": CHANGED})
+        if refused.code == "already_decided":
+            raise ANSWERED() from refused
+        raise Stop(refused.status, "This could not be taken", str(refused)) from refused
+    return site.plain("answered.html", asked=asked, finished=True)
+
+
 def _asked(site: Site, tx: Connection, secret: str) -> Asked:
     """What a link is good for. Stops if that is nothing, or nothing any more."""
     token = access.token(tx, secret, "participant", site.now)
@@ -126,6 +163,9 @@ def _asked(site: Site, tx: Connection, secret: str) -> Asked:
     if step["status"] != "active" or case["status"] != "active":
         raise ANSWERED()
     accountable = parties.get(step["accountable"])
+    decision = cases.decision(tx, step["decision"]) if step["decision"] else None
+    if decision is not None and decision["outcome"] not in (None, "expired"):
+        raise ANSWERED()
     return Asked(
         token=token,
         step=step,
@@ -133,6 +173,8 @@ def _asked(site: Site, tx: Connection, secret: str) -> Asked:
         case_title=case["title"],
         accountable=accountable["name"] if accountable else "",
         due=site.due(step["due_by"]),
+        decision=decision,
+        evidence=cases.evidence_hash(evidence.gather(tx, case)) if decision else "",
     )
 
 

@@ -160,6 +160,26 @@ def _decided(event: Row, names: Names) -> str:
     return f"decided {_subject(event, names, 'a question')}: {outcome}.{said}"
 
 
+def _voiced(event: Row, names: Names) -> str:
+    data = event["data"]
+    outcome = words.label(str(data.get("outcome"))).lower()
+    said = f" {_quoted(data['comment'])}" if data.get("comment") else ""
+    if event["type"] == "decision.taken_back":
+        return f"took back '{outcome}' on {_subject(event, names, 'a question')}."
+    standing = f" Not decided yet: {data['standing']}." if data.get("standing") else ""
+    return f"said '{outcome}' on {_subject(event, names, 'a question')}.{standing}{said}"
+
+
+def _handed_on(event: Row, names: Names) -> str:
+    about = _subject(event, names, "a question")
+    to = _person(event["data"].get("to"), names)
+    if event["type"] == "decision.delegation_ended":
+        return f"ended that {to} answers {about} for somebody else."
+    verb = "named" if event["data"].get("named") else "asked"
+    where = "to decide" if event["data"].get("named") else "to answer instead:"
+    return f"{verb} {to} {where} {about}{_because(event['data'].get('note'))}"
+
+
 def _of_comment(verb: str) -> Callable[[Row, Names], str]:
     def write(event: Row, names: Names) -> str:
         return f"{verb} a comment in {event['data'].get('connection', 'a tool')}."
@@ -295,6 +315,28 @@ def _who(event: Row, names: Names) -> str:
     return f"took back that {name} in {tool} is {who}."
 
 
+def _there(event: Row, names: Names) -> str:
+    """Somebody is away, back, or left: who, and who stands in."""
+    data = event["data"]
+    who = data.get("name") or names.get(event["subject"] or "", "somebody")
+    acting = names.get(data.get("acting") or "", "")
+    if event["type"] == "party.back":
+        return f"noted that {who} is back."
+    if event["type"] == "party.left":
+        return f"noted that {who} does not work here any more."
+    until = f" until {data['until']}" if data.get("until") else ""
+    return f"noted that {who} is away{until}{f'; {acting} stands in' if acting else ''}."
+
+
+def _passed_on(event: Row, names: Names) -> str:
+    changed = event["changed"]
+    field = "accountable" if "accountable" in changed else "responsible"
+    after = names.get((changed.get(field) or {}).get("after") or "", "somebody")
+    about = _subject(event, names, "the case" if event["type"] == "case.reassigned" else "a step")
+    does = "answers for" if field == "accountable" else "owes"
+    return f"passed on {about}: {after} {does} it now."
+
+
 def _proposed(event: Row, names: Names) -> str:
     verb = {"made": "proposed a change", "accepted": "accepted a proposal"}.get(
         event["type"].split(".")[1], "rejected a proposal"
@@ -324,15 +366,25 @@ PREDICATES: Mapping[str, Callable[[Row, Names], str]] = {
     "case.completed": _whole("completed the case"),
     "case.terminated": _whole("ended the case early"),
     "case.health_changed": _health,
+    "case.suspended": _whole("let the case rest"),
+    "case.resumed": _whole("let the case go on"),
+    "case.migrated": _whole("moved the case to another version of its process"),
     "step.activated": _activated,
     "step.completed": _completed_step,
     "step.skipped": _why("skipped", ", which is not needed here"),
     "step.failed": _why("could not finish"),
+    "step.reassigned": _passed_on,
+    "case.reassigned": _passed_on,
+    "step.heard": _why("kept for later what came for"),
     "handoff.offered": _offered,
     "handoff.accepted": _answered,
     "handoff.declined": _answered,
     "handoff.expired": _why("got no answer to the handoff of"),
     "decision.requested": _asked,
+    "decision.answered": _voiced,
+    "decision.taken_back": _voiced,
+    "decision.delegated": _handed_on,
+    "decision.delegation_ended": _handed_on,
     "decision.made": _decided,
     "decision.expired": _why("got no decision in time on"),
     "decision.withdrawn": _why("withdrew the question"),
@@ -346,10 +398,16 @@ PREDICATES: Mapping[str, Callable[[Row, Names], str]] = {
     "push.failed": _not_sent,
     "party.identified": _who,
     "party.unidentified": _who,
+    "party.away": _there,
+    "party.back": _there,
+    "party.left": _there,
     "proposal.made": _proposed,
     "proposal.accepted": _proposed,
     "proposal.rejected": _proposed,
+    "proposal.expired": _whole("took back a warning that is moot"),
     "clock.at_risk": _why("sees that time is getting short for"),
+    "clock.paused": _why("stopped the clock of"),
+    "clock.resumed": _why("let the clock go on of"),
     "clock.breached": _why("found", " overdue"),
     "nudge.sent": _nudged,
     "connection.capturing": _capturing,

@@ -26,6 +26,7 @@ from hub.hub import Hub
 from hub.identity import Caller
 from hub.live import NoWorkspace, Snapshot
 from hub.process.calendar import Calendar
+from hub.process.drawing.style import STYLE
 from hub.store import overview
 from hub.web import words
 
@@ -46,7 +47,7 @@ HEADERS: Mapping[str, str] = {
 }
 
 _STATIC = resources.files("hub.web") / "static"
-STATIC: Mapping[str, tuple[bytes, str]] = {
+STATIC: dict[str, tuple[bytes, str]] = {
     name: ((_STATIC / name).read_bytes(), kind)
     for name, kind in (
         ("hub.css", "text/css; charset=utf-8"),
@@ -54,6 +55,7 @@ STATIC: Mapping[str, tuple[bytes, str]] = {
         ("icon.svg", "image/svg+xml"),
     )
 }
+STATIC["diagram.css"] = (STYLE.encode(), "text/css; charset=utf-8")
 VERSION = hashlib.sha256(b"".join(body for body, _ in STATIC.values())).hexdigest()[:12]
 """Part of the address of every static file, so that it can be cached for good."""
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hub.process.model import ProcessDefinition, ProcessTest
+from hub.process.played import play
 from hub.registry import connector_classes
 from hub.workspace.files import read_files
 from hub.workspace.rules import RuleTest
@@ -31,6 +33,9 @@ def run_all(workspace: Workspace, files: Mapping[str, str]) -> Iterator[Ran]:
     for name, compiled in {one.spec.name: one for one in workspace.mappings.values()}.items():
         if compiled.spec.place.file.startswith("mappings/"):
             yield from _of_mapping(name, compiled, workspace, files)
+    for process in workspace.processes.values():
+        for number, test in enumerate(process.tests, 1):
+            yield _of_process(process, number, test, files)
     for number, one in enumerate(workspace.rules.tests, 1):
         yield _of_rules(f"rules #{number} {one.given['event']['type']}", one, workspace, files)
 
@@ -74,6 +79,18 @@ def _sample(path: str, files: Mapping[str, str]) -> Any:
     return json.loads(files[path])
 
 
+def _of_process(
+    process: ProcessDefinition, number: int, test: ProcessTest, files: Mapping[str, str]
+) -> Ran:
+    findings = [replace(one, excerpt=_line(one.place, files)) for one in play(process, test)]
+    return Ran(f"process {process.key} #{number} {test.name}".strip(), test.place, tuple(findings))
+
+
+def _line(place: Place, files: Mapping[str, str]) -> str:
+    lines = files.get(place.file, "").splitlines()
+    return lines[place.line - 1] if place.line <= len(lines) else ""
+
+
 def _of_rules(name: str, test: RuleTest, workspace: Workspace, files: Mapping[str, str]) -> Ran:
     sees = {name: value for name, value in test.given.items() if name != "event"}
     matched = workspace.rules.match(dict(test.given["event"]), sees)
@@ -83,7 +100,6 @@ def _of_rules(name: str, test: RuleTest, workspace: Workspace, files: Mapping[st
     wanted = ", ".join(test.expect) or "no rule"
     got = ", ".join(names) or "no rule"
     why = " ".join(str(each) for each in matched.traces if each.verdict != "matched")
-    lines = files.get(test.place.file, "").splitlines()
-    line = lines[test.place.line - 1] if test.place.line <= len(lines) else ""
-    found = Finding(test.place, f"expected {wanted}, and {got} matched.", why, "error", line)
+    told = f"expected {wanted}, and {got} matched."
+    found = Finding(test.place, told, why, "error", _line(test.place, files))
     return Ran(name, test.place, (found,))

@@ -7,11 +7,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from connectors.sdk import Connector
 from hub import keys
-from hub.process.order import find_cycle
+from hub.process.clock_keys import read_calendar
 from hub.reading import Reader, unknown
 from mappings.source import Map
 
@@ -33,6 +34,12 @@ class Person:
     quiet_hours: str | None = None
     channel: str | None = None
     """The connection that this person is written to by; None: mail."""
+    away: tuple[tuple[date, date], ...] = ()
+    """First and last days of absences."""
+    left: date | None = None
+    """Their last day here."""
+    calendar: str | None = None
+    """One of the workspace's named calendars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +52,15 @@ class People:
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     fallback: Mapping[str, str] = field(default_factory=dict)
+    role_calendars: Mapping[str, str] = field(default_factory=dict)
+    """Named calendars, by role."""
 
 
 def load_people(
     reader: Reader,
     connections: Collection[str] | None,
     connectors: Mapping[str, type[Connector]] | None = None,
+    calendars: Collection[str] | None = None,
 ) -> People:
     """What the file says; what is wrong with it is among the reader's findings. `connections` None:
     they are not known, so not checked. `connectors`: those of the connections that are in order.
@@ -63,7 +73,7 @@ def load_people(
     people: dict[str, Person] = {}
     addresses: dict[str, str] = {}
     for key in written:
-        person = _person(reader, written, key)
+        person = _person(reader, written, key, calendars)
         if person is None:
             continue
         people[key] = person
@@ -76,14 +86,14 @@ def load_people(
                     "Give each person an address of their own.",
                 )
     _deputies(reader, written, people)
-    roles = _roles(reader, document, people, written)
+    roles, role_calendars = _roles(reader, document, people, written, calendars)
     identities = _identities(reader, document, written, connections)
     for key, person in people.items():
         if person.channel is not None and connections is not None:
             account = identities.get(person.channel, {}).get(key)
             _channel(reader, written[key], person, account, connections, connectors or {})
     fallback = _fallback(reader, document, identities, connections)
-    return People(people, roles, identities, fallback)
+    return People(people, roles, identities, fallback, role_calendars)
 
 
 def _channel(
@@ -119,7 +129,9 @@ def _channel(
         )
 
 
-def _person(reader: Reader, written: Map, key: str) -> Person | None:
+def _person(
+    reader: Reader, written: Map, key: str, calendars: Collection[str] | None
+) -> Person | None:
     body = reader.mapping(written, key)
     if body is None:
         if written[key] is None:
@@ -152,7 +164,57 @@ def _person(reader: Reader, written: Map, key: str) -> Person | None:
         )
     deputies = tuple(deputy for deputy, _ in reader.texts(body, "deputies"))
     channel = reader.text(body, "channel")
-    return Person(key, reader.text(body, "name") or key, email, timezone, deputies, quiet, channel)
+    return Person(
+        key,
+        reader.text(body, "name") or key,
+        email,
+        timezone,
+        deputies,
+        quiet,
+        channel,
+        away=_away(reader, body),
+        left=_day(reader, body, "left"),
+        calendar=read_calendar(reader, body, calendars),
+    )
+
+
+def _day(reader: Reader, body: Map, key: str) -> date | None:
+    """A day, YYYY-MM-DD."""
+    written = reader.text(body, key)
+    if written is None:
+        return None
+    try:
+        return date.fromisoformat(written) if len(written) == 10 else _no_day(written)
+    except ValueError:
+        reader.error(
+            body.at(key), f"'{written}' is not a day.", "Write year-month-day: 2026-12-20."
+        )
+        return None
+
+
+def _no_day(written: str) -> date:
+    raise ValueError(written)
+
+
+def _away(reader: Reader, body: Map) -> tuple[tuple[date, date], ...]:
+    """Absences, as first and last days."""
+    found = []
+    for one in reader.maps(body, "away") if body.get("away") is not None else ():
+        reader.only(one, keys.AWAY, "an absence")
+        for needed in ("from", "until"):
+            reader.required(one, needed, "an absence")
+        first, last = _day(reader, one, "from"), _day(reader, one, "until")
+        if first is None or last is None:
+            continue
+        if last < first:
+            reader.error(
+                one.at("until"),
+                f"this absence ends on {last}, before it begins.",
+                "Write the last day away after the first one.",
+            )
+            continue
+        found.append((first, last))
+    return tuple(found)
 
 
 def _deputies(reader: Reader, written: Map, people: Mapping[str, Person]) -> None:
@@ -166,36 +228,68 @@ def _deputies(reader: Reader, written: Map, people: Mapping[str, Person]) -> Non
             elif deputy not in written:
                 reader.error(places[deputy], *unknown(deputy, "person", written))
     others = {
-        key: [deputy for deputy in person.deputies if deputy != key]
+        key: [deputy for deputy in person.deputies if deputy != key and deputy in people]
         for key, person in people.items()
     }
-    cycle = find_cycle(others)
-    if cycle and all(len(others[key]) == 1 for key in cycle):
+    for circle in _closed_circles(others):
         reader.warn(
-            written[cycle[0]].at("deputies"),
-            f"these stand in only for each other: {' → '.join([*cycle, cycle[0]])}.",
+            written[circle[0]].at("deputies"),
+            f"these stand in only for each other: {' → '.join([*circle, circle[0]])}.",
             "When all of them are away nobody is asked; name one more deputy.",
         )
 
 
+def _closed_circles(deputies: Mapping[str, list[str]]) -> list[list[str]]:
+    """Groups whose chains of deputies never lead out of the group, each in the order of a chain."""
+    reach: dict[str, list[str]] = {}
+    for key in deputies:
+        seen, row = [], list(deputies[key])
+        while row:
+            one = row.pop(0)
+            if one not in seen:
+                seen.append(one)
+                row += deputies.get(one, ())
+        reach[key] = seen
+    found: list[list[str]] = []
+    told: set[str] = set()
+    for key, those in reach.items():
+        closed = key in those and all(key in reach.get(one, ()) for one in those)
+        if closed and key not in told:
+            told |= {key, *those}
+            found.append([key, *(one for one in those if one != key)])
+    return found
+
+
 def _roles(
-    reader: Reader, document: Map, people: Mapping[str, Person], written: Map
-) -> dict[str, tuple[str, ...]]:
+    reader: Reader,
+    document: Map,
+    people: Mapping[str, Person],
+    written: Map,
+    calendars: Collection[str] | None,
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """Who has each role, and the calendars of the roles that have one."""
     roles: dict[str, tuple[str, ...]] = {}
+    own: dict[str, str] = {}
     section = reader.mapping(document, "roles")
     for name in section or ():
         if section is None:
             break
-        members = reader.texts(section, name)
+        body, key = section, name
+        if isinstance(section[name], Map):
+            body, key = section[name], "members"
+            reader.only(body, keys.ROLE, "a role")
+            reader.required(body, "members", "a role")
+            calendar = read_calendar(reader, body, calendars)
+            if calendar is not None:
+                own[name] = calendar
+        members = reader.texts(body, key)
         for member, place in members:
             if member not in written:
                 reader.error(place, *unknown(member, "person", people))
-        if not members and (section[name] is None or section[name] == []):
-            reader.error(
-                section.key_at(name), f"nobody has the role '{name}'.", "Write [somebody]."
-            )
+        if not members and key in body and (body[key] is None or body[key] == []):
+            reader.error(body.key_at(key), f"nobody has the role '{name}'.", "Write [somebody].")
         roles[name] = tuple(member for member, _ in members)
-    return roles
+    return roles, own
 
 
 def _by_connection(

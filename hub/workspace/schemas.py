@@ -17,12 +17,13 @@ import mappings
 from connectors.sdk import Connector
 from hub import keys
 from hub.process.calendar import DURATION_PATTERN, WEEKDAYS, supported_countries
-from hub.process.definitions import RUNNABLE, STEP_KEYS
+from hub.process.definitions import STEP_KEYS
+from hub.process.process_tests import STATES
 from hub.registry import GROUP
 from hub.workspace.actions import ACTIONS, ActionSpec
 from hub.workspace.connection_schemas import connection_schemas, service_schema
 from hub.workspace.retention import DAYS_PATTERN
-from mappings.canonical import EVENT_TYPES, StepType, WaitingOn
+from mappings.canonical import EVENT_TYPES, CaseStatus, StepType, WaitingOn
 from mappings.keys import Keys
 from mappings.schema import DRAFT, Schema, described, mapping_schema
 
@@ -39,6 +40,7 @@ MODELINE = "# yaml-language-server: $schema="
 _NAME: Schema = {"type": "string", "minLength": 1}
 _TEXTS: Schema = {"type": "array", "items": _NAME}
 _WHO: Schema = {**_NAME, "examples": ["role:ops-lead", "accountable", "external:${…}"]}
+_DAY: Schema = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 _DURATION: Schema = {
     "type": "string",
     "pattern": DURATION_PATTERN,
@@ -75,14 +77,23 @@ def hub_schema(connectors: Connectors) -> Schema:
             "items": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
         },
     }
+    named = _object(keys.NAMED_CALENDAR, {**calendar, "timezone": _ZONE})
     connection, definitions = connection_schemas(connectors)
     forms: Mapping[str, Schema] = {
         "name": _NAME,
         "timezone": {**_ZONE, "default": "UTC"},
         "calendar": _object(keys.CALENDAR, calendar),
+        "calendars": {"type": "object", "additionalProperties": named},
         "retention": _object(
             keys.RETENTION,
             {"deliveries": {"type": "string", "pattern": DAYS_PATTERN, "default": "90d"}},
+        ),
+        "nudges": _object(
+            keys.NUDGES,
+            {
+                "per_day": {"type": "integer", "minimum": 1, "default": 20},
+                "at_once": {"type": "integer", "minimum": 1, "default": 5},
+            },
         ),
         "connections": {
             "type": "object",
@@ -102,14 +113,22 @@ def people_schema(connectors: Connectors) -> Schema:
         "deputies": _TEXTS,
         "quiet_hours": {"type": "string", "pattern": r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"},
         "channel": _NAME,
+        "away": {
+            "type": "array",
+            "items": _object(keys.AWAY, {"from": _DAY, "until": _DAY}, required=["from", "until"]),
+        },
+        "calendar": _NAME,
+        "left": _DAY,
     }
+    members: Schema = {**_TEXTS, "minItems": 1}
+    role = _object(keys.ROLE, {"members": members, "calendar": _NAME}, required=["members"])
     forms: Mapping[str, Schema] = {
         "people": {
             "type": "object",
             "additionalProperties": _object(keys.PERSON, person, required=["name"]),
             "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"},
         },
-        "roles": {"type": "object", "additionalProperties": {**_TEXTS, "minItems": 1}},
+        "roles": {"type": "object", "additionalProperties": {"anyOf": [members, role]}},
         "identities": {
             "type": "object",
             "additionalProperties": {"type": "object", "additionalProperties": _NAME},
@@ -179,7 +198,7 @@ def _action(name: str, spec: ActionSpec) -> Schema:
 
 def process_schema(connectors: Connectors) -> Schema:
     """The schema of a file in processes/."""
-    kinds = [StepType(kind) for kind in RUNNABLE]
+    kinds = list(StepType)
     step: Schema = {
         "type": "object",
         "required": ["title"],
@@ -198,8 +217,14 @@ def process_schema(connectors: Connectors) -> Schema:
         "description": _NAME,
         "accountable": _WHO,
         "due": _DURATION,
+        "calendar": _NAME,
+        "pause": {"type": "array", "items": {"enum": [str(each) for each in WaitingOn]}},
+        "accept_within": _DURATION,
         "steps": {"type": "object", "additionalProperties": step, "minProperties": 1},
-        "tests": {"type": "array", "items": {"type": "object"}},
+        "tests": {
+            "type": "array",
+            "items": _object(keys.PROCESS_TEST, _process_test(), required=["expect"]),
+        },
     }
     return {
         **_file("process", keys.PROCESS, forms, required=["process", "accountable", "steps"]),
@@ -207,11 +232,55 @@ def process_schema(connectors: Connectors) -> Schema:
     }
 
 
-_UNRUNNABLE = frozenset({"each"})
-"""Keys of steps that are read and refused: this version cannot run them."""
+def _process_test() -> Mapping[str, Schema]:
+    one: Schema = {"type": "object", "minProperties": 1, "maxProperties": 1}
+    given: Mapping[str, Schema] = {
+        "data": {"type": "object"},
+        "key": _NAME,
+        "title": _NAME,
+        "started_by": _NAME,
+        "item": {"type": "object"},
+        "now": _NAME,
+    }
+    happening: Mapping[str, Schema] = {
+        "done": {"anyOf": [_NAME, {**one, "additionalProperties": {"type": "object"}}]},
+        "decide": one,
+        "event": {
+            "type": "object",
+            "properties": {"type": {"enum": sorted(EVENT_TYPES)}},
+            "required": ["type"],
+        },
+        "ended": one,
+        "skip": _NAME,
+        "item": {"type": "object"},
+        "task": {"type": "object"},
+    }
+    expected: Mapping[str, Schema] = {
+        **dict.fromkeys(STATES, _TEXTS),
+        "status": {"enum": [str(status) for status in CaseStatus]},
+        "outcome": _NAME,
+    }
+    return {
+        "name": _NAME,
+        "given": _object(keys.PROCESS_GIVEN, given),
+        "happens": {
+            "type": "array",
+            "items": _object(keys.HAPPENING, happening, minProperties=1, maxProperties=3),
+        },
+        "expect": _object(keys.EXPECTED, expected, minProperties=1),
+    }
+
+
+_NEEDED: Mapping[StepType, tuple[str, ...]] = {
+    StepType.DECISION: ("decider", "options"),
+    StepType.WAIT: ("event",),
+    StepType.PROCESS: ("process",),
+}
+"""What steps of a kind cannot be without, beside a title."""
 
 
 def _step(kind: StepType, kinds: list[StepType]) -> Schema:
+    families = sorted({f"{known.split('.')[0]}.*" for known in EVENT_TYPES})
     positive: Schema = {"type": "integer", "minimum": 1}
     remind: Mapping[str, Schema] = {
         "before": {"type": "array", "items": _DURATION},
@@ -230,6 +299,9 @@ def _step(kind: StepType, kinds: list[StepType]) -> Schema:
         "responsible": _WHO,
         "accountable": _WHO,
         "due": _DURATION,
+        "calendar": _NAME,
+        "pause": {"type": "array", "items": {"enum": [str(each) for each in WaitingOn]}},
+        "accept_within": _DURATION,
         "remind": _object(keys.REMIND, remind),
         "escalate": {
             "type": "array",
@@ -240,9 +312,13 @@ def _step(kind: StepType, kinds: list[StepType]) -> Schema:
         "connection": _NAME,
         "object": _NAME,
         "form": {"type": "object", "properties": {"type": {"const": "object"}}},
-        "decider": _WHO,
+        "decider": {
+            "anyOf": [_WHO, {"type": "array", "items": _WHO, "minItems": 1, "uniqueItems": True}]
+        },
         "options": {"type": "array", "items": _NAME, "minItems": 2, "uniqueItems": True},
-        "quorum": {"const": 1, "default": 1},
+        "quorum": {"type": "integer", "minimum": 1, "default": 1},
+        "sequence": {"type": "boolean", "default": False},
+        "veto": {**_TEXTS, "uniqueItems": True},
         "exclude": _TEXTS,
         "outcomes": {
             "type": "object",
@@ -250,17 +326,20 @@ def _step(kind: StepType, kinds: list[StepType]) -> Schema:
                 keys.OUTCOME, outcome, minProperties=1, maxProperties=1
             ),
         },
-        "event": {"enum": sorted(EVENT_TYPES)},
-        "key": _NAME,
+        "each": {**_NAME, "pattern": r"^\$\{", "examples": ["${case.data.tenants}"]},
+        "event": {
+            "anyOf": [
+                {"enum": [*sorted(EVENT_TYPES), *families]},
+                {"type": "string", "pattern": r"\*$"},
+            ]
+        },
+        "key": {**_NAME, "examples": ["${item.custom.account_id}"]},
         "process": _NAME,
         "data": {"type": "object"},
+        "compensation": _NAME,
     }
-    own = {
-        key: about
-        for key, about in keys.STEP.items()
-        if key in STEP_KEYS[kind] and key not in _UNRUNNABLE
-    }
-    needed = ["title", *(["decider", "options"] if kind is StepType.DECISION else [])]
+    own = {key: about for key, about in keys.STEP.items() if key in STEP_KEYS[kind]}
+    needed = ["title", *_NEEDED.get(kind, ())]
     return _object(own, forms, required=needed)
 
 

@@ -6,19 +6,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
 
 from connectors.sdk import Connector
 from hub import keys
-from hub.process.calendar import WEEKDAYS, Calendar, parse_hours, supported_countries
+from hub.participants.pacing import Pace
+from hub.process.calendar import Calendar
 from hub.process.definitions import load_process
 from hub.process.model import ProcessDefinition
+from hub.process.step_kinds import check_parts
 from hub.process.who import Known
-from hub.reading import Reader, unknown
+from hub.reading import Reader
+from hub.workspace.calendars import Calendars, load_calendars
 from hub.workspace.connections import ConnectionSpec, load_connections
 from hub.workspace.files import FOLDERS, workspace_hash
 from hub.workspace.mapping_files import load_mappings
+from hub.workspace.nudging import load_pace
 from hub.workspace.people import People, Person, load_people
 from hub.workspace.retention import Retention, load_retention
 from hub.workspace.rules import RuleSet, load_rules
@@ -27,8 +30,6 @@ from hub.workspace.uses import check_uses
 from mappings.compiler import CompiledMapping
 from mappings.sameness import Agreement, agreements
 from mappings.source import Finding, Map, Place
-
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Workspace:
     timezone: str
     calendar: Calendar
     hash: str
+    calendars: Calendars = field(default_factory=Calendars)
+    """Whose days and hours count for whom."""
     connections: Mapping[str, ConnectionSpec] = field(default_factory=dict)
     people: Mapping[str, Person] = field(default_factory=dict)
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -50,6 +53,7 @@ class Workspace:
     rules: RuleSet = field(default_factory=RuleSet)
     processes: Mapping[str, ProcessDefinition] = field(default_factory=dict)
     retention: Retention = field(default_factory=Retention)
+    nudges: Pace = field(default_factory=Pace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +83,17 @@ def load(
     document = hub.load() if "hub.yaml" in files else None
     top = document if document is not None else Map(Place("hub.yaml"))
     name, timezone, calendar, retention = "", "UTC", Calendar(), Retention()
+    named: dict[str, Calendar] = {}
+    pace = Pace()
     connections: dict[str, ConnectionSpec] = {}
     services: Mapping[str, Reader] = {}
     if document is not None:
         hub.only(top, keys.HUB, "hub.yaml")
         hub.required(top, "name", "hub.yaml")
         name = hub.text(top, "name") or ""
-        timezone, calendar = _calendar(hub, top)
+        timezone, calendar, named = load_calendars(hub, top)
         retention = load_retention(hub, top)
+        pace = load_pace(hub, top)
         services = put_in(hub, top, connectors, files)
         connections = load_connections(hub, top, connectors, env)
     findings += in_their_files(hub.findings, services)
@@ -95,6 +102,8 @@ def load(
     written = top.get("connections")
     names = frozenset(written) if isinstance(written, dict) else frozenset()
     sure = document is not None
+    several = top.get("calendars")
+    calendars = frozenset(several) if isinstance(several, dict) else frozenset()
     people = People()
     people_sure = True
     if "people.yaml" in files:
@@ -104,7 +113,7 @@ def load(
             for name, one in connections.items()
             if one.connector in connectors
         }
-        people = load_people(reader, names if sure else None, classes)
+        people = load_people(reader, names if sure else None, classes, calendars if sure else None)
         people_sure = bool(people.people or people.roles) or not reader.failed
         findings += reader.findings
 
@@ -112,6 +121,7 @@ def load(
         people=frozenset(people.people) if people_sure else None,
         roles=people.roles if people_sure else None,
         connections=names if sure else None,
+        calendars=calendars if sure else None,
     )
     processes: dict[str, ProcessDefinition] = {}
     process_names: set[str] = set()
@@ -132,9 +142,10 @@ def load(
             processes[definition.key] = definition
         if key:
             process_names.add(key)
+    findings += check_parts(processes, process_names)
 
     readers = [Reader(file, files[file]) for file in _in(files, "rules")]
-    known = Known(known.people, known.roles, known.connections, frozenset(process_names))
+    known = replace(known, processes=frozenset(process_names))
     rules = load_rules(readers, known)
     for reader in readers:
         findings += reader.findings
@@ -159,6 +170,7 @@ def load(
         timezone=timezone,
         calendar=calendar,
         hash=workspace_hash(files),
+        calendars=Calendars(calendar, named, people.people, people.role_calendars),
         connections=connections,
         people=people.people,
         roles=people.roles,
@@ -169,6 +181,7 @@ def load(
         rules=rules,
         processes=processes,
         retention=retention,
+        nudges=pace,
     )
     return Loaded(workspace, ordered)
 
@@ -192,66 +205,3 @@ def _name_in(text: str) -> str:
     """The name of a process whose file has errors, so that rules that name it stay quiet."""
     match = re.search(r"^process:\s*['\"]?([^'\"\s#]+)", text, re.MULTILINE)
     return match[1] if match else ""
-
-
-def _calendar(reader: Reader, top: Map) -> tuple[str, Calendar]:
-    timezone = reader.text(top, "timezone") or "UTC"
-    zone = _valid(reader, top.at("timezone"), {"timezone": timezone})
-    section = reader.mapping(top, "calendar")
-    if section is None:
-        return timezone, zone or Calendar()
-    reader.only(section, keys.CALENDAR, "the calendar")
-    settings: dict[str, object] = {"timezone": timezone if zone else "UTC"}
-    country, subdivision = reader.text(section, "country"), reader.text(section, "subdivision")
-    countries = supported_countries() if country else {}
-    if country is not None and country not in countries:
-        message, hint = unknown(country, "country", countries)
-        reader.error(
-            section.at("country"), message, f"Write an ISO code such as CH. {hint}".strip()
-        )
-    elif country is not None:
-        settings["country"] = country
-    if subdivision is not None and country is None:
-        reader.error(section.at("subdivision"), "a subdivision needs a 'country' beside it.")
-    elif subdivision is not None and country in countries:
-        if subdivision in countries[country]:
-            settings["subdivision"] = subdivision
-        else:
-            reader.error(
-                section.at("subdivision"),
-                *unknown(subdivision, f"subdivision of {country}", countries[country]),
-            )
-    days = reader.texts(section, "workdays")
-    for day, place in days:
-        if day not in WEEKDAYS:
-            reader.error(place, f"'{day}' is not a weekday.", f"Write {', '.join(WEEKDAYS)}.")
-    if section.get("workdays") == []:
-        reader.error(section.at("workdays"), "nobody ever works.", "Name at least one weekday.")
-    good_days = [day for day, _ in days if day in WEEKDAYS]
-    if good_days:
-        settings["workdays"] = good_days
-    hours = reader.text(section, "hours")
-    if hours is not None:
-        try:
-            parse_hours(hours)
-            settings["hours"] = hours
-        except ValueError as error:
-            reader.error(section.at("hours"), str(error))
-    closed = []
-    for day, place in reader.texts(section, "closed"):
-        try:
-            if not _DATE.fullmatch(day):
-                raise ValueError
-            closed.append(date.fromisoformat(day))
-        except ValueError:
-            reader.error(place, f"'{day}' is not a date.", "Write 2026-12-24.")
-    settings["closed"] = closed
-    return timezone, _valid(reader, section.place, settings) or Calendar()
-
-
-def _valid(reader: Reader, place: Place, settings: Mapping[str, object]) -> Calendar | None:
-    try:
-        return Calendar(**settings)  # type: ignore[arg-type] # each was checked by its caller
-    except ValueError as error:
-        reader.error(place, str(error))
-        return None

@@ -16,6 +16,8 @@ from hub.process.advance import (
     CompleteStep,
     Effect,
     FailStep,
+    FanOut,
+    HearEvent,
     RaiseException,
     ReopenStep,
     ResolveException,
@@ -26,6 +28,7 @@ from hub.process.advance import (
     advance,
     apply,
     on_decision,
+    on_heard,
     on_task_status,
 )
 from hub.process.definitions import ProcessDefinition, load_process
@@ -349,3 +352,170 @@ def test_every_process_ends_and_nothing_overtakes_its_predecessors(
     final = {run.status for run in case.latest(definition).values()}
     assert final <= {StepStatus.COMPLETED, StepStatus.SKIPPED}
     assert len(raised) == len(set(raised))
+
+
+# ------------------------------------------------------------------- fan-out, waits, processes
+
+FAN = load(
+    "process: p\naccountable: dana\nsteps:\n"
+    '  a: {title: A, each: "${case.data.list}", if: "each > 1.0 && each_index < 9"}\n'
+    "  w: {title: W, type: wait, event: item.*, after: [a]}\n"
+    "  s: {title: S, type: process, process: q, after: [w]}\n"
+    "  d: {title: D, type: decision, decider: x, options: [on, back], after: [s],"
+    " outcomes: {back: {reopen: a}}}\n"
+)
+
+
+def seen(*elements: Any) -> dict[str, Any]:
+    return {"case": {"data": {"list": list(elements)}}}
+
+
+def test_a_list_gives_a_run_per_element_each_with_its_own_condition() -> None:
+    assert advance(CaseState(), FAN, seen(2, 1, 3), NOW) == [
+        FanOut("a", 1, (2, 1, 3)),
+        ActivateStep("a", 1),
+        SkipStep("a", 2),
+        ActivateStep("a", 3),
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["text", {"a": 1}, None, list(range(501))])
+def test_what_is_no_list_of_up_to_500_is_raised_once_and_the_step_waits(wrong: Any) -> None:
+    sees = {"case": {"data": {"list": wrong}}}
+    effects = advance(CaseState(), FAN, sees, NOW)
+    assert [type(effect) for effect in effects] == [RaiseException]
+    assert advance(apply(CaseState(), effects), FAN, sees, NOW) == []
+
+
+def test_all_runs_of_the_newest_round_must_pass_and_a_reopened_list_is_looked_at_anew() -> None:
+    case = apply(CaseState(), advance(CaseState(), FAN, seen(2, 3), NOW))
+    case = apply(case, [CompleteStep("a", 1)])
+    assert advance(case, FAN, seen(2, 3), NOW) == []
+    case = apply(case, [CompleteStep("a", 2)])
+    assert advance(case, FAN, seen(), NOW) == [ActivateStep("w", 1)]
+    case = apply(case, [ActivateStep("w", 1), *on_heard(case, FAN, "w", 1)])
+    for _ in range(2):
+        case = apply(case, advance(case, FAN, seen(), NOW))
+        if case.latest(FAN)["s"].status is StepStatus.ACTIVE:
+            case = apply(case, on_heard(case, FAN, "s", 1, "well"))
+    case = apply(case, on_decision(case, FAN, "d", "back"))
+    assert case.newest(FAN)["s"][0].round == 2
+    effects = advance(case, FAN, seen(7), NOW)
+    assert effects == [FanOut("a", 3, (7,)), ActivateStep("a", 3)]
+    assert on_task_status(case, FAN, "a", TaskStatus.OPEN, TaskStatus.DONE, False, run=1) == []
+
+
+def test_what_is_heard_before_its_turn_completes_the_step_then() -> None:
+    case = apply(CaseState(), on_heard(CaseState(), FAN, "w", 1))
+    assert on_heard(case, FAN, "w", 1) == []
+    assert advance(case, FAN, seen(), NOW) == [
+        SkipStep("a", 1),
+        ActivateStep("w", 1),
+        CompleteStep("w", 1),
+        ActivateStep("s", 1),
+    ]
+
+
+def test_a_suspended_case_hears_but_does_not_move() -> None:
+    case = CaseState(status=CaseStatus.SUSPENDED)
+    assert on_heard(case, FAN, "w", 1) == [HearEvent("w", 1)]
+    with pytest.raises(ValueError, match="the case is suspended"):
+        on_decision(case, FAN, "d", "on")
+
+
+@st.composite
+def full_processes(draw: st.DrawFn) -> ProcessDefinition:
+    """Any order of steps of every kind, with conditions, lists, reopening and ending."""
+    names = [f"s{index}" for index in range(draw(st.integers(1, 7)))]
+    written = []
+    for index, name in enumerate(names):
+        before = names[:index]
+        after = draw(st.lists(st.sampled_from(before), unique=True)) if before else []
+        kind = draw(st.sampled_from(["task", "wait", "process", "milestone", "decision"]))
+        more = {"wait": ", event: item.*", "process": ", process: q"}.get(kind, "")
+        if kind == "decision":
+            more = ", decider: x, options: [go, back, end]"
+            outcomes = "end: {terminate: over}"
+            if after:
+                outcomes += f", back: {{reopen: {after[0]}}}"
+            more += f", outcomes: {{{outcomes}}}"
+        if draw(st.booleans()):
+            more += f', each: "${{case.data.list_{name}}}"'
+        if kind != "wait" and draw(st.booleans()):
+            more += f', if: "case.data.{name}"'
+        written.append(f"  {name}: {{type: {kind}, title: T, after: [{', '.join(after)}]{more}}}\n")
+    return load(f"process: p\naccountable: x\nsteps:\n{''.join(written)}")
+
+
+def live(case: CaseState, definition: ProcessDefinition) -> list[StepState]:
+    return [
+        run
+        for runs in case.newest(definition).values()
+        for run in runs
+        if run.status is StepStatus.ACTIVE
+    ]
+
+
+def check(case: CaseState, definition: ProcessDefinition) -> None:
+    """What holds at any time: one live run per element, only of the newest round, and nothing open
+    in a case that is over.
+    """
+    running = [run for run in case.steps if run.status is StepStatus.ACTIVE]
+    assert len({(run.key, run.index) for run in running}) == len(running)
+    assert len(running) == len(live(case, definition))
+    numbers = [(run.key, run.run) for run in case.steps]
+    assert len(set(numbers)) == len(numbers)
+    if case.status is not CaseStatus.ACTIVE:
+        assert not running
+    if case.status is CaseStatus.COMPLETED:
+        runs = [run for found in case.newest(definition).values() for run in found]
+        assert {run.status for run in runs} <= {StepStatus.COMPLETED, StepStatus.SKIPPED}
+
+
+@given(full_processes(), st.randoms(use_true_random=False))
+def test_any_process_ends_or_waits_for_somebody_whatever_happens(
+    definition: ProcessDefinition, random: Any
+) -> None:
+    data: dict[str, Any] = {}
+    unclear = [key for name in definition.steps for key in (name, f"list_{name}")]
+    case, backs = CaseState(), 0
+    for _ in range(400):
+        effects = advance(case, definition, {"case": {"data": data}}, NOW)
+        case = apply(case, effects)
+        assert advance(case, definition, {"case": {"data": data}}, NOW) == []
+        check(case, definition)
+        if case.status is not CaseStatus.ACTIVE:
+            break
+        waiting = live(case, definition)
+        blocked = [run for run in case.steps if run.blocked]
+        assert waiting or blocked, "nobody owes anything, and nobody is told"
+        if unclear and (not waiting or random.random() < 0.3):
+            key = unclear.pop()
+            data[key] = (
+                [random.random()] * random.randrange(4)
+                if key.startswith("list")
+                else random.random() < 0.7
+            )
+            continue
+        if random.random() < 0.1:  # an event for a step whose turn has not come
+            key = random.choice([*definition.steps])
+            if definition.steps[key].type in ("wait", "process"):
+                early = case.latest(definition)[key]
+                case = apply(case, on_heard(case, definition, key, early.run))
+            check(case, definition)
+        waiting = live(case, definition)
+        if not waiting:
+            continue
+        run = random.choice(waiting)
+        kind = definition.steps[run.key].type
+        if kind == "decision":
+            backs += 1
+            chosen = random.choice(["go", "back", "end"] if backs < 5 else ["go"])
+            case = apply(case, on_decision(case, definition, run.key, chosen, run.run))
+        elif kind in ("wait", "process"):
+            case = apply(case, on_heard(case, definition, run.key, run.run))
+        else:
+            move = (TaskStatus.OPEN, TaskStatus.DONE, False)
+            case = apply(case, on_task_status(case, definition, run.key, *move, run=run.run))
+        check(case, definition)
+    assert case.status is not CaseStatus.ACTIVE

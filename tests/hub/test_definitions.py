@@ -185,13 +185,48 @@ def complain(steps: str, head: str = "process: p\naccountable: dana\n") -> list[
             id="type-word",
         ),
         pytest.param(
-            "a: {title: A, type: wait, event: item.updated}",
-            "4:23 error: this version cannot run 'wait' steps yet.",
-            id="wait",
+            "a: {title: A, type: wait, event: item.udpated}",
+            "no event is called 'item.udpated'. Did you mean 'item.updated'?",
+            id="wait-event",
         ),
-        pytest.param("a: {title: A, type: process}", "cannot run 'process' steps", id="process"),
+        pytest.param("a: {title: A, type: wait}", "a wait step needs 'event'.", id="wait"),
         pytest.param(
-            'a: {title: "${each.name}", each: "${case.data.xs}"}', "('each') yet", id="each"
+            "a: {title: A, type: wait, event: '*.updated'}", "the * is not at the end", id="star"
+        ),
+        pytest.param(
+            "a: {title: A, type: wait, event: task.*, if: \"item.stage == 'paid'\"}",
+            "this is never true: no event of 'task.*' brings 'item'. Write event: item.*.",
+            id="wait-if",
+        ),
+        pytest.param(
+            'a: {title: A, type: wait, event: task.*, key: "${item.title}"}',
+            "this has no value: no event of 'task.*' brings 'item'.",
+            id="wait-key",
+        ),
+        pytest.param(
+            "a: {title: A, type: wait, event: item.*, key: acme}",
+            "this is the same for every event",
+            id="constant-key",
+        ),
+        pytest.param(
+            'a: {title: A, type: wait, event: item.*, key: "${case.key}"}', "'case'", id="case-key"
+        ),
+        pytest.param(
+            'a: {title: A, type: wait, event: item.*, responsible: "external:x@y.test"}',
+            "'responsible' cannot be 'external:x@y.test'.",
+            id="wait-external",
+        ),
+        pytest.param(
+            "a: {title: A, type: process}", "a process step needs 'process'.", id="process"
+        ),
+        pytest.param(
+            "a: {title: A, type: process, process: q, connection: github}",
+            "'connection' belongs to task and decision steps",
+            id="process-keys",
+        ),
+        pytest.param('a: {title: "${each.name}"}', "'each'", id="each-alone"),
+        pytest.param(
+            "a: {title: A, each: tenants}", "'each' needs a list, and this is text.", id="each"
         ),
         pytest.param(
             "a: {title: A, options: [x, y]}",
@@ -228,8 +263,79 @@ def complain(steps: str, head: str = "process: p\naccountable: dana\n") -> list[
         ),
         pytest.param(
             "a: {title: A, type: decision, decider: lee, options: [x, y], quorum: 2}",
-            "this version cannot count more than one vote yet.",
+            "4:72 error: 2 must decide alike, but only 1 can: lee.",
             id="quorum-person",
+        ),
+        pytest.param(
+            "a: {title: A, type: decision, options: [x, y], decider: [role:finance-lead, lee],"
+            " quorum: 3}",
+            "3 must decide alike, but only 2 can: dana, lee.",
+            id="quorum-role",
+        ),
+        pytest.param(
+            "a: {title: A, type: decision, options: [x, y], decider: role:finance-lead,"
+            " exclude: [dana], quorum: 2}",
+            "2 must decide alike, but only 1 can: lee.",
+            id="quorum-excluded",
+        ),
+        pytest.param(
+            "a: {title: A, type: decision, options: [x, y], decider: [lee, lee]}",
+            "'lee' is listed twice. One person has one voice.",
+            id="decider-twice",
+        ),
+        pytest.param(
+            "a: {title: A, type: decision, options: [x, y], decider: [lee, role:leagl]}",
+            "there is no role 'leagl'. Did you mean 'legal'?",
+            id="decider-role",
+        ),
+        pytest.param(
+            "a: {title: A, type: decision, options: [x, y], decider: []}",
+            "nobody decides. Name at least one.",
+            id="decider-none",
+        ),
+        pytest.param(
+            "a: {title: A, type: decision, options: [x, y], decider: [lee, dana],"
+            " sequence: true, quorum: 2}",
+            "a sequence has no quorum",
+            id="quorum-beside-sequence",
+        ),
+        pytest.param(
+            "a: {title: A, type: decision, options: [x, y], decider: lee, sequence: true}",
+            "there is nobody to ask one after the other.",
+            id="sequence-alone",
+        ),
+        pytest.param(
+            "a: {title: A, type: decision, options: [x, y], decider: [lee, dana], sequence: yes}",
+            "'sequence' must be true or false, not text.",
+            id="sequence-text",
+        ),
+        pytest.param(
+            "a: {title: A, type: decision, options: [no, yes], decider: [lee, dana], quorum: 2,"
+            " veto: [nope]}",
+            "there is no option 'nope'. Did you mean 'no'?",
+            id="veto-unknown",
+        ),
+        pytest.param(
+            "a: {title: A, type: decision, options: [no, yes], decider: lee, veto: [no]}",
+            "warning: one voice decides here anyway.",
+            id="veto-alone",
+        ),
+        pytest.param(
+            "first: {title: F}\na: {title: A, type: decision, options: [x, y], decider: lee,"
+            ' after: [first], exclude: ["${steps.frist.by}"]}',
+            "there is no step 'frist'. Did you mean 'first'?",
+            id="exclude-step",
+        ),
+        pytest.param(
+            "b: {title: B}\na: {title: A, type: decision, options: [x, y], decider: lee,"
+            ' exclude: ["${steps.b.by}"]}',
+            "'b' does not come before 'a', so nobody has done it yet.",
+            id="exclude-later-step",
+        ),
+        pytest.param(
+            "a: {title: A, type: decision, options: [x, y], decider: lee, exclude: [leee]}",
+            "there is no person 'leee'. Did you mean 'lee'?",
+            id="exclude-person",
         ),
         pytest.param(
             "a: {title: A, type: decision, decider: lee, options: [yes, no],"

@@ -297,8 +297,6 @@ def test_an_action_that_cannot_run_yet_is_never_silently_ignored() -> None:
     assert later == [
         "close_case",
         "complete_step",
-        "escalate",
-        "handoff",
         "push",
         "remind",
         "request_decision",

@@ -18,10 +18,11 @@ import pytest
 from connectors.sdk import RateLimitError
 from hub.api.stream import Stream
 from hub.flow import change, connections
-from hub.process.figures import figures, spread
-from hub.store import circuits, inbox, work
+from hub.process.figures import measure, spread
+from hub.store import circuits, held, inbox, work
 from hub.store import figures as stored
 from hub.store.tables import cases, steps
+from hub.store.tables import held as held_table
 from tests.hub.api.conftest import ENV, Api
 from webhooks import Incoming
 
@@ -224,6 +225,11 @@ def test_the_figures_of_a_process_add_up(api: Api) -> None:
                 .where(steps.c.case_id == case["id"], steps.c.key == "documents")
                 .values(times | {"waiting_on": "external"})
             )
+            step = case["steps"][0]["id"]
+            tx.execute(held_table.delete().where(held_table.c.case_id == case["id"]))
+            side = {"case_id": case["id"], "party": None, "side": "external", "suspended": False}
+            span = {"since": times["started_at"], "until": times["completed_at"]}
+            held.begin(tx, [{**side, **span, "subject": one} for one in (case["id"], step)])
     found = api.get("metrics/process", process="work")
     assert (found["count"], found["active"], found["completed"], found["terminated"]) == (
         5,
@@ -237,14 +243,17 @@ def test_the_figures_of_a_process_add_up(api: Api) -> None:
     assert found["throughput_per_week"] == round(2 / 12, 2)
     hours = 10 + 30 + 100 + 100 + 1
     assert found["held"] == {"internal": 0.0, "external": hours * 3600.0, "system": 0.0}
+    assert found["elapsed"] == hours * 3600.0
     (step,) = found["steps"]
+    assert step["held"] == found["held"]
     assert (step["key"], step["count"], step["cycle_time"]["p50"]) == ("documents", 5, 36_000.0)
     assert api.get("metrics/process")["count"] == 5
     assert api.get("metrics/process", process="question")["count"] == 0
 
 
-def test_figures_of_nothing_are_no_figures() -> None:
-    found = figures(None, [], [], moment(0))
+def test_figures_of_nothing_are_no_figures(api: Api) -> None:
+    with api.hub.database.read() as tx:
+        found = measure(tx, None, moment(0))
     assert (found.count, found.cycle_time.p50, found.service_level) == (0, None, None)
     assert found.throughput_per_week == 0
 

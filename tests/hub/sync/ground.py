@@ -20,6 +20,7 @@ from hub.apply import apply
 from hub.hub import Hub, open_hub
 from hub.settings import Settings
 from hub.store import tables as t
+from hub.store.append_only import unguarded
 from hub.store.database import Database
 from tests.hub.sync.tools import CLASSES, TOOLS
 
@@ -170,7 +171,10 @@ class Ground:
         kept = {"alembic_version", "revisions", "parties", "connections", "secrets", "tokens"}
         with self.hub.database.write() as tx:
             for table in reversed(t.metadata.sorted_tables):
-                if table.name not in kept:
+                if table.name == "events":
+                    with unguarded(tx):
+                        tx.execute(sa.delete(table))
+                elif table.name not in kept:
                     tx.execute(sa.delete(table))
             tx.execute(
                 sa.text(

@@ -1,4 +1,4 @@
-"""A step's form (a JSON Schema) as fields of a page, and what was typed as answers. Pure.
+"""A step's form (a JSON Schema) as fields to fill in, and what was typed as answers. Pure.
 
 The schema stays the judge of the answers; what a browser checks by itself is a courtesy.
 """
@@ -9,8 +9,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from hub.web.words import label as readable
 
 Typed = Mapping[str, Sequence[str]]
 """What a browser sent: the values of every named input."""
@@ -183,6 +181,11 @@ def _field(
         values=values,
         error=error,
     )
+
+
+def readable(name: str) -> str:
+    """A name as a person reads it: `vat_id` is `Vat id`."""
+    return name.replace("_", " ").replace("-", " ").capitalize()
 
 
 def _text(value: Any) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from hub.participants import forms
 from hub.process.answers import check_form
-from hub.web import forms
 
 FORM: dict[str, Any] = {
     "type": "object",
