@@ -120,18 +120,21 @@ def test_one_scheduler_leads_and_another_takes_over(database: Database) -> None:
         assert running.hold(tx, "scheduler", "a", LEASE)
 
 
+ESCALATE = ("escalate",)
+
+
 def test_a_timer_is_set_once_and_fires_once(database: Database) -> None:
     with database.write() as tx:
         for _ in range(2):
             running.set_timer(tx, "escalate", "stp_1", 0, NOW, {"to": "x"})
         running.set_timer(tx, "escalate", "stp_2", 0, NOW, {})
-        assert running.due_timers(tx, NOW - timedelta(seconds=1)) == []
-        due = running.due_timers(tx, NOW)
+        assert running.due_timers(tx, NOW - timedelta(seconds=1), ESCALATE) == []
+        due = running.due_timers(tx, NOW, ESCALATE)
         assert [timer["subject"] for timer in due] == ["stp_1", "stp_2"]
         running.stop_timers(tx, "stp_2")
         running.end_timers(tx, [due[0]["id"]])
         running.set_timer(tx, "escalate", "stp_1", 0, NOW, {})
-        assert running.due_timers(tx, NOW) == []
+        assert running.due_timers(tx, NOW, ESCALATE) == []
 
 
 # -------------------------------------------------------------------------------------- access
