@@ -50,7 +50,7 @@ PERSON: Keys = {
     "deputies": "Who is asked when they are away, in this order; then the deputies of those.",
     "away": "When they are away: [{from: 2026-12-20, until: 2027-01-03}], both days included.",
     "left": "Their last day here: 2026-12-31. From the next day on their work passes on.",
-    "quiet_hours": "Hours without reminders: 19:00-07:00.",
+    "quiet_hours": "Hours without messages: 19:00-07:00. What comes then waits for their end.",
     "channel": "The connection they are written to by; without it by mail.",
 }
 
