@@ -35,6 +35,8 @@ steps:
     responsible: "external:ann@globex.test"
     due: 3d
 """
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+MIDNIGHT = TOMORROW.replace(hour=0, minute=0, second=0, microsecond=0)
 HUB = {"per_day": 6, "at_once": 2}
 
 
@@ -53,9 +55,7 @@ def world(make: MakeWorld, mail: EmailSandbox) -> World:
 
 def at(world: World, hour: float, day: int = 0) -> None:
     """Set the hub's clock: hours of a day from tomorrow on."""
-    now = datetime.now(UTC)
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1 + day)
-    world.clock.ahead = midnight + timedelta(hours=hour) - now
+    world.clock.ahead = MIDNIGHT + timedelta(days=day, hours=hour) - datetime.now(UTC)
 
 
 def start(world: World, *titles: str) -> None:
