@@ -20,8 +20,9 @@ from hub.jobs.broker import Jobs
 from hub.jobs.sweep import Sweep
 from hub.live import NoWorkspace
 from hub.participants import nudges
-from hub.process import clocks, ownership, questions
+from hub.process import clocks, questions
 from hub.process.forecast import Forecaster
+from hub.process.tending import Tending
 from hub.store import events, inbox, outbox, queue, records, running
 
 log = structlog.get_logger("hub.scheduler")
@@ -50,7 +51,7 @@ class Scheduler:
         self._ticks = 0
         self._stride = Stride(most=SEALED, begin=200)
         self._sweep = Sweep(hub)
-        self._tending = ownership.Tending(hub)
+        self._tending = Tending(hub)
         self._forecaster = Forecaster(hub)
 
     def tick(self) -> None:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.flow import change
-from hub.hub import Hub
 from hub.participants import links, messages
 from hub.participants.messages import Message
 from hub.process import offering
@@ -33,29 +32,6 @@ from hub.unit import Unit
 Row = dict[str, Any]
 NOBODY = "nobody"
 """The place of the exception that says that nobody is there."""
-_BUCKET = 60
-
-
-class Tending:
-    """Sees to it in the rhythm of the scheduler: at once when people or absences change, and every
-    minute, as days begin at other times elsewhere, and work begins where nobody is there.
-    """
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._seen: tuple[Any, int] | None = None
-
-    def tend(self) -> int:
-        """Chase handoffs, and settle who answers for what; how much there was."""
-        hub = self._hub
-        now = hub.clock()
-        seen = (hub.live.current().presence, int(now.timestamp()) // _BUCKET)
-        with hub.unit() as unit:
-            done = offering.chase(unit)
-            if seen != self._seen:
-                done += settle(unit)
-        self._seen = seen
-        return done
 
 
 @dataclass(slots=True)

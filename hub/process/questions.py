@@ -231,6 +231,29 @@ def tend(unit: Unit, limit: int = 200) -> int:
     return len(waiting)
 
 
+def ask_who_saw_less(unit: Unit) -> int:
+    """Ask those again who gave a voice on what has changed since, once for each change: they need
+    not wait for the next voice to learn that theirs does not count. How many decisions changed.
+    """
+    begun = store.begun(unit.tx)
+    about = cases.load(unit.tx, {row["case_id"] for row in begun})
+    changed = 0
+    for row in begun:
+        hash = cases.evidence_hash(evidence.gather(unit.tx, about[row["case_id"]]))
+        if all(hash in shown for shown in row["shown"]):
+            continue
+        held = hold(unit, row["case_id"])
+        decision = cases.decision(unit.tx, row["id"], lock=True)
+        step = next((one for one in held.steps if one["decision"] == row["id"]), None)
+        if decision is None or step is None or step["status"] != "active":
+            continue
+        seats = store.of(unit.tx, [row["id"]])[row["id"]]
+        ask(unit, held, step, decision, seats, f"'{step['title']}' waits for your decision.")
+        cases.save_step(unit.tx, step)
+        changed += 1
+    return changed
+
+
 def _not_seated(unit: Unit, id: str, case_id: str, error: Exception) -> None:
     decision = cases.decision(unit.tx, id)
     case = cases.load(unit.tx, [case_id]).get(case_id)

@@ -93,6 +93,27 @@ def seated_before(tx: Connection, revision: int, limit: int = 200) -> list[Mappi
     return [dict(row) for row in tx.execute(statement).mappings()]
 
 
+def begun(tx: Connection, limit: int = 500) -> list[Mapping[str, Any]]:
+    """Open decisions of running cases in which somebody has given a voice: their id, their case's,
+    and the hashes of what was last shown to who gave one (`shown`).
+    """
+    statement = (
+        sa.select(decisions.c.id, decisions.c.case_id, seats.c.asked_on, seats.c.evidence_hash)
+        .join(seats, seats.c.decision_id == decisions.c.id)
+        .join(cases, cases.c.id == decisions.c.case_id)
+        .where(OPEN, seats.c.given_by.is_not(None), cases.c.status == "active")
+        .order_by(decisions.c.id)
+        .limit(limit)
+    )
+    found: dict[str, Row] = {}
+    for row in tx.execute(statement).mappings():
+        one = found.setdefault(
+            row["id"], {"id": row["id"], "case_id": row["case_id"], "shown": set()}
+        )
+        one["shown"].add((row["evidence_hash"], row["asked_on"]))
+    return list(found.values())
+
+
 def held_by(parties: Collection[str], roles: Collection[str] = ()) -> sa.ColumnElement[bool]:
     """Decisions with a seat of one of these parties, or of one of these roles."""
     mine = [seats.c.party.in_(parties), seats.c.on_behalf_of.in_(parties)]

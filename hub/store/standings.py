@@ -21,6 +21,7 @@ from hub.store.tables import (
     exceptions,
     handoffs,
     parties,
+    seats,
     standings,
     steps,
     tasks,
@@ -193,10 +194,11 @@ def loose_tasks_of(tx: Connection, ids: Collection[str]) -> list[str]:
 
 def seat_anew(tx: Connection, ids: Collection[str]) -> None:
     """Have the open decisions that these parties are asked seated by who is there now."""
+    asked = sa.select(seats.c.decision_id).where(seats.c.party.in_(ids), seats.c.given_by.is_(None))
     tx.execute(
         sa.update(decisions)
         .where(
-            decisions.c.decider.in_(ids),
+            sa.or_(decisions.c.decider.in_(ids), decisions.c.id.in_(asked)),
             sa.or_(decisions.c.outcome.is_(None), decisions.c.outcome == "expired"),
         )
         .values(seated_under=0)

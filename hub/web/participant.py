@@ -1,5 +1,5 @@
 """The page of somebody outside: what is asked of them, a form, and the code from the mail. No
-account, and nothing of the case beside what they need to answer.
+account, and nothing of the case beside their own steps of it.
 
 Seeing changes nothing: scanners and previews open links. Answering is a POST with an explicit
 choice and the code that only the mail carries.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.engine import Connection, RowMapping
 
 from hub.flow import change
-from hub.participants import forms, links
+from hub.participants import forms, links, standing
 from hub.process import answers, evidence
 from hub.process.answers import Refused
 from hub.store import access, cases, work
@@ -62,6 +62,9 @@ class Asked:
     decision: Mapping[str, Any] | None = None
     evidence: str = ""
     """The hash of what the decision rests on now."""
+    own: list[tuple[standing.OwnStep, When]] = field(default_factory=list)
+    """Their own steps of the case, this one among them, each with the moment that matters: when it
+    was done, or else by when it is wanted."""
 
     @property
     def choices(self) -> list[tuple[str, str]]:
@@ -166,6 +169,7 @@ def _asked(site: Site, tx: Connection, secret: str) -> Asked:
     decision = cases.decision(tx, step["decision"]) if step["decision"] else None
     if decision is not None and decision["outcome"] not in (None, "expired"):
         raise ANSWERED()
+    own = standing.own_steps(cases.steps_of(tx, [case["id"]])[case["id"]], party["id"])
     return Asked(
         token=token,
         step=step,
@@ -175,6 +179,10 @@ def _asked(site: Site, tx: Connection, secret: str) -> Asked:
         due=site.due(step["due_by"]),
         decision=decision,
         evidence=cases.evidence_hash(evidence.gather(tx, case)) if decision else "",
+        own=[
+            (one, site.past(one.completed_at) if one.completed_at else site.due(one.due_by))
+            for one in own
+        ],
     )
 
 

@@ -120,6 +120,10 @@ class Panel:
         """Another revision; the scheduler seats anew."""
         self.world.apply({"people.yaml": text})
         self.world.hub.live.current()
+        self.tend()
+
+    def tend(self) -> None:
+        """The scheduler seats anew where people changed."""
         with self.world.hub.unit() as unit:
             questions.tend(unit)
 

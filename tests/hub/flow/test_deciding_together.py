@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from hub.process import answers
 from hub.process import exceptions as settling
 from hub.process.answers import Refused
+from hub.process.tending import Tending
 from hub.store import work
 from tests.hub.flow.conftest import MakeWorld
-from tests.hub.flow.panel import Panel, people, process
+from tests.hub.flow.panel import NAMES, Panel, people, process
 
 Open = Callable[..., Panel]
 
@@ -304,6 +306,43 @@ def test_a_voice_counts_only_on_the_evidence_of_now(panel: Open) -> None:
     assert it.world.party("lee") in {seat["party"] for seat in again}
     it.say("lee")
     assert it.outcome == "approved"
+
+
+def test_who_said_yes_to_something_else_is_asked_again_within_a_minute(panel: Open) -> None:
+    """Once for each change, before anybody else answers."""
+    it = panel(quorum=2, data={"amount": 5})
+    it.say("lee")
+    lee = it.world.party("lee")
+    tending = Tending(it.world.hub)
+
+    def asked() -> tuple[str, datetime]:
+        it.world.clock.ahead += timedelta(minutes=1)
+        tending.tend()
+        [seat] = [one for one in it.seats() if one["party"] == lee]
+        return seat["asked_on"], seat["asked_at"]
+
+    before = asked()
+    assert before[0] == it.hash()
+    it.change_evidence(amount=50_000)
+    after = asked()
+    assert after[0] == it.hash() != before[0]
+    assert asked() == after
+    it.change_evidence(amount=60_000)
+    assert asked()[0] == it.hash() != after[0]
+
+
+def test_whoever_has_left_loses_their_seat_on_the_day_after(panel: Open) -> None:
+    """Without another revision, and wherever they sat."""
+    days = [(date.today() + timedelta(days=n)).isoformat() for n in (0, 1)]
+    staff = people(names=NAMES).replace("lee@acme.test\n", f"lee@acme.test\n    left: {days[1]}\n")
+    it = panel(staff, quorum=2)
+    tending = Tending(it.world.hub)
+    tending.tend()
+    assert it.names() == ["dana", "lee", "kim"]
+    it.world.clock.ahead += timedelta(days=3)
+    tending.tend()
+    it.tend()
+    assert it.names() == ["dana", "kim"]
 
 
 # ------------------------------------------------------------------------------ people come and go
