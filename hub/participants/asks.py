@@ -46,14 +46,23 @@ class Ask:
     seen: Sequence[tuple[str, str]] = ()
 
 
-def of_step(unit: Unit, case: Mapping[str, Any], step: Mapping[str, Any], to: str) -> list[Ask]:
-    """What a party can answer about a step now."""
+def of_step(
+    unit: Unit,
+    case: Mapping[str, Any],
+    step: Mapping[str, Any],
+    to: str,
+    *,
+    again: bool = False,
+) -> list[Ask]:
+    """What a party can answer about a step now; with `again`, also what they did answer and may
+    still change.
+    """
     if step["status"] != "active":
         return []
     found: list[Ask] = []
     decision = cases.decision(unit.tx, step["decision"]) if step["decision"] else None
     waits = decision and decision["outcome"] in (None, "expired")
-    if decision and waits and _has_a_say(unit, case, step, decision, to):
+    if decision and waits and _has_a_say(unit, case, step, decision, to, again):
         options = decision["options"]
         if len(options) <= MOST and all(len(one) <= LONGEST for one in options):
             known = evidence.gather(unit.tx, case)
@@ -75,8 +84,11 @@ def _has_a_say(
     step: Mapping[str, Any],
     decision: Mapping[str, Any],
     to: str,
+    again: bool,
 ) -> bool:
-    """Whether a voice is still to be given by a party, for itself or somebody else."""
+    """Whether a voice is still to be given by a party, for itself or somebody else; with `again`,
+    or may still be changed.
+    """
     party = work.load(unit.tx, "party", [to]).get(to)
     if party is None or decision["held"]:
         return False
@@ -86,7 +98,7 @@ def _has_a_say(
         seat = seating.seat_for(unit.snapshot, definition, decision, rows, party, unit.now)
     except Refused:
         return False
-    return not seating.settled(seat)
+    return again or not seating.settled(seat)
 
 
 def put(unit: Unit, asks: Iterable[Ask], to: str, key: str) -> tuple[list[Row], list[Row]]:
@@ -142,7 +154,9 @@ def settle(
             continue
         still = {
             (one.kind, one.id)
-            for one in (of_step(unit, case, step, about["party"]) if step and not only else ())
+            for one in (
+                of_step(unit, case, step, about["party"], again=True) if step and not only else ()
+            )
         }
         tokens = {one["token"] for one in about["asks"] if (one["kind"], one["id"]) in still}
         buttons = [one for one in row["fields"]["buttons"] if one["token"] in tokens]

@@ -62,3 +62,23 @@ def test_a_seat_is_not_handed_to_whoever_has_one(decision: str, run: Run, read: 
     refused = run("decisions", "revoke", decision, "--person", "lee", code=1)
     assert "Nothing was handed on" in refused.stderr
     assert len(read("decisions", "list", "--mine", "lee")) == 1
+
+
+def test_a_seat_is_handed_on_handed_back_and_answered_by_whom_it_was_given(
+    workspace: Path, decision: str, run: Run, read: Read
+) -> None:
+    people = workspace / "people.yaml"
+    kim = "\n  kim: {name: Kim Example, email: kim@example.com}\nroles:"
+    people.write_text(people.read_text().replace("\nroles:", kim, 1))
+    run("apply")
+    words = ("decisions", "delegate", decision, "--person", "lee", "--to", "kim")
+    assert "Asked: kim" in run(*words, "--note", "On a plane.").stderr
+    (seat,) = [one for one in read("decisions", "show", decision)["seats"] if one["on_behalf_of"]]
+    assert (seat["party"]["name"], seat["on_behalf_of"]["name"]) == ("Kim Example", "Lee Example")
+    assert seat["note"] == "On a plane."
+    run("decisions", "revoke", decision, "--person", "lee")
+    assert not any(one["on_behalf_of"] for one in read("decisions", "show", decision)["seats"])
+    run(*words)
+    run("decisions", "decide", decision, "approved", "--person", "kim", "--yes")
+    run("decisions", "decide", decision, "approved", "--person", "dana", "--yes")
+    assert read("decisions", "show", decision)["outcome"] == "approved"

@@ -31,6 +31,13 @@ steps:
   credit: {type: decision, title: Grant credit?, decider: role:legal,
     options: [approved, rejected], due: 2d, remind: {before: [1d]}}
 """
+TOGETHER = """
+process: deal
+accountable: role:ops
+steps:
+  credit: {type: decision, title: Grant credit?, decider: [lee, dana], quorum: 2,
+    options: [approved, rejected], due: 2d}
+"""
 WORK = """
 process: deal
 accountable: role:ops
@@ -228,6 +235,38 @@ def test_a_second_click_changes_nothing_and_says_who_decided(chat: Chat) -> None
     assert chat.world.decision()["outcome"] == "approved"
     assert len(chat.world.events("decision.made")) == 1
     assert "approved, by Lee Kim" in chat.told(chat.dana)
+
+
+def test_two_must_agree_by_buttons_and_one_may_think_again(make_chat: MakeChat) -> None:
+    """A voice alone decides nothing, its giver may change it, and all messages end together."""
+    chat = make_chat(TOGETHER)
+    chat.start()
+    first, second = chat.asked(chat.lee), chat.asked(chat.dana)
+    chat.click(first, "rejected")
+    assert chat.world.decision()["outcome"] is None
+    assert "1 rejected; 2 alike are needed" in chat.decided(second)
+    chat.click(second, "approved", chat.dana)
+    assert chat.world.decision()["outcome"] is None
+    [stalled] = chat.world.exceptions()
+    assert (stalled["type"], stalled["owner"]) == ("stalled", chat.world.party("dana"))
+    chat.click(first, "approved")
+    decision = chat.world.decision()
+    assert (decision["outcome"], decision["channel"]) == ("approved", "slack")
+    assert len(chat.world.events("decision.made")) == 1
+    assert chat.world.case["status"] == "completed"
+    assert choices(chat.slack.message(first)) == choices(chat.slack.message(second)) == []
+    assert chat.world.exceptions() == []
+
+
+def test_one_person_is_one_voice_however_often_they_press(make_chat: MakeChat) -> None:
+    """Lee stands in for Dana, and yet does not fill her seat beside their own."""
+    chat = make_chat(TOGETHER)
+    chat.start()
+    chat.click(chat.asked(chat.lee), "approved")
+    chat.click(chat.asked(chat.dana), "approved", chat.lee)
+    assert chat.world.decision()["outcome"] is None
+    given = [seat for seat in chat.world.all(t.seats) if seat["given_by"]]
+    assert [seat["party"] for seat in given] == [chat.world.party("lee")]
 
 
 def test_a_button_that_is_too_old_decides_nothing(chat: Chat) -> None:
