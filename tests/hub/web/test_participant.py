@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.store import access, events, work
+from hub.store import access, cases, events, work
 from tests.hub.web.conftest import Browser
 from tests.hub.web.reading import Page
 from tests.hub.web.seed import Seeded
@@ -45,6 +45,23 @@ def test_the_page_says_what_is_asked_by_when_and_for_whom(
 def test_the_page_tells_nothing_else_of_the_case(link: tuple[str, str], browser: Browser) -> None:
     text = browser().get(link[0]).text
     for secret in ("24000", "lee", "Sign the contract", "billing", "dana@acme.test", "crm"):
+        assert secret.lower() not in text.lower()
+
+
+def test_the_page_lists_their_own_steps_and_nobody_elses(
+    seeded: Seeded, link: tuple[str, str], browser: Browser
+) -> None:
+    assert "What we asked of you so far" not in browser().get(link[0]).text
+    theirs = seeded.step("late", "contract") | {
+        "responsible": seeded.step("late", "documents")["responsible"]
+    }
+    seeded.do(lambda unit: cases.save_step(unit.tx, theirs))
+    seeded.comment("late", "contract", "Between us: they haggle, 24000 is the floor.")
+    text = Page(browser().get(link[0])).text
+    assert "What we asked of you so far Done Sign the contract with Nordlicht GmbH (" in text
+    assert "This page Send us your registration documents (by Thu 5 Mar 2026, 11:20 CET)" in text
+    assert "A question? Reply to the mail" in text
+    for secret in ("24000", "haggle", "Lee Kim", "Set up billing", "tenant", "github", "@acme"):
         assert secret.lower() not in text.lower()
 
 
