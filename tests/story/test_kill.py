@@ -40,14 +40,21 @@ NTH = {
 }
 
 
+# the last act that is told while the hub has still something to do
+LAST = 7
+
+
 class Killer:
-    """Kills the hub once, so many seconds after so many acts of the story are done."""
+    """Kills the hub once, so many seconds after so many acts of the story are done; at the latest
+    when the last one is, since a quick machine may have ended the story by then.
+    """
 
     def __init__(self, acts: int, seconds: float) -> None:
         self.acts = acts
         self.seconds = seconds
         self.done = 0
         self.killed = threading.Event()
+        self._turn = threading.Lock()
 
     def watch(self, supervisor: Supervisor) -> None:
         self.supervisor = supervisor
@@ -56,20 +63,27 @@ class Killer:
     def tell(self, _: Done) -> None:
         self.done += 1
         self._perhaps()
+        if self.done == LAST:
+            self._strike()
 
     def _perhaps(self) -> None:
         if self.done == self.acts:
-            threading.Thread(target=self._strike, daemon=True).start()
+            threading.Thread(target=self._later, daemon=True).start()
+
+    def _later(self) -> None:
+        time.sleep(self.seconds)
+        self._strike()
 
     def _strike(self) -> None:
-        time.sleep(self.seconds)
-        self.supervisor.kill("hub")
-        self.killed.set()
+        with self._turn:
+            if not self.killed.is_set():
+                self.supervisor.kill("hub")
+                self.killed.set()
 
 
 def _moments() -> list[tuple[int, float]]:
     chosen = random.Random(SEED)
-    return [(chosen.randrange(7), round(chosen.uniform(0.0, 0.8), 2)) for _ in range(KILLS)]
+    return [(chosen.randrange(LAST), round(chosen.uniform(0.0, 0.8), 2)) for _ in range(KILLS)]
 
 
 def _check(world: World, report: Json) -> None:
