@@ -9,7 +9,7 @@ from typing import Any
 from hub.flow import change
 from hub.participants import asks, links, messages
 from hub.participants.messages import Message
-from hub.process import bringing, clocks, offering
+from hub.process import bringing, chasing, clocks, offering
 from hub.process.model import StepDefinition
 from hub.process.offering import accept_silently as accept_silently
 from hub.store import work
@@ -139,7 +139,7 @@ def _tell_internal(
     facts = clocks.facts(unit, case, step)
     if handoff is not None:
         brought = bringing.brings(unit.tx, [handoff])[handoff["id"]]
-        facts += [*bringing.lines(brought, None), offering.accept_by(unit, handoff)]
+        facts += [*bringing.lines(brought, None), chasing.accept_by(unit, handoff)]
         if meant := unit.snapshot.people_by_id.get(handoff["on_behalf_of"] or ""):
             where += f" You stand in for {meant['name']}."
     messages.send(

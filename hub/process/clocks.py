@@ -228,7 +228,7 @@ def note_overdue(unit: Unit) -> int:
 
 def _expire(unit: Unit, step: Row) -> None:
     """Silence decides nothing: an unanswered question is noted as expired, and can still be
-    answered. Handoffs have a time of their own (see `offering.chase`).
+    answered. Handoffs have a time of their own (see `chasing.chase`).
     """
     decision = cases.decision(unit.tx, step["decision"], lock=True) if step["decision"] else None
     if decision and decision["outcome"] is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hub.participants import links, messages
 from hub.participants.messages import Message
-from hub.process import asking, clocks, offering
+from hub.process import asking, chasing, clocks, offering
 from hub.process.answers import Refused, human
 from hub.process.people import Nobody, members, resolve
 from hub.process.who import Who
@@ -220,7 +220,7 @@ def hand(
     if outside and found.case is not None and found.step is not None:
         asking.ask_external(unit, found.case, found.step, to)
     else:
-        offering.tell(unit, handoff, to, found.title)
+        chasing.tell(unit, handoff, to, found.title)
     return str(handoff["id"])
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from hub.flow import change
 from hub.participants import links, messages
 from hub.participants.messages import Message
-from hub.process import offering
+from hub.process import chasing, offering
 from hub.process.model import ProcessDefinition
 from hub.process.people import Nobody, answering, owner, resolve
 from hub.process.presence import Stands
@@ -243,7 +243,7 @@ def _offer_again(unit: Unit, handoff: Row) -> None:
     )  # fmt: skip
     if step:
         case_store.save_step(unit.tx, step)
-    offering.tell(unit, made, dict(party), step["title"] if step else "a task")
+    chasing.tell(unit, made, dict(party), step["title"] if step else "a task")
 
 
 def _next(

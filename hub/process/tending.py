@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub.hub import Hub
-from hub.process import offering, ownership, questions
+from hub.process import chasing, ownership, questions
 
 _BUCKET = 60
 
@@ -29,7 +29,7 @@ class Tending:
         now = hub.clock()
         seen = (hub.live.current().presence, int(now.timestamp()) // _BUCKET)
         with hub.unit() as unit:
-            done = offering.chase(unit)
+            done = chasing.chase(unit)
             if seen != self._seen:
                 done += ownership.settle(unit)
                 done += questions.ask_who_saw_less(unit)

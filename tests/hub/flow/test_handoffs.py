@@ -10,7 +10,7 @@ import yaml
 
 from connectors.email.sandbox import EmailSandbox
 from hub.flow import change
-from hub.process import answers, cases, handoffs, offering
+from hub.process import answers, cases, chasing, handoffs
 from hub.store import tables as t
 from hub.store import work
 from tests.hub.flow.conftest import MakeWorld
@@ -68,7 +68,7 @@ def offer(world: World, to: str, by: str, **more: Any) -> str:
 def chase(world: World, **ahead: int) -> None:
     world.clock.ahead += timedelta(**ahead)
     with world.hub.unit() as unit:
-        offering.chase(unit)
+        chasing.chase(unit)
 
 
 def told(world: World, purpose: str) -> list[str]:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hub.apply import NotValid
 from hub.flow import change
-from hub.process import absence, answers, cases, handoffs, offering, ownership
+from hub.process import absence, answers, cases, chasing, handoffs, ownership
 from hub.store import tables as t
 from hub.store import work
 from tests.hub.flow.conftest import MakeWorld
@@ -348,7 +348,7 @@ class Whatever(RuleBasedStateMachine):
     def somebody_answers_for_everything(self) -> None:
         world = self.world
         with world.hub.unit() as unit:
-            offering.chase(unit)
+            chasing.chase(unit)
             ownership.settle(unit)
         snapshot, now = world.hub.live.current(), world.clock()
         presence = snapshot.presence
