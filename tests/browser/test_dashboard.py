@@ -17,6 +17,7 @@ import uvicorn
 pytest.importorskip("selenium")
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -104,7 +105,9 @@ def signed_in(chrome: Any, running: Running) -> Any:
 
 
 def until(chrome: Any, fact: Any, seconds: float = 15) -> None:
-    WebDriverWait(chrome, seconds, 0.05).until(lambda _: fact())
+    """Waits for a fact; an element that the page replaces while it is read is read again."""
+    wait = WebDriverWait(chrome, seconds, 0.05, [StaleElementReferenceException])
+    wait.until(lambda _: fact())
 
 
 def text_of(chrome: Any, selector: str) -> str:

@@ -100,19 +100,19 @@ class _Building:
         for key, step in steps.items():
             self.body(key, step, reopened)
         roots = [key for key, step in steps.items() if not step.after]
-        self.split("start", [self.entry[key] for key in roots], self.lane(first), "start")
+        self.split([self.entry[key] for key in roots], self.lane(first), "fork")
         for key, after in behind.items():
             self.split(
-                self.way_out[key], [self.entry[one] for one in after], self.lane(steps[key]), key
+                [self.entry[one] for one in after], self.lane(steps[key]), f"fork_{safe(key)}", key
             )
         sinks = [key for key, after in behind.items() if not after]
         last = self.lane(steps[sinks[-1]])
         self.node("end", "endEvent", "Completed", last)
         if len(sinks) > 1:
-            self.node("join_end", "parallelGateway", "", last)
-            self.flow("join_end", "end")
+            self.node("join", "parallelGateway", "", last)
+            self.flow("join", "end")
         for key in sinks:
-            self.flow(self.way_out[key], "join_end" if len(sinks) > 1 else "end")
+            self.go_on(key, "join" if len(sinks) > 1 else "end")
         return self.result
 
     # ------------------------------------------------------------------------------ one step
@@ -139,7 +139,7 @@ class _Building:
         self.way_out[key] = self.outcomes(key, step, task, lane)
         if step.condition is not None:
             merge = self.node(f"either_{id}", "exclusiveGateway", "", lane)
-            self.flow(self.way_out[key], merge, *self.going_on(step))
+            self.go_on(key, merge)
             bypass = self.flow(f"if_{id}", merge, "not needed")
             self.result.nodes[f"if_{id}"].default = bypass
             self.way_out[key] = merge
@@ -164,24 +164,30 @@ class _Building:
                 )
         return gate
 
-    def going_on(self, step: StepDefinition) -> tuple[str, str]:
-        """Name and condition of the flow out of a decision that goes on."""
+    def go_on(self, key: str, target: str) -> None:
+        """The flow out of a step: behind a decision, with what must have been decided."""
+        step, source = self.process.steps[key], self.way_out[key]
         going = [option for option in step.options if option not in step.outcomes]
-        if not step.outcomes or not going:
-            return "", ""
-        listed = ", ".join(f"'{option}'" for option in going)
-        return " or ".join(label(option) for option in going), f"outcome in [{listed}]"
+        if not source.startswith("decided_"):
+            self.flow(source, target)
+        elif going:
+            listed = ", ".join(f"'{option}'" for option in going)
+            words = " or ".join(label(option) for option in going)
+            self.flow(source, target, words, f"outcome in [{listed}]")
+        else:  # no option goes on: what is behind stands there all the same
+            self.result.nodes[source].default = self.flow(source, target)
 
-    def split(self, source: str, targets: list[str], lane: str, key: str) -> None:
-        named = ("", "")
-        if source.startswith("decided_"):
-            named = self.going_on(self.process.steps[key])
-        if len(targets) > 1:
-            fork = self.node(f"fork_{safe(key)}", "parallelGateway", "", lane)
-            self.flow(source, fork, *named)
-            source, named = fork, ("", "")
-        for target in targets:
-            self.flow(source, target, *named)
+    def split(self, targets: list[str], lane: str, id: str, behind: str | None = None) -> None:
+        """From the start, or on from the step `behind`, to each of these at the same time."""
+        to, *more = targets or [""]
+        if more:
+            to = self.node(id, "parallelGateway", "", lane)
+            for target in targets:
+                self.flow(to, target)
+        if to and behind:
+            self.go_on(behind, to)
+        elif to:
+            self.flow("start", to)
 
     # -------------------------------------------------------------------------------- pieces
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+from hypothesis import strategies as st
+
 from hub.process.definitions import load_process
 from hub.process.model import ProcessDefinition
 
@@ -49,3 +54,27 @@ def loaded(text: str) -> ProcessDefinition:
     definition, findings = load_process("processes/drawn.yaml", text)
     assert definition is not None, findings
     return definition
+
+
+@st.composite
+def any_process(draw: st.DrawFn) -> ProcessDefinition:
+    """Up to twelve steps: tasks, decisions with a way back, milestones, conditions, joins."""
+    steps: dict[str, dict[str, Any]] = {}
+    for number in range(draw(st.integers(1, 12))):
+        kind = draw(st.sampled_from(["task", "task", "decision", "milestone"]))
+        step: dict[str, Any] = {"type": kind, "title": draw(TITLES) + f" {number}"}
+        if steps:
+            step["after"] = draw(st.lists(st.sampled_from(sorted(steps)), max_size=3, unique=True))
+        if draw(st.booleans()):
+            step["if"] = "case.data.amount > 100.0 && case.title != '<&>'"
+        if kind == "decision":
+            step |= {"decider": "dana", "options": ["approved", "rejected", "changes_requested"]}
+            step["outcomes"] = {"rejected": {"terminate": "refused"}}
+            if step.get("after"):
+                step["outcomes"]["changes_requested"] = {"reopen": step["after"][0]}
+        steps[f"s{number}"] = step
+    made = {"process": "any", "title": draw(TITLES), "accountable": "dana", "steps": steps}
+    return loaded(json.dumps(made, ensure_ascii=False))
+
+
+TITLES = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1)

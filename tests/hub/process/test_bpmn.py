@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import SpiffWorkflow
+from hypothesis import given, settings
+from lxml import etree
+from SpiffWorkflow.bpmn.parser.BpmnParser import BpmnParser
 
 from hub.process.bpmn.document import BPMN, DI, bpmn, iso
 from hub.process.calendar import parse_duration
-from tests.hub.process.drawn import chain, everything
+from hub.process.drawing.lettering import readable
+from hub.process.model import ProcessDefinition
+from tests.hub.process.drawn import any_process, chain, everything, loaded
 
 TAG = f"{{{BPMN}}}"
 
@@ -85,11 +92,51 @@ def test_durations_are_those_of_iso_8601(said: str, meant: str) -> None:
     assert iso(parse_duration(said)) == meant
 
 
-def test_the_document_is_valid_by_the_schema_of_the_standard(tmp_path: Path) -> None:
-    """The OMG's schema as SpiffWorkflow ships it; skipped where that is not installed."""
-    spiff = pytest.importorskip("SpiffWorkflow", reason="SpiffWorkflow brings the schema")
-    etree = pytest.importorskip("lxml.etree")
-    file = Path(spiff.__file__).parent / "bpmn" / "parser" / "schema" / "BPMN20.xsd"
-    schema = etree.XMLSchema(etree.parse(str(file)))
-    for process in (everything(), chain(30)):
-        schema.assertValid(etree.fromstring(bpmn(process).encode()))
+SCHEMA = Path(SpiffWorkflow.__file__).parent / "bpmn" / "parser" / "schema" / "BPMN20.xsd"
+
+
+@cache
+def schema() -> etree.XMLSchema:
+    """The OMG's, as SpiffWorkflow ships it."""
+    return etree.XMLSchema(etree.parse(str(SCHEMA)))
+
+
+def shipped() -> list[ProcessDefinition]:
+    return [
+        loaded(file.read_text("utf-8"))
+        for file in sorted(Path("examples").glob("*/processes/*.yaml"))
+    ]
+
+
+def test_what_we_ship_is_valid_by_the_schema_of_the_standard() -> None:
+    files = [*shipped(), everything(), chain(30)]
+    assert len(files) > 2
+    for process in files:
+        schema().assertValid(etree.fromstring(bpmn(process).encode()))
+
+
+@given(any_process())
+@settings(max_examples=60, deadline=None)
+def test_any_process_is_valid_by_it_and_an_engine_of_others_reads_it(
+    process: ProcessDefinition,
+) -> None:
+    text = bpmn(process)
+    schema().assertValid(etree.fromstring(text.encode()))
+    parser = BpmnParser()
+    runs = text.replace('isExecutable="false"', 'isExecutable="true"')  # else it reads no steps
+    parser.add_bpmn_xml(etree.fromstring(runs.encode()))
+    read = parser.get_spec("process_any").task_specs.values()
+    names = {task.bpmn_name for task in read if getattr(task, "bpmn_name", None)}
+    steps = [step for step in process.steps.values() if step.type in ("task", "decision")]
+    assert {" ".join(readable(step.title.text).split()) for step in steps} <= names
+
+
+def test_steps_may_be_called_as_what_stands_round_them() -> None:
+    process = loaded(
+        "process: p\ntitle: P\naccountable: dana\nsteps:\n"
+        "  start: {title: A}\n  other: {title: B}\n"
+        "  end: {title: C, after: [start, other]}\n  fork: {title: D, after: [start, other]}\n"
+    )
+    text = bpmn(process)
+    schema().assertValid(etree.fromstring(text.encode()))
+    assert text.count("<bpmn:parallelGateway") == 6
