@@ -55,7 +55,10 @@ def settle(unit: Unit) -> int:
     moved = Moved()
     passing_on.pass_on(unit, uncovered, lost, moved)
     _announce(unit, before, now, moved)
-    _show(unit, uncovered, moved)
+    _show(unit, moved.stuck & uncovered, uncovered, moved)
+    for row in changed:  # who lost a role and found nobody to take over is looked at again
+        if row["party"] in moved.stuck & lost.keys():
+            row["roles"] = sorted({*row["roles"], *lost[row["party"]]})
     gone = [id for id, stands in now.items() if stands.standing == "gone"]
     standings.leave(unit.tx, [id for id in gone if unit.snapshot.people_by_id[id]["active"]])
     standings.keep(unit.tx, changed)
@@ -131,10 +134,10 @@ def _stand_in(unit: Unit, id: str, stands: Stands, names: Mapping[str, str]) -> 
     )
 
 
-def _show(unit: Unit, uncovered: set[str], moved: Moved) -> None:
+def _show(unit: Unit, stuck: set[str], uncovered: set[str], moved: Moved) -> None:
     """What a person must look at: that nobody is there, or that it went where no file says."""
     names = {id: row["name"] for id, row in unit.snapshot.people_by_id.items()}
-    for id in moved.stuck:
+    for id in stuck:
         unit.trouble(
             Trouble(
                 "stalled",
@@ -161,7 +164,7 @@ def _show(unit: Unit, uncovered: set[str], moved: Moved) -> None:
                     place="last-resort",
                 )
             )
-    for id in set(names) - moved.stuck:
+    for id in set(names) - stuck:
         for row in exceptions.open_of(unit.tx, id, "stalled") if id not in uncovered else ():
             exceptions.close(unit.tx, row["id"], "resolved", unit.now, None, "somebody is there")
             unit.emit("exception.resolved", row["id"], data={"type": row["type"], "about": id})

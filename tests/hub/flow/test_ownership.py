@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import tempfile
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 import yaml
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from sqlalchemy.exc import IntegrityError
 
 from hub.apply import NotValid
 from hub.flow import change
-from hub.process import absence, answers, cases, chasing, handoffs, ownership
+from hub.process import absence, cases, ownership
 from hub.store import tables as t
 from hub.store import work
 from tests.hub.flow.conftest import MakeWorld
-from tests.hub.flow.world import World, make_world
+from tests.hub.flow.world import World
 
 PROCESS = """
 process: deal
@@ -235,163 +228,3 @@ def test_the_database_takes_no_step_without_a_person_who_answers(make: MakeWorld
 
 
 # ----------------------------------------------------------------------------------- whatever comes
-
-KEYS = ("ann", "bob", "cyd", "dee", "eve")
-keys = st.sampled_from(KEYS)
-windows = st.tuples(st.integers(-3, 3), st.integers(0, 6))
-
-
-class Whatever(RuleBasedStateMachine):
-    """People come, go, and stand in for each other, while work goes on."""
-
-    migrated: Path
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        file = Path(self.folder.name) / "hub.db"
-        shutil.copyfile(self.migrated, file)
-        first = people({"ops": ["ann"], "legal": ["ann"]}, ann={})
-        self.world = make_world(
-            Path(self.folder.name), f"sqlite:///{file}", {},
-            {"people.yaml": first, "processes/deal.yaml": PROCESS},
-        )  # fmt: skip
-
-    def teardown(self) -> None:
-        self.world.hub.live.close()
-        self.world.hub.database.close()
-        self.folder.cleanup()
-
-    @rule(
-        there=st.sets(keys, min_size=1),
-        roles=st.tuples(st.lists(keys, unique=True), st.lists(keys, unique=True)),
-        deputies=st.dictionaries(keys, st.lists(keys, unique=True, max_size=2)),
-        absent=st.dictionaries(keys, windows, max_size=3),
-        leaving=st.dictionaries(keys, st.integers(-2, 4), max_size=2),
-    )
-    def apply(
-        self,
-        there: set[str],
-        roles: tuple[list[str], list[str]],
-        deputies: dict[str, list[str]],
-        absent: dict[str, tuple[int, int]],
-        leaving: dict[str, int],
-    ) -> None:
-        some = sorted(there)
-        members = [[key for key in role if key in there] or some[:1] for role in roles]
-        today = self.world.clock().date()
-        written: dict[str, dict[str, Any]] = {}
-        for key in some:
-            written[key] = {
-                "deputies": [one for one in deputies.get(key, ()) if one in there and one != key]
-            }
-            if key in absent:
-                first, length = absent[key]
-                written[key]["away"] = days(self.world, first, first + length)
-            if key in leaving and key != some[0]:
-                written[key]["left"] = (today + timedelta(days=leaving[key])).isoformat()
-        self.world.apply(
-            {"people.yaml": people({"ops": members[0], "legal": members[1]}, **written)}
-        )
-
-    @rule(ahead=st.integers(1, 5))
-    def later(self, ahead: int) -> None:
-        self.world.clock.ahead += timedelta(days=ahead)
-
-    @rule(key=keys, window=windows)
-    def tell(self, key: str, window: tuple[int, int]) -> None:
-        with self.world.hub.unit() as unit:
-            known = unit.snapshot.parties.get(key)
-            if known is not None and key in unit.snapshot.workspace.people:
-                first = unit.now.date() + timedelta(days=window[0])
-                last = first + timedelta(days=window[1])
-                absence.tell(unit, known, first, last, by=None, operator=True)
-
-    @rule()
-    def start(self) -> None:
-        with self.world.hub.unit() as unit:
-            cases.start(unit, "deal", title="A deal")
-
-    def active(self) -> list[dict[str, Any]]:
-        return self.world.all(t.steps, t.steps.c.status == "active")
-
-    @precondition(lambda self: self.active())
-    @rule(nth=st.integers(0, 20))
-    def finish(self, nth: int) -> None:
-        steps = self.active()
-        step = steps[nth % len(steps)]
-        with self.world.hub.unit() as unit:
-            task = work.load(unit.tx, "task", [step["task"]], lock=True)[step["task"]]
-            change.change(unit, "task", task, {"status": "done"})
-            work.save(unit.tx, "task", [task])
-
-    @precondition(lambda self: self.active())
-    @rule(nth=st.integers(0, 20), to=st.one_of(keys, st.sampled_from(("role:ops", "role:legal"))))
-    def offer(self, nth: int, to: str) -> None:
-        steps = self.active()
-        # refused: who is gone, or has it
-        with contextlib.suppress(answers.Refused), self.world.hub.unit() as unit:
-            handoffs.offer(
-                unit, to=to, step=steps[nth % len(steps)]["id"], party=None, operator=True
-            )
-
-    @rule(nth=st.integers(0, 20), status=st.sampled_from(("accepted", "declined")))
-    def answer(self, nth: int, status: str) -> None:
-        open_ = self.world.all(t.handoffs, t.handoffs.c.status == "offered")
-        if open_:
-            one = open_[nth % len(open_)]
-            with self.world.hub.unit() as unit:
-                to = work.load(unit.tx, "party", [one["to_party"]])[one["to_party"]]
-                handoffs.answer(unit, one["id"], status, to)
-
-    @invariant()
-    def somebody_answers_for_everything(self) -> None:
-        world = self.world
-        with world.hub.unit() as unit:
-            chasing.chase(unit)
-            ownership.settle(unit)
-        snapshot, now = world.hub.live.current(), world.clock()
-        presence = snapshot.presence
-        nobody = not any(presence.here(id, now) for id in snapshot.people_by_id)
-        told = {
-            row["subject"]
-            for row in world.all(t.exceptions, t.exceptions.c.status == "open")
-            if row["title"].startswith("Nobody is there")
-        }
-        running = {c["id"]: c for c in world.all(t.cases, t.cases.c.status == "active")}
-        steps = [
-            step
-            for step in world.all(t.steps)
-            if step["case_id"] in running and step["status"] in ("available", "active")
-        ]
-        kinds = {row["id"]: row["kind"] for row in world.all(t.parties)}
-        for row in (*running.values(), *steps):
-            holder = row["accountable"]
-            assert kinds[holder] == "person"
-            covered = presence.stands(holder, now).covered
-            assert covered or (nobody and holder in told), (row["title"], holder)
-        for id in told:
-            assert nobody or presence.stands(id, now).covered is False
-        for step in steps:
-            open_ = [
-                one
-                for one in world.all(t.handoffs, t.handoffs.c.step_id == step["id"])
-                if one["status"] in ("offered", "expired") and not one["closed"]
-            ]
-            assert len(open_) <= 1, "one handoff of a step is open at a time"
-            if step["status"] == "active":
-                has = step["responsible"]
-                assert presence.works_here(has, now) or nobody, step["title"]
-
-
-def test_whatever_comes_somebody_answers_for_every_case_and_step(migrated_file: Path) -> None:
-    Whatever.migrated = migrated_file
-    machine = type("Machine", (Whatever,), {})
-    case = machine.TestCase  # type: ignore[attr-defined]
-    case.settings = settings(
-        max_examples=10,
-        stateful_step_count=12,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    case("runTest").runTest()
