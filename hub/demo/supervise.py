@@ -25,6 +25,8 @@ class Part:
     process: subprocess.Popen[str] | None = None
     starts: int = 0
     quick_ends: int = 0
+    killed: bool = False
+    """Whether its end was asked for, and so says nothing about it."""
     lines: list[str] = field(default_factory=list)
     reader: threading.Thread | None = None
 
@@ -78,8 +80,9 @@ class Supervisor:
                 for part in self.parts.values():
                     if self._stop.is_set() or part.process is None or part.process.poll() is None:
                         continue
-                    quick = time.monotonic() - began[part.name] < 2
+                    quick = time.monotonic() - began[part.name] < 2 and not part.killed
                     part.quick_ends = part.quick_ends + 1 if quick else 0
+                    part.killed = False
                     if part.quick_ends >= GIVE_UP:
                         self.failed = f"{part.name} ends as soon as it starts"
                         self._stop.set()
@@ -92,6 +95,7 @@ class Supervisor:
         with self._lock:
             process = self.parts[name].process
             if process is not None:
+                self.parts[name].killed = True
                 process.kill()
                 process.wait()
 
