@@ -14,10 +14,14 @@ app = typer.Typer()
 
 @app.command(
     rich_help_panel=PANEL,
-    epilog=example("hub demo", "hub demo --headless", "hub demo --headless --json --seed 4"),
+    epilog=example(
+        "hub demo", "hub demo --story order-to-cash", "hub demo --headless --json --seed 4"
+    ),
 )
 def demo(
-    story: Annotated[str, typer.Option(help="Which story to play.")] = "onboarding",
+    story: Annotated[
+        str, typer.Option(help="Which story to play: onboarding or order-to-cash.")
+    ] = "onboarding",
     headless: Annotated[
         bool, typer.Option("--headless", help="Play it to the end, print what happened, and leave.")
     ] = False,
@@ -29,14 +33,14 @@ def demo(
         bool, typer.Option("--json", help="With --headless: what happened, as JSON.")
     ] = False,
 ) -> None:
-    """Play a customer onboarding across a CRM, a ticket tool, a spreadsheet and mail.
+    """Play a story across several tools and an outsider: an onboarding, or another of the examples.
 
     Starts sandboxes of these tools and a hub on a throw-away workspace; then people act, each in
     their own tool. Exits 1 if any step of the story failed.
     """
     from hub.demo.run import headless as play_headless
     from hub.demo.run import interactive
-    from hub.demo.world import STORIES
+    from hub.demo.stories import STORIES
 
     if story not in STORIES:
         fail(f"There is no story '{story}'. Stories: {', '.join(STORIES)}.", code=2)

@@ -7,12 +7,14 @@ import re
 import subprocess
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from hub.demo.world import ADMIN_TOKEN, World
+if TYPE_CHECKING:
+    from hub.demo.world import World
 
+ADMIN_TOKEN = "demo-admin-token-for-this-machine-only"  # noqa: S105 - the demo listens on loopback
 T = TypeVar("T")
 Json = Any
 

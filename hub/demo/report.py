@@ -17,7 +17,7 @@ Json = Any
 
 def gather(story: Story, seconds: float, error: str | None) -> Json:
     """Everything about a played story as plain JSON."""
-    admin, tools = story.admin, story.world.tools
+    admin = story.admin
     case = admin.get(f"/api/v1/cases/{story.case}") if story.case else None
     pushes = admin.items("/api/v1/pushes", limit="200")
     open_exceptions = admin.items("/api/v1/exceptions")
@@ -76,14 +76,7 @@ def gather(story: Story, seconds: float, error: str | None) -> Json:
             {name: one[name] for name in ("type", "severity", "title", "detail")}
             for one in open_exceptions
         ],
-        "tools": {
-            "github": [
-                {"number": i["number"], "title": i["title"], "state": i["state"]}
-                for i in sorted(tools.github.issues(), key=lambda issue: issue["number"])
-            ],
-            "tracker": tools.tracker.rows(),
-            "mail": len(tools.mail.inbox(story.customer.contact)),
-        },
+        "tools": story.held(),
     }
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from hub.demo import report
 from hub.demo.client import StoryFailed, sign_in, wait_for
-from hub.demo.story import Done, Story, answers, customers
+from hub.demo.story import Done, answers, customers
 from hub.demo.supervise import Supervisor
 from hub.demo.world import World
 
@@ -60,13 +60,13 @@ def play(
     """
     supervisor = Supervisor(world.env, world.home / "hub.log")
     began = time.monotonic()
-    story = Story(world, customers(seed)[0], tell)
+    story = world.plot(world, customers(seed)[0], tell)
     error = None
     try:
         supervisor.start(**(parts or {"hub": world.command("up", "--port", str(world.port))}))
         wait_for("the hub answers", lambda: answers(world.url) or supervisor.failed, 60)
         meanwhile(supervisor)
-        story.play("settled")
+        story.play()
     except (StoryFailed, OSError) as failure:
         error = f"{failure}\n{supervisor.tail()}"
     try:
@@ -79,8 +79,8 @@ def play(
 
 
 def interactive(story: str, port: int, seed: int) -> int:
-    """Play onboardings: one to its end, one up to a decision that waits for you, one that waits for
-    its customer; then stay.
+    """Play a story with several customers, one to its end and others up to where somebody is waited
+    for; then stay.
     """
     _end_kindly()
     console = Console()
@@ -88,19 +88,11 @@ def interactive(story: str, port: int, seed: int) -> int:
     with World(story, wanted if _free(wanted) else 0) as world:
         supervisor = Supervisor(world.env, world.home / "hub.log")
         try:
-            console.print(
-                "Starting a CRM, a ticket tool, a mail server and a spreadsheet on this machine,"
-                " and a hub between them …"
-            )
+            console.print(f"Starting {world.plot.BEGINS} on this machine, and a hub between them …")
             supervisor.start(hub=world.command("up", "--port", str(world.port)))
             wait_for("the hub answers", lambda: answers(world.url) or supervisor.failed, 60)
-            done, deciding, asked = customers(seed)[:3]
-            for customer, until, words in (
-                (done, "settled", "is live."),
-                (deciding, "ask_credit", "waits for a decision."),
-                (asked, "contract", "is asked for its documents."),
-            ):
-                story_of = Story(world, customer, lambda done: _tell(console, done))
+            for customer, (until, words) in zip(customers(seed), world.plot.STAGED, strict=False):
+                story_of = world.plot(world, customer, lambda done: _tell(console, done))
                 try:
                     story_of.play(until)
                 finally:
@@ -127,9 +119,10 @@ def _stay(world: World, supervisor: Supervisor, console: Console) -> None:
         console.print(text, soft_wrap=True, highlight=False)
 
     say(f"\nlistening on {world.url}")
-    say(f"sign in as Lee Kim, whose decision is waited for (once): {sign_in(world, 'lee')}")
-    say(f"the ticket tool: {world.tools.github.url}/acme/ops/issues/1")
-    say(f"the spreadsheet: {world.tools.tracker.path}")
+    name = world.plot.SIGNS_IN
+    say(f"sign in as {name.title()}, who is waited for (once): {sign_in(world, name)}")
+    for what, where in world.plot.places(world.tools).items():
+        say(f"{what}: {where}")
     say("Press Ctrl-C to end. Nothing of this stays on the machine.")
     try:
         while supervisor.failed is None:

@@ -1,7 +1,7 @@
-"""The onboarding story, act by act. Each act is what one person does in their own tool, and what
-the hub makes of it.
+"""What every story is made of: acts in their order, and how they look at the hub and at the tools.
 
-Acts look before they do, so that a story survives any restart of the hub in the middle of one.
+An act is what one person does in their own tool, and what the hub makes of it. Acts look before
+they do, so that a story survives any restart of the hub in the middle of one.
 """
 
 from __future__ import annotations
@@ -9,14 +9,19 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 
 from hub.demo.client import Client, StoryFailed, person_token, wait_for
-from hub.demo.world import World
+
+if TYPE_CHECKING:
+    from hub.demo.world import World
 
 Json = Any
 _LINK = re.compile(r"https?://\S+/p/(\S+)")
@@ -37,7 +42,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Whose onboarding it is."""
+    """The outsider of a story, and what is at stake with them."""
 
     name: str
     contact: str
@@ -46,7 +51,7 @@ class Customer:
 
 
 @dataclass
-class Story:
+class Story(ABC):
     """A story being played. `tell` hears of each act as it is done."""
 
     world: World
@@ -56,13 +61,49 @@ class Story:
     case: str = ""
     _began: float = 0.0
 
+    BEGINS: ClassVar[str]
+    """What is started on this machine, in words."""
+    ACTS: ClassVar[tuple[str, ...]]
+    """The names of its acts, which are methods, in their order; `settled` ends every story."""
+    STAGED: ClassVar[tuple[tuple[str, str], ...]]
+    """For who wants to look: up to which act it is played with a customer each, and what is told of
+    that one then."""
+    SIGNS_IN: ClassVar[str]
+    """Whose page to look at: a key in people.yaml."""
+
     def __post_init__(self) -> None:
         self.admin = Client(self.world)
         self.tools = self.world.tools
 
+    @staticmethod
+    @abstractmethod
+    def tools_in(home: Path) -> SimpleNamespace:
+        """The sandboxes of its tools, by the names of their connections."""
+
+    @staticmethod
+    @abstractmethod
+    def environment(tools: SimpleNamespace) -> Mapping[str, str]:
+        """The variables that its hub.yaml names."""
+
+    @staticmethod
+    def posts(tools: SimpleNamespace, url: str) -> None:
+        """Tell the tools where to post: `url` is the address before a connection's name."""
+        for name, sandbox in vars(tools).items():
+            sandbox.webhook_url = f"{url}/{name}"
+
+    @abstractmethod
+    def held(self) -> Json:
+        """What the tools hold now, for the report."""
+
+    @staticmethod
+    def places(tools: SimpleNamespace) -> Mapping[str, str]:
+        """Where there is something to look at and to do, beside the dashboard."""
+        return {}
+
     # ------------------------------------------------------------------------------ telling
 
-    def _note(self, act: str, who: str, where: str, what: str, then: str) -> None:
+    def note(self, act: str, who: str, where: str, what: str, then: str) -> None:
+        """Tell what an act did."""
         now = time.monotonic()
         done = Done(act, who, where, what, then, round(now - self._began, 2))
         self.done.append(done)
@@ -73,208 +114,13 @@ class Story:
         """Give back the story's connection to the hub."""
         self.admin.close()
 
-    def play(self, until: str = "live") -> None:
+    def play(self, until: str = "settled") -> None:
         """All acts in order, up to and including `until`. Raises StoryFailed."""
         self._began = time.monotonic()
-        for act in ACTS:
+        for act in self.ACTS:
             getattr(self, act)()
             if act == until:
                 return
-
-    # ------------------------------------------------------------------------------ looking
-
-    def steps(self) -> dict[str, Json]:
-        """The newest run of each step of the case."""
-        case = self.admin.get(f"/api/v1/cases/{self.case}")
-        found: dict[str, Json] = {}
-        for step in case["steps"]:
-            if step["run"] >= found.get(step["key"], {"run": 0})["run"]:
-                found[step["key"]] = step
-        return found
-
-    def _reached(self, key: str, *status: str) -> Json:
-        step = self.steps()[key]
-        return step if step["status"] in status else None
-
-    def _issue(self, title: str) -> Json:
-        wanted = f"{title} {self.customer.name}"
-        return next((one for one in self.tools.github.issues() if one["title"] == wanted), None)
-
-    # --------------------------------------------------------------------------------- acts
-
-    def win(self) -> None:
-        """Sales wins the deal in the CRM; that is all they do."""
-        crm, customer = self.tools.crm, self.customer
-        account = crm.create_account(customer.name, by="sam@acme.test")
-        deal = crm.create_opportunity(
-            f"{customer.name} annual plan",
-            stage="Negotiation/Review",
-            amount=customer.amount,
-            account=account,
-            contact_email=customer.contact,
-            owner="sam@acme.test",
-            by="sam@acme.test",
-        )
-        wait_for(
-            "the deal is known to the hub",
-            lambda: self.admin.items("/api/v1/items", connection="crm", external_id=deal),
-        )
-        crm.set_stage(deal, "Closed Won", "sam@acme.test")
-        title = f"Onboard {customer.name}"
-        case = wait_for(
-            "a case starts",
-            lambda: next(
-                (c for c in self.admin.items("/api/v1/cases", q=title) if c["title"] == title), None
-            ),
-        )
-        self.case = case["id"]
-        self._note(
-            "win", "Sam Okafor (sales)", "crm", f"wins the deal '{customer.name} annual plan'",
-            f"case '{title}' starts; {case['accountable']['name']} answers for it",
-        )  # fmt: skip
-
-    def contract(self) -> None:
-        """Legal finds an issue in their tracker, and closes it."""
-        issue = wait_for("an issue for legal", lambda: self._issue("Sign the contract with"))
-        assigned = [one["login"] for one in issue["assignees"]]
-        self.tools.github.comment(issue["number"], "Countersigned and filed.", by="lkim")
-        self.tools.github.close_issue(issue["number"], by="lkim")
-        wait_for("the contract step is completed", lambda: self._reached("contract", "completed"))
-        self._note(
-            "contract", "Lee Kim (legal)", "github",
-            f"closes issue #{issue['number']} '{issue['title']}' (of {', '.join(assigned)})",
-            "step 'contract' is completed; the customer is asked by mail",
-        )  # fmt: skip
-
-    def documents(self) -> None:
-        """The customer answers by a link in a mail, with the code that stands in it; no account."""
-        customer = self.customer
-        mail = wait_for("mail to the customer", lambda: self._mail("registration documents"))
-        text = mail.get_body(("plain",)).get_content()
-        link, code = _LINK.search(text), _CODE.search(text)
-        if not link or not code:
-            raise StoryFailed("The mail to the customer has no link or no code.")
-        page = f"/p/{link[1]}"
-        anybody = Client(self.world, token="none")  # noqa: S106 - a customer has no token
-        shown = anybody.request("GET", page)
-        if shown.status_code != 200:
-            raise StoryFailed(f"The customer's page answered {shown.status_code}.")
-        fields = {"vat_id": customer.vat_id, "contact": "Ann", "code": code[1]}
-
-        def answered() -> bool:
-            if self._reached("documents", "completed"):
-                return True
-            answer = anybody.request("POST", page, data=fields)
-            if answer.status_code not in (200, 303, 409):
-                raise StoryFailed(f"The answer was refused: {answer.status_code}.")
-            return False
-
-        wait_for("the customer's answer is taken", answered)
-        anybody.close()
-        self._note(
-            "documents", customer.contact, "mail",
-            f"opens the link, enters the code and the VAT number {customer.vat_id}",
-            "step 'documents' is completed; finance and the credit decision are next",
-        )  # fmt: skip
-
-    def _mail(self, subject: str) -> Any:
-        for mail in self.tools.mail.inbox(self.customer.contact):
-            if subject in str(mail["Subject"]):
-                return mail
-        return None
-
-    def billing(self) -> None:
-        """Finance finds a row in their spreadsheet, and sets its status."""
-        title = f"Set up billing for {self.customer.name}"
-        row = wait_for(
-            "a row in the tracker",
-            lambda: next(
-                (one for one in self.tools.tracker.rows() if one.get("Title") == title), None
-            ),
-        )
-        key = row["ID"]
-        self.tools.tracker.edit(key, Status="Done", Notes="Customer 4711, 30 days net")
-        wait_for("the billing step is completed", lambda: self._reached("billing", "completed"))
-        self._note(
-            "billing", "Sam Okafor (finance)", "tracker.xlsx", f"sets row '{title}' to Done",
-            "step 'billing' is completed",
-        )  # fmt: skip
-
-    def ask_credit(self) -> None:
-        """The credit decision waits for a person."""
-        step = wait_for(
-            "the credit decision is asked for",
-            lambda: self._reached("credit", "active", "completed"),
-        )
-        self._note(
-            "ask_credit", "Process Hub", "hub",
-            f"asks {step['responsible']['name']}: {step['title']}",
-            "nothing is decided by silence; the case waits",
-        )  # fmt: skip
-
-    def credit(self) -> None:
-        """A person decides, on the evidence shown. An assistant could not."""
-        lee = Client(self.world, person_token(self.world, "lee"))
-
-        def decided() -> bool:
-            step = self.steps()["credit"]
-            if step["status"] == "completed":
-                return True
-            decision = lee.get(f"/api/v1/decisions/{step['decision']}")
-            answer = lee.request(
-                "POST",
-                f"/api/v1/decisions/{decision['id']}",
-                json={
-                    "outcome": "approved",
-                    "comment": "Rated A by the bureau.",
-                    "evidence_hash": decision["evidence_hash"],
-                },
-            )
-            if answer.status_code not in (200, 409):
-                raise StoryFailed(f"The decision was refused: {answer.text[:300]}")
-            return False
-
-        refused = self.admin.request(
-            "POST",
-            f"/api/v1/decisions/{self.steps()['credit']['decision']}",
-            json={"outcome": "approved", "evidence_hash": "0" * 64},
-        )
-        if refused.status_code not in (403, 409):
-            raise StoryFailed(f"A token without a person could decide: {refused.status_code}.")
-        wait_for("the decision is made", decided)
-        lee.close()
-        self._note(
-            "credit", "Lee Kim (finance lead)", "hub", "approves the credit, seeing the evidence",
-            "step 'credit' is completed; a token without a person was refused",
-        )  # fmt: skip
-
-    def tenant(self) -> None:
-        """Engineering takes its issue, and closes it."""
-        issue = wait_for("an issue for engineering", lambda: self._issue("Create the tenant of"))
-        self.tools.github.comment(issue["number"], "Tenant is up.", by="dmeier")
-        self.tools.github.close_issue(issue["number"], by="dmeier")
-        wait_for("the tenant step is completed", lambda: self._reached("tenant", "completed"))
-        self._note(
-            "tenant", "Dana Meier (engineering)", "github",
-            f"closes issue #{issue['number']} '{issue['title']}'", "step 'tenant' is completed",
-        )  # fmt: skip
-
-    def live(self) -> None:
-        """The case is complete, and the CRM hears of it."""
-        wait_for(
-            "the case is completed",
-            lambda: self.admin.get(f"/api/v1/cases/{self.case}")["status"] == "completed",
-        )
-        wait_for("a task in the CRM", self._call_task)
-        self._note(
-            "live", "Process Hub", "hub", "reaches the milestone 'Live'",
-            "the case is completed; a task to call the customer is in the CRM",
-        )  # fmt: skip
-
-    def _call_task(self) -> Json:
-        wanted = f"Call {self.customer.name}: they are live"
-        tasks = self.tools.crm.records("Task")
-        return next((row for row in tasks if row["Subject"] == wanted), None)
 
     def settled(self) -> None:
         """Everything that was to go out has gone out."""
@@ -286,10 +132,86 @@ class Story:
     def acts(self) -> list[Json]:
         return [asdict(one) for one in self.done]
 
+    # ------------------------------------------------------------------------------ looking
 
-ACTS = (
-    "win", "contract", "documents", "billing", "ask_credit", "credit", "tenant", "live", "settled",
-)  # fmt: skip
+    def case_called(self, title: str) -> Json:
+        """The case of this title, as soon as there is one; it becomes the story's."""
+        case = wait_for(
+            f"the case '{title}' starts",
+            lambda: next(
+                (c for c in self.admin.items("/api/v1/cases", q=title) if c["title"] == title), None
+            ),
+        )
+        self.case = case["id"]
+        return case
+
+    def steps(self, case: str = "") -> dict[str, Json]:
+        """The newest run of each step of the case."""
+        found: dict[str, Json] = {}
+        for step in self.admin.get(f"/api/v1/cases/{case or self.case}")["steps"]:
+            if step["run"] >= found.get(step["key"], {"run": 0})["run"]:
+                found[step["key"]] = step
+        return found
+
+    def reached(self, key: str, *status: str, run: int = 1) -> Json:
+        """The newest run of a step where it has one of these statuses, and is this run or later."""
+        step = self.steps()[key]
+        return step if step["status"] in status and step["run"] >= run else None
+
+    def issue(self, title: str) -> Json:
+        """The newest issue in GitHub of this title."""
+        found = [one for one in self.tools.github.issues() if one["title"] == title]
+        return max(found, key=lambda one: one["number"], default=None)
+
+    def mail(self, address: str, subject: str) -> Any:
+        """The first mail at an address whose subject holds this."""
+        for mail in self.tools.mail.inbox(address):
+            if subject in str(mail["Subject"]):
+                return mail
+        return None
+
+    # -------------------------------------------------------------------------------- doing
+
+    def decide(self, person: str, key: str, outcome: str, comment: str = "", run: int = 1) -> None:
+        """Somebody of ours gives their voice, on the evidence that they are shown; waits until it
+        is taken.
+        """
+        client = Client(self.world, person_token(self.world, person))
+        wait_for(
+            f"step '{key}' is asked", lambda: self.reached(key, "active", "completed", run=run)
+        )
+
+        def taken() -> bool:
+            step = self.steps()[key]
+            if step["status"] == "completed":
+                return True
+            decision = client.get(f"/api/v1/decisions/{step['decision']}")
+            answer = client.request(
+                "POST",
+                f"/api/v1/decisions/{decision['id']}",
+                json={
+                    "outcome": outcome,
+                    "comment": comment,
+                    "evidence_hash": decision["evidence_hash"],
+                },
+            )
+            if answer.status_code not in (200, 409):
+                raise StoryFailed(f"The decision was refused: {answer.text[:300]}")
+            return answer.status_code == 200
+
+        try:
+            wait_for(f"the voice of {person} is taken", taken)
+        finally:
+            client.close()
+
+
+def link_and_code(mail: Any) -> tuple[str, str]:
+    """The personal page and the code that stand in a mail. Raises StoryFailed."""
+    text = mail.get_body(("plain",)).get_content()
+    link, code = _LINK.search(text), _CODE.search(text)
+    if not link or not code:
+        raise StoryFailed(f"The mail '{mail['Subject']}' has no link or no code.")
+    return f"/p/{link[1]}", code[1]
 
 
 def customers(seed: int) -> list[Customer]:
