@@ -8,8 +8,9 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist wo
 
 .PHONY: demo test test-scaled test-browser test-chaos lint format docs bench pins clean
 
+STORY ?= onboarding
 demo: $(VENV)/.installed
-	$(BIN)/hub demo
+	$(BIN)/hub demo --story $(STORY)
 
 test: $(VENV)/.installed-test
 	$(PYTEST) -m "not scaled and not browser and not chaos"

@@ -20,7 +20,7 @@ app = typer.Typer()
 )
 def demo(
     story: Annotated[
-        str, typer.Option(help="Which story to play: onboarding or order-to-cash.")
+        str, typer.Option(help="Which story to play: onboarding, order-to-cash or incident.")
     ] = "onboarding",
     headless: Annotated[
         bool, typer.Option("--headless", help="Play it to the end, print what happened, and leave.")

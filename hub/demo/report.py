@@ -54,12 +54,13 @@ def gather(story: Story, seconds: float, error: str | None) -> Json:
         else [],
         "asked": [
             {
-                "to": push["fields"]["to"],
+                "connection": push["connection"],
+                "to": _names(push["fields"]["to"]),
                 "subject": push["fields"]["subject"],
                 "status": push["status"],
             }
             for push in reversed(pushes)
-            if push["object"] == "message"
+            if push["object"] == "message" and push["op"] == "create"
         ],
         "pushes": [
             {
@@ -78,6 +79,11 @@ def gather(story: Story, seconds: float, error: str | None) -> Json:
         ],
         "tools": story.held(),
     }
+
+
+def _names(to: str | list[str]) -> list[str]:
+    """Mail goes to addresses, a chat message to one member."""
+    return [to] if isinstance(to, str) else to
 
 
 def failed(story: Story, seconds: float, error: str) -> Json:
@@ -110,7 +116,8 @@ def show(report: Json, console: Console) -> None:
         )
         for column in ("step", "status", "responsible", "accountable"):
             steps.add_column(column)
-        for step in case["steps"]:
+        keys = [step["key"] for step in case["steps"]]
+        for step in sorted(case["steps"], key=lambda one: keys.index(one["key"])):
             steps.add_row(step["title"], step["status"], step["responsible"], step["accountable"])
         console.print(steps)
     pushed = Table(title="Pushed to the tools", title_justify="left")
@@ -121,7 +128,8 @@ def show(report: Json, console: Console) -> None:
             push["connection"], push["object"], push["op"], push["external_id"], push["status"]
         )
     for mail in report["asked"]:
-        pushed.add_row("mail", mail["subject"], "to", ", ".join(mail["to"]), mail["status"])
+        to = ", ".join(mail["to"])
+        pushed.add_row(mail["connection"], mail["subject"], "to", to, mail["status"])
     console.print(pushed)
     if report["exceptions"]:
         for one in report["exceptions"]:

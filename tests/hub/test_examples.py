@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "onboarding"
 
 test_examples_of_the_demo = suite(EXAMPLE)
+test_examples_of_order_to_cash = suite(ROOT / "examples" / "order-to-cash")
+test_examples_of_the_incident = suite(ROOT / "examples" / "incident")
 
 
 def played(folder: Path) -> subprocess.CompletedProcess[str]:
