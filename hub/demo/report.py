@@ -56,7 +56,7 @@ def gather(story: Story, seconds: float, error: str | None) -> Json:
             {
                 "connection": push["connection"],
                 "to": _names(push["fields"]["to"]),
-                "subject": push["fields"]["subject"],
+                "subject": push["fields"]["subject"] or "",  # an answer in a thread has none
                 "status": push["status"],
             }
             for push in reversed(pushes)

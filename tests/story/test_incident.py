@@ -50,4 +50,5 @@ def test_people_were_asked_in_the_chat_and_the_supplier_by_mail(played: Json) ->
 def test_a_button_on_what_has_changed_asks_again_before_it_counts(played: Json) -> None:
     """The second alert came after Ben was asked; he sees it before he says how bad it is."""
     asked = [one for one in played["asked"] if "How bad is it" in one["subject"]]
-    assert [one["connection"] for one in asked] == ["slack", "slack"]
+    assert {one["connection"] for one in asked} == {"slack"}
+    assert len(asked) >= 2

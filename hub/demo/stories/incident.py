@@ -132,7 +132,9 @@ class Incident(Story):
         )  # fmt: skip
 
     def _press(self, person: int, key: str, choice: str, run: int = 1) -> None:
-        """Somebody presses a button in Slack, until the hub has taken it."""
+        """Somebody presses a button in Slack, each message's once: what has changed since is shown
+        in another message, whose button counts.
+        """
         slack = self.tools.slack
         user = slack.people[person]
         title = wait_for(
@@ -148,11 +150,14 @@ class Incident(Story):
                     return f"{room}:{ts}"
             return None
 
+        pressed: set[str] = set()
+
         def taken() -> bool:
             if self.reached(key, "completed", run=run) or self.steps()[key]["run"] > run:
                 return True
-            if asked := message():
-                slack.click(asked, choice, user)
+            asked = message()
+            if asked and asked not in pressed and slack.click(asked, choice, user).status == 200:
+                pressed.add(asked)
             return False
 
         wait_for(f"'{choice}' is taken", taken)
